@@ -56,7 +56,9 @@ class EngineSettings:
     def __post_init__(self) -> None:
         unknown = self.ignored_fields - IGNORABLE_FIELDS
         if unknown:
-            raise ValueError(f"Unknown field {sorted(unknown)[0]!r}. Choose from {', '.join(sorted(IGNORABLE_FIELDS))}.")
+            raise ValueError(
+                f"Unknown field {sorted(unknown)[0]!r}. Choose from {', '.join(sorted(IGNORABLE_FIELDS))}."
+            )
         if not 0.0 < self.threshold < 1.0:
             raise ValueError(f"The threshold must lie between 0 and 1, not {self.threshold}.")
 
