@@ -1,0 +1,49 @@
+"""System checks of the configuration. They read settings only, never the database."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from project.environment import Environment, Variable
+
+
+def _out_of_range(variable: Variable) -> CheckMessage:
+    unit = f" {variable.unit}" if variable.unit else ""
+    return Error(
+        f"{variable.name}={variable.value} is out of range: {variable.range_text}{unit}.",
+        hint=f"{variable.help} The default is {variable.default}.",
+        id="reprise.E001",
+    )
+
+
+@register()
+def variables_are_in_range(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Report every environment variable whose value lies outside its range."""
+    environment: Environment = settings.ENVIRONMENT
+    return [_out_of_range(variable) for variable in environment.out_of_range()]
+
+
+@register()
+def related_variables_agree(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Report variables that are fine alone and contradict each other."""
+    problems = []
+    if not settings.STALENESS_FRESH_HOURS < settings.STALENESS_MODERATE_HOURS < settings.STALENESS_STALE_HOURS:
+        problems.append(
+            ("The staleness levels must grow: fresh < moderate < stale.", "REPRISE_STALENESS_*_HOURS: 1, 24, 168.")
+        )
+    if not settings.CONFIDENCE_MEDIUM < settings.CONFIDENCE_HIGH < settings.CONFIDENCE_VERY_HIGH:
+        problems.append(
+            ("The confidence bands must grow: medium < high < very high.", "REPRISE_CONFIDENCE_*: 0.80, 0.90, 0.95.")
+        )
+    if settings.LEASE_RENEW_SECONDS * 2 > settings.LEASE_SECONDS:
+        problems.append(
+            (
+                f"REPRISE_LEASE_RENEW_SECONDS={settings.LEASE_RENEW_SECONDS} is more than half of "
+                f"REPRISE_LEASE_SECONDS={settings.LEASE_SECONDS}: one late renewal would lose the run.",
+                "The defaults are 10 and 30.",
+            )
+        )
+    return [Error(message, hint=hint, id="reprise.E002") for message, hint in problems]

@@ -1,0 +1,127 @@
+"""Reads the environment once, by name and type, and remembers what it read.
+
+Every variable Reprise understands is declared through one of the readers below. A value of the wrong type stops the
+start with the variable's name and what it accepts; a value out of range is reported by the system check
+(`project.checks`), with a hint. The declarations also feed `.env.example`, the settings page of the documentation and
+the test that keeps all three in step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ("development", "testing", "production")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable: what it is for, what it may be and what it is now."""
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+    unit: str = ""
+    least: float | None = None
+    most: float | None = None
+    value: Any = None
+
+    @property
+    def is_in_range(self) -> bool:
+        too_small = self.least is not None and self.value < self.least
+        too_large = self.most is not None and self.value > self.most
+        return not (too_small or too_large)
+
+    @property
+    def range_text(self) -> str:
+        if self.least is None and self.most is None:
+            return ""
+        return f"{_plain(self.least)} to {_plain(self.most)}"
+
+
+class Environment:
+    """The typed readers, and the list of everything they declared."""
+
+    def __init__(self, dotenv: Path | None = None) -> None:
+        self._env = environ.Env()
+        # Tests must not depend on one developer's file.
+        if dotenv is not None and dotenv.is_file() and self._env.ENVIRON.get("DJANGO_ENV") != "testing":
+            self._env.read_env(str(dotenv))
+        self.variables: dict[str, Variable] = {}
+        self.given: set[str] = set()
+        self.name = self._environment_name()
+
+    def _environment_name(self) -> str:
+        return self._declare(
+            "DJANGO_ENV",
+            "one of",
+            "development",
+            "Which set of defaults applies: development, testing or production.",
+            self._one_of(ENVIRONMENTS),
+        )
+
+    def by_environment[T](self, *, development: T, testing: T, production: T) -> T:
+        """Choose the default that belongs to the current DJANGO_ENV."""
+        chosen: T = {"development": development, "testing": testing, "production": production}[self.name]
+        return chosen
+
+    def text(self, name: str, *, default: str, says: str) -> str:
+        return self._declare(name, "text", default, says, self._env.str)
+
+    def flag(self, name: str, *, default: bool, says: str) -> bool:
+        return self._declare(name, "true or false", default, says, self._flag)
+
+    def words(self, name: str, *, default: list[str], says: str) -> list[str]:
+        return self._declare(name, "comma-separated list", default, says, self._env.list)
+
+    def choice(self, name: str, *, default: str, of: tuple[str, ...], says: str) -> str:
+        return self._declare(name, f"one of {', '.join(of)}", default, says, self._one_of(of))
+
+    def folder(self, name: str, *, default: Path, says: str) -> Path:
+        return self._declare(name, "folder", default, says, lambda key, default: Path(self._env.str(key, str(default))))
+
+    def whole(self, name: str, *, default: int, least: int, most: int, unit: str, says: str) -> int:
+        return self._declare(name, "whole number", default, says, self._env.int, unit=unit, least=least, most=most)
+
+    def number(self, name: str, *, default: float, least: float, most: float, unit: str, says: str) -> float:
+        return self._declare(name, "number", default, says, self._env.float, unit=unit, least=least, most=most)
+
+    def out_of_range(self) -> list[Variable]:
+        return [variable for variable in self.variables.values() if not variable.is_in_range]
+
+    def _declare[T](self, name: str, kind: str, default: T, says: str, read: Callable[..., T], **bounds: Any) -> T:
+        try:
+            value = read(name, default=default)
+        except (ValueError, ImproperlyConfigured) as error:
+            raw = self._env.ENVIRON.get(name, "")
+            raise ImproperlyConfigured(f"{name}={raw!r} is not a {kind}. {says}") from error
+        if self._env.ENVIRON.get(name):
+            self.given.add(name)
+        self.variables[name] = Variable(name, kind, default, says, value=value, **bounds)
+        return value
+
+    def _flag(self, name: str, default: bool) -> bool:
+        raw = self._env.str(name, "")
+        spoken = {"": default, "true": True, "1": True, "yes": True, "on": True}
+        spoken |= {"false": False, "0": False, "no": False, "off": False}
+        if raw.lower() not in spoken:
+            raise ValueError(raw)
+        return spoken[raw.lower()]
+
+    def _one_of(self, choices: tuple[str, ...]) -> Callable[..., str]:
+        def read(name: str, default: str) -> str:
+            value: str = self._env.str(name, default)
+            if value not in choices:
+                raise ValueError(value)
+            return value
+
+        return read
+
+
+def _plain(bound: float | None) -> str:
+    return "any" if bound is None else f"{bound:,.6g}" if bound < 1 else f"{bound:,.0f}"

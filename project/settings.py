@@ -1,0 +1,508 @@
+"""How Reprise is configured: one file, three environments, every tunable an environment variable.
+
+`DJANGO_ENV` is development (the default), testing or production and decides the defaults. A variable of the wrong type
+stops the start; one out of range is an error of `manage.py check` with a hint. `docs/settings.md` and `.env.example`
+list the same variables; a test keeps the three in step.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
+
+from project.environment import BASE_DIR, Environment
+from project.logs import logging_configuration
+
+ENVIRONMENT = Environment(BASE_DIR / ".env")
+IS_PRODUCTION = ENVIRONMENT.name == "production"
+IS_TESTING = ENVIRONMENT.name == "testing"
+
+# --- Identity and secrets -------------------------------------------------------------------------------------------
+
+DEVELOPMENT_SECRET_KEY = "development-only-key-that-production-refuses-to-start-with"  # noqa: S105 (refused in production)
+
+SECRET_KEY = ENVIRONMENT.text(
+    "DJANGO_SECRET_KEY",
+    default=DEVELOPMENT_SECRET_KEY,
+    says="Signs sessions and links. Production refuses the default; use 50 random characters or more.",
+)
+DEBUG = ENVIRONMENT.flag(
+    "DJANGO_DEBUG",
+    default=ENVIRONMENT.by_environment(development=True, testing=False, production=False),
+    says="Shows technical error pages. Production refuses to start with it on.",
+)
+ALLOWED_HOSTS = ENVIRONMENT.words(
+    "DJANGO_ALLOWED_HOSTS",
+    default=ENVIRONMENT.by_environment(
+        development=["localhost", "127.0.0.1", "[::1]"], testing=["testserver", "localhost", "127.0.0.1"], production=[]
+    ),
+    says="Host names the site answers to. Production requires it and refuses a wildcard.",
+)
+CSRF_TRUSTED_ORIGINS = ENVIRONMENT.words(
+    "DJANGO_CSRF_TRUSTED_ORIGINS",
+    default=[],
+    says="Origins (https://name) trusted behind a proxy that changes the host.",
+)
+
+# --- Applications ---------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_tasks_db",
+    "django_filters",
+    "rest_framework",
+    "project.apps.ProjectConfig",
+    "library",
+    "duplicates",
+]
+
+MIDDLEWARE = [
+    "project.health.HealthMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csp",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database -------------------------------------------------------------------------------------------------------
+
+DATABASE_URL = ENVIRONMENT.text(
+    "DATABASE_URL",
+    default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+    says="sqlite:///PATH for the embedded database, postgres://USER:PASSWORD@HOST:PORT/NAME for production.",
+)
+DATABASE_POOL_SIZE = ENVIRONMENT.whole(
+    "DATABASE_POOL_SIZE",
+    default=0,
+    least=0,
+    most=200,
+    unit="connections",
+    says="PostgreSQL connections kept per process; 0 opens one per request. Use the web threads or more.",
+)
+SQLITE_BUSY_TIMEOUT = ENVIRONMENT.whole(
+    "SQLITE_BUSY_TIMEOUT",
+    default=20,
+    least=1,
+    most=600,
+    unit="seconds",
+    says="How long a writer waits for another one on SQLite.",
+)
+
+
+def _database() -> dict[str, Any]:
+    """Return the default database with the options its engine needs."""
+    import environ  # noqa: PLC0415 (only to take the address apart)
+
+    try:
+        database: dict[str, Any] = environ.Env.db_url_config(DATABASE_URL)
+    except Exception as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read. Use sqlite:///PATH or postgres://USER:PASSWORD@HOST:PORT/NAME."
+        ) from error
+    options: dict[str, Any] = database.setdefault("OPTIONS", {})
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        # IMMEDIATE takes the write lock at BEGIN, where the busy timeout applies; a later upgrade would fail at once.
+        options |= {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": SQLITE_BUSY_TIMEOUT,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
+        }
+    elif database["ENGINE"] == "django.db.backends.postgresql":
+        if DATABASE_POOL_SIZE:
+            options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+    else:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL names {database['ENGINE'] or 'no engine'}; Reprise runs on sqlite:///… and postgres://…"
+        )
+    return database
+
+
+DATABASES = {"default": _database()}
+
+# A table, not memory: limits and locks must be the same for every process. `migrate` creates it.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "project_cache"}}
+
+# --- Accounts -------------------------------------------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+if IS_TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+LOGIN_URL = "admin:login"
+
+# --- Language and time ----------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = ENVIRONMENT.text("TIME_ZONE", default="UTC", says="Zone in which times are shown, such as Europe/Berlin.")
+USE_I18N = True
+USE_TZ = True
+
+# --- Files ----------------------------------------------------------------------------------------------------------
+
+WORK_DIR: Path = ENVIRONMENT.folder(
+    "REPRISE_WORK_DIR",
+    default=BASE_DIR / "var",
+    says="Private folder for checkpoints, exports and imports under way. Made on first use.",
+)
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IS_PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
+
+# --- Security -------------------------------------------------------------------------------------------------------
+
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "script-src": [CSP.SELF, CSP.NONCE],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "form-action": [CSP.SELF],
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
+SECURE_SSL_REDIRECT = ENVIRONMENT.flag(
+    "DJANGO_SSL_REDIRECT", default=IS_PRODUCTION, says="Sends http requests to https. /healthz is exempt."
+)
+SECURE_HSTS_SECONDS = ENVIRONMENT.whole(
+    "DJANGO_HSTS_SECONDS",
+    default=31_536_000 if IS_PRODUCTION else 0,
+    least=0,
+    most=63_072_000,
+    unit="seconds",
+    says="How long browsers insist on https after a visit.",
+)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
+if ENVIRONMENT.flag(
+    "DJANGO_BEHIND_PROXY",
+    default=False,
+    says="Trusts X-Forwarded-Proto from a reverse proxy. Turn on only if the proxy sets that header itself.",
+):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Background work ------------------------------------------------------------------------------------------------
+
+TASKS = {
+    "default": {
+        "BACKEND": "django.tasks.backends.immediate.ImmediateBackend"
+        if IS_TESTING
+        else "django_tasks_db.DatabaseBackend",
+        "QUEUES": ["default"],
+    }
+}
+
+# --- API ------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+}
+
+# --- Logging --------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = ENVIRONMENT.choice(
+    "LOG_LEVEL",
+    default=ENVIRONMENT.by_environment(development="INFO", testing="WARNING", production="INFO"),
+    of=("DEBUG", "INFO", "WARNING", "ERROR"),
+    says="Least important log line that is written.",
+)
+LOG_FORMAT = ENVIRONMENT.choice(
+    "LOG_FORMAT",
+    default="json" if IS_PRODUCTION else "text",
+    of=("text", "json"),
+    says="Log lines for people (text) or for machines (json).",
+)
+LOGGING = logging_configuration(level=LOG_LEVEL, style=LOG_FORMAT)
+
+# --- Retention ------------------------------------------------------------------------------------------------------
+
+ANALYSIS_RETENTION_DAYS = ENVIRONMENT.whole(
+    "REPRISE_ANALYSIS_RETENTION_DAYS",
+    default=30,
+    least=1,
+    most=3650,
+    unit="days",
+    says="Analyses older than this are cleaned up. Pinned, running and the only completed one of a user stay.",
+)
+ANALYSES_PER_USER = ENVIRONMENT.whole(
+    "REPRISE_ANALYSES_PER_USER",
+    default=5,
+    least=1,
+    most=1000,
+    unit="analyses",
+    says="How many analyses of one user are kept.",
+)
+AUDIT_RETENTION_DAYS = ENVIRONMENT.whole(
+    "REPRISE_AUDIT_RETENTION_DAYS",
+    default=365,
+    least=30,
+    most=36500,
+    unit="days",
+    says="Audit records older than this are cleaned up.",
+)
+EXPORT_LIFETIME_HOURS = ENVIRONMENT.whole(
+    "REPRISE_EXPORT_LIFETIME_HOURS",
+    default=24,
+    least=1,
+    most=720,
+    unit="hours",
+    says="How long an export can be downloaded.",
+)
+QUARANTINE_DAYS = ENVIRONMENT.whole(
+    "REPRISE_QUARANTINE_DAYS",
+    default=30,
+    least=1,
+    most=3650,
+    unit="days",
+    says="How long a removed track can be restored.",
+)
+
+# --- Staleness ------------------------------------------------------------------------------------------------------
+
+STALENESS_FRESH_HOURS = ENVIRONMENT.number(
+    "REPRISE_STALENESS_FRESH_HOURS",
+    default=1,
+    least=0.01,
+    most=8760,
+    unit="hours",
+    says="Younger than this is fresh.",
+)
+STALENESS_MODERATE_HOURS = ENVIRONMENT.number(
+    "REPRISE_STALENESS_MODERATE_HOURS",
+    default=24,
+    least=0.01,
+    most=8760,
+    unit="hours",
+    says="Younger than this is moderate, older is stale.",
+)
+STALENESS_STALE_HOURS = ENVIRONMENT.number(
+    "REPRISE_STALENESS_STALE_HOURS",
+    default=168,
+    least=0.01,
+    most=87600,
+    unit="hours",
+    says="Older than this is very stale.",
+)
+SIGNIFICANT_CHANGE_TRACKS = ENVIRONMENT.whole(
+    "REPRISE_SIGNIFICANT_CHANGE_TRACKS",
+    default=10,
+    least=0,
+    most=1_000_000,
+    unit="tracks",
+    says="More changed tracks than this since an analysis suggest a refresh.",
+)
+SIGNIFICANT_CHANGE_PERCENT = ENVIRONMENT.number(
+    "REPRISE_SIGNIFICANT_CHANGE_PERCENT",
+    default=10,
+    least=0,
+    most=100,
+    unit="percent",
+    says="A larger changed share of the library than this suggests a refresh.",
+)
+
+# --- Analysis -------------------------------------------------------------------------------------------------------
+
+ANALYSIS_TIMEOUT_SECONDS = ENVIRONMENT.whole(
+    "REPRISE_ANALYSIS_TIMEOUT_SECONDS",
+    default=0,
+    least=0,
+    most=86_400,
+    unit="seconds",
+    says="Hard limit of one analysis. 0 means 300 s up to 100,000 tracks and in proportion above.",
+)
+ANALYSIS_MEMORY_MB = ENVIRONMENT.whole(
+    "REPRISE_ANALYSIS_MEMORY_MB",
+    default=2048,
+    least=256,
+    most=1_048_576,
+    unit="MB",
+    says="Memory ceiling of one analysis.",
+)
+ANALYSIS_THREADS = ENVIRONMENT.whole(
+    "REPRISE_ANALYSIS_THREADS",
+    default=2,
+    least=1,
+    most=256,
+    unit="threads",
+    says="Threads one analysis may use. The result does not depend on it.",
+)
+ANALYSIS_MAX_CONCURRENT = ENVIRONMENT.whole(
+    "REPRISE_ANALYSIS_MAX_CONCURRENT",
+    default=2,
+    least=1,
+    most=64,
+    unit="analyses",
+    says="Analyses that run at the same time; others wait in order.",
+)
+ANALYSIS_REUSE_HOURS = ENVIRONMENT.whole(
+    "REPRISE_ANALYSIS_REUSE_HOURS",
+    default=24,
+    least=0,
+    most=8760,
+    unit="hours",
+    says="A finished equal analysis younger than this is reused while the library is unchanged.",
+)
+PROGRESS_INTERVAL_SECONDS = ENVIRONMENT.number(
+    "REPRISE_PROGRESS_INTERVAL_SECONDS",
+    default=1,
+    least=0.1,
+    most=60,
+    unit="seconds",
+    says="Least time between two progress writes.",
+)
+DATABASE_RETRIES = ENVIRONMENT.whole(
+    "REPRISE_DATABASE_RETRIES",
+    default=3,
+    least=0,
+    most=20,
+    unit="tries",
+    says="How often a unit of work is repeated after passing database trouble.",
+)
+DATABASE_RETRY_SECONDS = ENVIRONMENT.number(
+    "REPRISE_DATABASE_RETRY_SECONDS",
+    default=0.5,
+    least=0.01,
+    most=60,
+    unit="seconds",
+    says="Wait before the first repeat; it doubles each time, with jitter.",
+)
+LEASE_SECONDS = ENVIRONMENT.whole(
+    "REPRISE_LEASE_SECONDS",
+    default=30,
+    least=3,
+    most=3600,
+    unit="seconds",
+    says="How long a worker owns a run without renewing its claim.",
+)
+LEASE_RENEW_SECONDS = ENVIRONMENT.whole(
+    "REPRISE_LEASE_RENEW_SECONDS",
+    default=10,
+    least=1,
+    most=1200,
+    unit="seconds",
+    says="How often a worker renews its claim. Must be under half of the lease.",
+)
+RECLAIM_TICK_SECONDS = ENVIRONMENT.whole(
+    "REPRISE_RECLAIM_TICK_SECONDS",
+    default=5,
+    least=1,
+    most=600,
+    unit="seconds",
+    says="How often the supervisor looks for runs whose worker died.",
+)
+
+# --- Clean-up and limits --------------------------------------------------------------------------------------------
+
+CONFIDENCE_VERY_HIGH = ENVIRONMENT.number(
+    "REPRISE_CONFIDENCE_VERY_HIGH", default=0.95, least=0.5, most=1, unit="probability", says="Very high from here."
+)
+CONFIDENCE_HIGH = ENVIRONMENT.number(
+    "REPRISE_CONFIDENCE_HIGH", default=0.90, least=0.5, most=1, unit="probability", says="High confidence from here."
+)
+CONFIDENCE_MEDIUM = ENVIRONMENT.number(
+    "REPRISE_CONFIDENCE_MEDIUM",
+    default=0.80,
+    least=0.5,
+    most=1,
+    unit="probability",
+    says="Medium from here, low below.",
+)
+BULK_REMOVAL_LIMIT = ENVIRONMENT.whole(
+    "REPRISE_BULK_REMOVAL_LIMIT",
+    default=500,
+    least=1,
+    most=100_000,
+    unit="tracks",
+    says="Removing more tracks than this needs a previewed plan confirmed by typing its count; also the write batch.",
+)
+ANALYSES_PER_HOUR = ENVIRONMENT.whole(
+    "REPRISE_ANALYSES_PER_HOUR",
+    default=20,
+    least=1,
+    most=10_000,
+    unit="per user and hour",
+    says="How many analyses one user may start.",
+)
+EXPORTS_PER_HOUR = ENVIRONMENT.whole(
+    "REPRISE_EXPORTS_PER_HOUR",
+    default=10,
+    least=1,
+    most=10_000,
+    unit="per user and hour",
+    says="How many exports one user may start.",
+)
+
+# --- Production refuses to start half-configured --------------------------------------------------------------------
+
+
+def _refuse_unsafe_production() -> None:
+    problems = []
+    if SECRET_KEY == DEVELOPMENT_SECRET_KEY:
+        problems.append("DJANGO_SECRET_KEY is not set. Give it 50 random characters or more.")
+    if DEBUG:
+        problems.append("DJANGO_DEBUG is on. Remove it.")
+    if not ALLOWED_HOSTS:
+        problems.append("DJANGO_ALLOWED_HOSTS is empty. Name the hosts, such as music.example.org.")
+    if any("*" in host or host.startswith(".") for host in ALLOWED_HOSTS):
+        problems.append("DJANGO_ALLOWED_HOSTS holds a wildcard. Name each host in full.")
+    if "DATABASE_URL" not in ENVIRONMENT.given:
+        problems.append("DATABASE_URL is not set. Use postgres://USER:PASSWORD@HOST:PORT/NAME.")
+    if problems:
+        raise ImproperlyConfigured("Production refuses to start: " + " ".join(problems))
+
+
+if IS_PRODUCTION:
+    _refuse_unsafe_production()
