@@ -281,7 +281,6 @@ class ITunesTrack(models.Model):
     rating = models.PositiveSmallIntegerField(null=True, blank=True)
     loved = models.BooleanField(default=False)
     added_at = models.DateTimeField(null=True, blank=True)
-    match_key = models.CharField(max_length=64, blank=True, help_text="Digest of the normalised title and artist.")
     last_import = models.ForeignKey(
         LibraryImport, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
     )
@@ -292,10 +291,9 @@ class ITunesTrack(models.Model):
             models.UniqueConstraint(fields=["catalog", "persistent_id"], name="itunes_track_identity"),
         ]
         indexes = [
-            # The three ways the cross-reference asks.
+            # The two keys by which the cross-reference asks.
             models.Index(fields=["persistent_id"], name="itunes_persistent_id"),
             models.Index(fields=["isrc"], name="itunes_isrc", condition=~Q(isrc="")),
-            models.Index(fields=["match_key"], name="itunes_match_key"),
         ]
 
     def __str__(self) -> str:

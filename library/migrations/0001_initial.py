@@ -136,7 +136,6 @@ class Migration(migrations.Migration):
                 ("loved", models.BooleanField(default=False)),
                 ("added_at", models.DateTimeField(blank=True, null=True)),
                 (
-                    "match_key",
                     models.CharField(blank=True, help_text="Digest of the normalised title and artist.", max_length=64),
                 ),
                 (
@@ -293,7 +292,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="itunestrack",
-            index=models.Index(fields=["match_key"], name="itunes_match_key"),
         ),
         migrations.AddConstraint(
             model_name="itunestrack",

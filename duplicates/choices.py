@@ -1,0 +1,105 @@
+"""The fixed words of an analysis: statuses, phases, resolutions, matches, bands. Sets beside them make queries readable.
+
+Import-light on purpose: models, services and screens all read it.
+"""
+
+from typing import Final
+
+from django.db import models
+
+
+class AnalysisStatus(models.TextChoices):
+    """queued → running → completed, failed or cancelled. A reclaimed run goes from running back to queued."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+ACTIVE: Final = (AnalysisStatus.QUEUED, AnalysisStatus.RUNNING)
+TERMINAL: Final = (AnalysisStatus.COMPLETED, AnalysisStatus.FAILED, AnalysisStatus.CANCELLED)
+
+
+class Phase(models.TextChoices):
+    """What a run is doing, in the words shown to people, in order."""
+
+    LOADING_TRACKS = "loading_tracks", "Loading tracks"
+    ANALYZING_SIMILARITIES = "analyzing_similarities", "Analysing similarities"
+    CROSS_REFERENCING = "cross_referencing", "Cross-referencing iTunes"
+    SAVING_RESULTS = "saving_results", "Saving results"
+
+
+class Preset(models.TextChoices):
+    """What "the same" means; mirrors the engine's presets."""
+
+    RECORDING = "recording", "Same recording"
+    RELEASE = "release", "Same recording on the same release"
+    SONG = "song", "Same song in any version"
+    EXACT = "exact", "Exactly equal tags"
+
+
+class SortBy(models.TextChoices):
+    """The order in which groups are numbered."""
+
+    CONFIDENCE = "confidence", "Confidence"
+    ARTIST = "artist", "Artist"
+    TITLE = "title", "Title"
+    DUPLICATES = "duplicates", "Number of duplicates"
+    PLAYS = "plays", "Plays"
+    LAST_PLAYED = "last_played", "Last played"
+    DATE_ADDED = "date_added", "Date added"
+
+
+class Trigger(models.TextChoices):
+    """Who or what asked for an analysis."""
+
+    ADMIN = "admin", "Admin"
+    API = "api", "API"
+    COMMAND = "command", "Command"
+    SCHEDULE = "schedule", "Schedule"
+    REFRESH = "refresh", "Refresh"
+
+
+class Resolution(models.TextChoices):
+    """What a person decided about a group."""
+
+    DELETED = "deleted", "Duplicates removed"
+    KEPT_CANONICAL = "kept_canonical", "Kept the keeper"
+    MANUAL_REVIEW = "manual_review", "For manual review"
+    NOT_DUPLICATES = "not_duplicates", "Not duplicates"
+
+
+class ITunesMatch(models.TextChoices):
+    """How a member was found in the iTunes catalogue."""
+
+    EXACT = "exact", "Exact match"
+    FUZZY = "fuzzy", "Fuzzy match"
+    NONE = "none", "Not in iTunes"
+
+
+class ExportFormat(models.TextChoices):
+    """What an export is written as."""
+
+    JSON = "json", "JSON"
+    CSV = "csv", "CSV"
+
+
+class ConfidenceBand(models.TextChoices):
+    """How sure a group is; the limits are settings."""
+
+    VERY_HIGH = "very_high", "Very high"
+    HIGH = "high", "High"
+    MEDIUM = "medium", "Medium"
+    LOW = "low", "Low"
+
+
+class ExportStatus(models.TextChoices):
+    """pending → running → completed or failed; completed → expired."""
+
+    PENDING = "pending", "Pending"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    EXPIRED = "expired", "Expired"

@@ -1,0 +1,82 @@
+"""The errors of this application. A class's docstring is the sentence a person may read; facts are attributes.
+
+Each has a `code` in upper snake case, the same in page, API and command, and an `advice`: the way out.
+"""
+
+from typing import Any, ClassVar
+
+
+class DuplicatesError(Exception):
+    """Something went wrong with the duplicate analysis."""
+
+    code: ClassVar[str] = "DUPLICATES_ERROR"
+    advice: ClassVar[str] = ""
+
+    def __init__(self, message: str = "", **facts: Any) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        self.facts = facts
+
+    @property
+    def sentence(self) -> str:
+        """The message and, where there is one, the way out."""
+        return f"{self} {self.advice}".strip()
+
+
+class AnalysisNotFound(DuplicatesError):
+    """There is no such analysis."""
+
+    code = "ANALYSIS_NOT_FOUND"
+    advice = "List the saved analyses to find its id; old ones are cleaned up after a while."
+
+
+class InvalidOptions(DuplicatesError):
+    """The analysis cannot start with these options."""
+
+    code = "INVALID_OPTIONS"
+
+
+class AnalysisAlreadyRunning(DuplicatesError):
+    """An equal analysis is already queued or running."""
+
+    code = "ANALYSIS_ALREADY_RUNNING"
+    advice = "Wait for it or cancel it first."
+
+
+class AnalysisCancelled(DuplicatesError):
+    """The analysis was cancelled. Earlier results are untouched."""
+
+    code = "ANALYSIS_CANCELLED"
+
+
+class AnalysisTimeout(DuplicatesError):
+    """The analysis took longer than it may."""
+
+    code = "ANALYSIS_TIMEOUT"
+    advice = "Raise REPRISE_ANALYSIS_TIMEOUT_SECONDS or run it from the command line with more time."
+
+
+class ClaimLost(DuplicatesError):
+    """Another worker has taken over this analysis."""
+
+    code = "CLAIM_LOST"
+
+
+class AnalysisNotReady(DuplicatesError):
+    """This analysis has no result to show."""
+
+    code = "ANALYSIS_NOT_READY"
+    advice = "Wait until it is completed, or start a new one."
+
+
+class SaveFailed(DuplicatesError):
+    """The result was found but could not be saved."""
+
+    code = "SAVE_FAILED"
+    advice = "Check the database's disk space and try again."
+
+
+class MemoryLimit(DuplicatesError):
+    """The library needs more memory than one analysis may use."""
+
+    code = "MEMORY_LIMIT"
+    advice = "Raise REPRISE_ANALYSIS_MEMORY_MB."

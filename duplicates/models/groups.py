@@ -1,0 +1,152 @@
+"""`DuplicateAnalysisGroup` and `DuplicateAnalysisTrack`: what an analysis found, with snapshots of every member.
+
+A member keeps what its track said when it was analysed, so that a result stays readable after the track is gone.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from duplicates.choices import ConfidenceBand, ITunesMatch, Resolution
+from duplicates.models.analysis import DuplicateAnalysisResult
+from library.models import Track
+
+
+def band_of(confidence: float) -> ConfidenceBand:
+    """Return the confidence band a probability falls into, by the limits in the settings."""
+    if confidence >= settings.CONFIDENCE_VERY_HIGH:
+        return ConfidenceBand.VERY_HIGH
+    if confidence >= settings.CONFIDENCE_HIGH:
+        return ConfidenceBand.HIGH
+    return ConfidenceBand.MEDIUM if confidence >= settings.CONFIDENCE_MEDIUM else ConfidenceBand.LOW
+
+
+class DuplicateAnalysisGroup(models.Model):
+    """Tracks that one analysis takes for the same, and what a person decided about them."""
+
+    # Identity
+    analysis = models.ForeignKey(DuplicateAnalysisResult, on_delete=models.DB_CASCADE, related_name="groups")
+    position = models.PositiveIntegerField(help_text="Counts from 1 in the order the analysis asked for.")
+    group_key = models.CharField(max_length=32, help_text="Equal for the same members in any analysis.")
+
+    # What people see in a list
+    title = models.TextField(blank=True)
+    artist = models.TextField(blank=True)
+    member_count = models.PositiveIntegerField()
+    duplicate_count = models.PositiveIntegerField()
+    total_plays = models.PositiveBigIntegerField(default=0)
+
+    # Evidence
+    confidence = models.FloatField(help_text="The weakest member's probability against the keeper.")
+    average_similarity = models.FloatField()
+    cohesion = models.FloatField(help_text="Share of the group's pairs that are links of their own.")
+
+    # The keeper
+    keeper_track_id = models.BigIntegerField()
+    keeper_rule = models.CharField(max_length=40)
+    keeper_reason = models.TextField(blank=True)
+
+    # iTunes
+    itunes_match = models.CharField("iTunes match", max_length=5, choices=ITunesMatch, default=ITunesMatch.NONE)
+    itunes_match_count = models.PositiveIntegerField(default=0)
+
+    # Resolution
+    remaining_count = models.PositiveIntegerField(help_text="Members still in the library.")
+    is_resolved = models.BooleanField(default=False)
+    resolution = models.CharField(max_length=16, choices=Resolution, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = "group"
+        permissions = [("resolve_groups", "Can resolve groups")]
+        indexes = [
+            # Paging by confidence, and the open ones of an analysis.
+            models.Index(fields=["analysis", "-confidence", "id"], name="group_by_confidence"),
+            models.Index(fields=["analysis", "is_resolved", "position"], name="group_open"),
+            # The same group in other analyses.
+            models.Index(fields=["group_key"], name="group_identity"),
+        ]
+        constraints = [
+            # Paging in the order of the analysis; also keeps a repeated save from doubling groups.
+            models.UniqueConstraint(fields=["analysis", "position"], name="group_position"),
+            models.CheckConstraint(
+                condition=Q(member_count__gte=2) & Q(duplicate_count=F("member_count") - 1), name="group_has_duplicates"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.position} {self.title or 'Untitled'} by {self.artist or 'unknown artist'}"
+
+    @property
+    def band(self) -> ConfidenceBand:
+        return band_of(self.confidence)
+
+
+class DuplicateAnalysisTrack(models.Model):
+    """One member of a group: the track as it was when the analysis read it, and its evidence against the keeper."""
+
+    # Identity
+    group = models.ForeignKey(DuplicateAnalysisGroup, on_delete=models.DB_CASCADE, related_name="members")
+    # No constraint and no cascade: the snapshot outlives its track.
+    track = models.ForeignKey(Track, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    position = models.PositiveIntegerField(help_text="0 is the keeper.")
+
+    # Snapshot
+    source = models.CharField(max_length=100)
+    source_track_id = models.CharField(max_length=300)
+    title = models.TextField(blank=True)
+    artist = models.TextField(blank=True)
+    album_artist = models.TextField(blank=True)
+    album = models.TextField(blank=True)
+    genre = models.TextField(blank=True)
+    track_number = models.PositiveIntegerField(null=True)
+    disc_number = models.PositiveIntegerField(null=True)
+    year = models.PositiveSmallIntegerField(null=True)
+    duration_ms = models.PositiveBigIntegerField(null=True)
+    isrc = models.CharField("ISRC", max_length=12, blank=True)
+    explicit = models.BooleanField(null=True)
+    format = models.CharField(max_length=60, blank=True)
+    bit_rate_kbps = models.PositiveIntegerField(null=True)
+    size_bytes = models.PositiveBigIntegerField(null=True)
+    lossless = models.BooleanField(null=True)
+    play_count = models.PositiveIntegerField(default=0)
+    skip_count = models.PositiveIntegerField(default=0)
+    last_played_at = models.DateTimeField(null=True)
+    rating = models.PositiveSmallIntegerField(null=True)
+    loved = models.BooleanField(default=False)
+    added_at = models.DateTimeField(null=True)
+
+    # Evidence
+    is_canonical = models.BooleanField("keeper", default=False)
+    similarity = models.FloatField(help_text="Match probability against the keeper; the keeper's own is 1.")
+    match_weight = models.FloatField(help_text="The same evidence in bits.")
+    evidence = models.BigIntegerField(help_text="Packed comparison levels; the analysis holds the tables to read it.")
+    matches_keeper = models.BooleanField(help_text="A direct match, not only through other members.")
+
+    # iTunes
+    itunes_match = models.CharField("iTunes match", max_length=5, choices=ITunesMatch, default=ITunesMatch.NONE)
+    itunes_confidence = models.FloatField(null=True)
+    itunes_persistent_id = models.CharField(max_length=16, blank=True)
+    itunes_differences = models.JSONField(default=list)
+
+    # What became of it
+    still_exists = models.BooleanField(default=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "group member"
+        indexes = [
+            # The groups of one track, and the members to mark when a track goes.
+            models.Index(fields=["track"], name="member_track"),
+        ]
+        constraints = [
+            # Members in order; one query shows a page of groups with all of them.
+            models.UniqueConstraint(fields=["group", "position"], name="member_position"),
+            models.UniqueConstraint(fields=["group"], condition=Q(is_canonical=True), name="member_one_keeper"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title or 'Untitled'} by {self.artist or 'unknown artist'}"

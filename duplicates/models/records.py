@@ -1,0 +1,132 @@
+"""The records around analyses: exports, decisions that two tracks differ, and the audit trail."""
+
+import hashlib
+import uuid
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from duplicates.choices import ExportFormat, ExportStatus
+from duplicates.models.analysis import DuplicateAnalysisResult
+
+
+class DuplicateAnalysisExport(models.Model):
+    """One file written from an analysis, and how often it was fetched."""
+
+    export_id = models.UUIDField("id", primary_key=True, default=uuid.uuid4, editable=False)
+    analysis = models.ForeignKey(DuplicateAnalysisResult, on_delete=models.DB_CASCADE, related_name="exports")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
+    )
+    format = models.CharField(max_length=4, choices=ExportFormat)
+    status = models.CharField(max_length=10, choices=ExportStatus, default=ExportStatus.PENDING)
+    file_name = models.CharField(max_length=200, blank=True)
+    size_bytes = models.PositiveBigIntegerField(null=True)
+    row_count = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    download_count = models.PositiveIntegerField(default=0)
+    last_downloaded_at = models.DateTimeField(null=True)
+    error_message = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "export"
+        indexes = [
+            # One's own history, and what has expired.
+            models.Index(fields=["user", "-created_at"], name="export_user_time"),
+            models.Index(fields=["status", "expires_at"], name="export_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_format_display()} of {self.analysis_id}"
+
+
+def identity_key(source: str, source_track_id: str) -> str:
+    """Return 64 hex digits naming a track by where it comes from; equal after re-import, re-tagging and moves."""
+    return hashlib.sha256(f"{source}\0{source_track_id}".encode()).hexdigest()
+
+
+class NotDuplicate(models.Model):
+    """A pair that staff declared different, keyed on what the tracks are and not on their rows.
+
+    A key is the hex digest of source and source id (`identity_key`); the smaller key is left, so a pair is stored once.
+    """
+
+    left_key = models.CharField(max_length=64)
+    right_key = models.CharField(max_length=64)
+    left_label = models.TextField(help_text="How the track was called when the decision was made.")
+    right_label = models.TextField()
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    note = models.TextField(blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "not-duplicate decision"
+        constraints = [
+            models.CheckConstraint(condition=Q(left_key__lt=F("right_key")), name="not_duplicate_is_ordered"),
+            models.UniqueConstraint(
+                fields=["left_key", "right_key"],
+                condition=Q(revoked_at__isnull=True),
+                name="not_duplicate_decided_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.left_label} is not {self.right_label}"
+
+
+class AuditQuerySet(models.QuerySet["AuditRecord"]):
+    """Audit records can be read and, past their retention, cleaned up; never edited."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise TypeError("Audit records are append-only.")
+
+    def older_than(self, moment: Any) -> "AuditQuerySet":
+        return self.filter(created_at__lt=moment)
+
+
+class AuditRecord(models.Model):
+    """Who did what, when, to what, with which outcome. Names are frozen, so that a record outlives its subjects."""
+
+    created_at = models.DateTimeField()
+    user_id_then = models.BigIntegerField("user id", null=True, blank=True)
+    user_name = models.CharField(max_length=150, blank=True, help_text="Blank means the system.")
+    action = models.CharField(max_length=60, help_text="Dotted code, such as analysis.queued.")
+    subject_type = models.CharField(max_length=40, blank=True)
+    subject_id = models.CharField(max_length=64, blank=True)
+    subject_label = models.TextField(blank=True)
+    was_successful = models.BooleanField(default=True)
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+    counts = models.JSONField(default=dict, blank=True)
+    duration_seconds = models.FloatField(null=True, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    message = models.TextField(blank=True)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # The trail by time, by kind, and everything about one subject.
+            models.Index(fields=["-created_at"], name="audit_newest"),
+            models.Index(fields=["action", "-created_at"], name="audit_action_time"),
+            models.Index(fields=["subject_type", "subject_id", "-created_at"], name="audit_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.user_name or 'system'}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new record; an existing one refuses."""
+        if self.pk is not None and not self._state.adding:
+            raise TypeError("Audit records are append-only.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: only retention removes records, by age."""
+        raise TypeError("Audit records are append-only.")
