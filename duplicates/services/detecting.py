@@ -1,0 +1,233 @@
+"""Runs the matcher over the library and puts its groups into the order that was asked for.
+
+Nothing is stored here. `detect` returns a `Detection`: columns and group figures, from which the saver writes rows and
+a caller without persistence reads groups.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from django.conf import settings
+
+from duplicates.choices import SortBy
+from duplicates.engine.pipeline import choose_keepers, find_clusters
+from duplicates.engine.records import Groups
+from duplicates.engine.settings import EngineSettings, Preset
+from duplicates.services import itunes, loading
+from duplicates.services.options import AnalysisOptions
+from duplicates.services.progress import RunReporter
+
+# How each order sorts: (column, largest first). Ties fall to confidence, then to the oldest track.
+_ORDERS: dict[str, tuple[str, bool]] = {
+    SortBy.CONFIDENCE: ("confidence", True),
+    SortBy.ARTIST: ("artist_key", False),
+    SortBy.TITLE: ("title_key", False),
+    SortBy.DUPLICATES: ("size", True),
+    SortBy.PLAYS: ("plays", True),
+    SortBy.LAST_PLAYED: ("last_played_at", True),
+    SortBy.DATE_ADDED: ("added_at", True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMember:
+    """One member of a group as the matcher judged it."""
+
+    track_id: int
+    is_keeper: bool
+    similarity: float
+    match_weight: float
+    evidence: int
+    matches_keeper: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundGroup:
+    """One group, keeper first, then by similarity."""
+
+    key: str
+    title: str
+    artist: str
+    confidence: float
+    average_similarity: float
+    cohesion: float
+    keeper_track_id: int
+    keeper_rule: str
+    keeper_reason: str
+    total_plays: int
+    members: tuple[FoundMember, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a run found: the engine's groups, those that were asked for, and what the catalogue knows of their members.
+
+    `shown` has one row a group that passes the filters, in order: cluster, confidence, average, title, artist, plays.
+    """
+
+    library: loading.Library
+    groups: Groups
+    shown: pl.DataFrame
+    cross_reference: itunes.CrossReference
+    engine_fingerprint: str
+
+    def __len__(self) -> int:
+        return self.shown.height
+
+    @property
+    def member_count(self) -> int:
+        return int(self.shown["size"].sum())
+
+    @property
+    def average_similarity(self) -> float | None:
+        mean = self.shown["average"].mean()
+        return float(mean) if isinstance(mean, float) else None
+
+    def iter_groups(self) -> Iterator[FoundGroup]:
+        """Yield the groups in order."""
+        for row in self.shown.iter_rows(named=True):
+            yield self._group(row)
+
+    def _group(self, row: dict[str, object]) -> FoundGroup:
+        groups, cluster = self.groups, int(str(row["cluster"]))
+        start, end = groups.clusters.offsets[cluster : cluster + 2]
+        keeper = int(groups.keeper_ids[cluster])
+        members = [self._member(position, keeper) for position in range(int(start), int(end))]
+        members.sort(key=lambda member: (not member.is_keeper, -member.similarity, member.track_id))
+        return FoundGroup(
+            key=group_key([member.track_id for member in members]),
+            title=str(row["title"] or ""),
+            artist=str(row["artist"] or ""),
+            confidence=float(str(row["confidence"])),
+            average_similarity=float(str(row["average"])),
+            cohesion=float(groups.clusters.cohesion[cluster]),
+            keeper_track_id=keeper,
+            keeper_rule=groups.keeper_rules[cluster],
+            keeper_reason=groups.keeper_reasons[cluster],
+            total_plays=int(str(row["plays"])),
+            members=tuple(members),
+        )
+
+    def _member(self, position: int, keeper: int) -> FoundMember:
+        groups = self.groups
+        track_id = int(groups.clusters.track_ids[position])
+        return FoundMember(
+            track_id=track_id,
+            is_keeper=track_id == keeper,
+            similarity=float(groups.probability[position]),
+            match_weight=float(groups.match_weight[position]),
+            evidence=int(groups.evidence[position]),
+            matches_keeper=bool(groups.matches_keeper[position]),
+        )
+
+
+def group_key(track_ids: list[int]) -> str:
+    """Return 32 hex digits that are equal for the same members, whatever the analysis."""
+    text = ",".join(str(track_id) for track_id in sorted(track_ids))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def engine_settings(options: AnalysisOptions) -> EngineSettings:
+    """Translate what a person asked into what the matcher reads."""
+    return EngineSettings(
+        preset=Preset(options.preset),
+        ignored_fields=frozenset(options.ignored_fields),
+        fold_remasters=options.fold_remasters,
+        keep_explicit_apart=options.keep_explicit_apart,
+        threads=settings.ANALYSIS_THREADS,
+        memory_limit_mb=settings.ANALYSIS_MEMORY_MB,
+    )
+
+
+def detect(
+    options: AnalysisOptions,
+    reporter: RunReporter,
+    *,
+    library_read: Callable[[loading.Library], None] = lambda library: None,
+) -> Detection:
+    """Read the library, find its duplicates and look their members up in the catalogue. Stores nothing."""
+    library = _load(reporter)
+    library_read(library)
+    wanted = engine_settings(options)
+    clusters = find_clusters(library.columns, wanted, not_duplicates=loading.load_not_duplicates(), progress=reporter)
+    keeper_columns = loading.load_keeper_columns(clusters.track_ids)
+    groups = choose_keepers(library.columns, clusters, keeper_columns, wanted, progress=reporter)
+    shown = _in_order(_with_search(_group_figures(library, groups, keeper_columns), library, groups, options), options)
+    members = _members_of(shown, groups)
+    cross_reference = itunes.cross_reference(members, reporter=reporter)
+    return Detection(library, groups, shown, cross_reference, wanted.fingerprint())
+
+
+def _load(reporter: RunReporter) -> loading.Library:
+    total = loading.count_active_tracks()
+    reporter.set_total_tracks(total)
+    reporter.begin("load", total)
+    return loading.load_library(report=reporter.advance)
+
+
+def _group_figures(library: loading.Library, groups: Groups, keeper_columns: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a group: its confidence, what it is called and what its members add up to."""
+    offsets = groups.clusters.offsets
+    sizes = np.diff(offsets)
+    is_keeper = groups.clusters.track_ids == np.repeat(groups.keeper_ids, sizes)
+    others = np.where(is_keeper, 0.0, groups.probability)
+    starts = offsets[:-1]
+    frame = library.columns.frame
+    keeper_rows = np.searchsorted(frame["track_id"].to_numpy(), groups.keeper_ids)
+    totals = (
+        pl.DataFrame({"track_id": groups.clusters.track_ids, "cluster": np.repeat(np.arange(len(sizes)), sizes)})
+        .join(keeper_columns, on="track_id", how="left")
+        .group_by("cluster")
+        .agg(
+            plays=pl.col("play_count").sum(),
+            last_played_at=pl.col("last_played_at").max(),
+            added_at=pl.col("added_at").max(),
+            oldest=pl.col("track_id").min(),
+        )
+    )
+    return pl.DataFrame(
+        {
+            "cluster": np.arange(len(sizes)),
+            "size": sizes,
+            "confidence": np.minimum.reduceat(groups.probability, starts) if len(sizes) else np.empty(0),
+            "average": np.add.reduceat(others, starts) / (sizes - 1) if len(sizes) else np.empty(0),
+            "title": frame["title"].gather(keeper_rows),
+            "artist": frame["artist"].gather(keeper_rows),
+        }
+    ).join(totals, on="cluster")
+
+
+def _with_search(
+    figures: pl.DataFrame, library: loading.Library, groups: Groups, options: AnalysisOptions
+) -> pl.DataFrame:
+    """Keep the groups with a member whose title, artist, album artist or album holds the search term."""
+    figures = figures.filter(pl.col("confidence") >= options.min_confidence)
+    if not options.search:
+        return figures
+    term = options.search.lower()
+    columns = (pl.col(name).fill_null("").str.to_lowercase() for name in ("title", "artist", "album_artist", "album"))
+    matching = library.columns.frame.filter(
+        pl.any_horizontal(column.str.contains(term, literal=True) for column in columns)
+    )["track_id"]
+    sizes = np.diff(groups.clusters.offsets)
+    clusters = np.repeat(np.arange(len(sizes)), sizes)[np.isin(groups.clusters.track_ids, matching.to_numpy())]
+    return figures.filter(pl.col("cluster").is_in(np.unique(clusters)))
+
+
+def _in_order(figures: pl.DataFrame, options: AnalysisOptions) -> pl.DataFrame:
+    column, largest_first = _ORDERS[options.sort_by]
+    return figures.with_columns(
+        title_key=pl.col("title").str.to_lowercase(), artist_key=pl.col("artist").str.to_lowercase()
+    ).sort([column, "confidence", "oldest"], descending=[largest_first, True, False], nulls_last=True)
+
+
+def _members_of(shown: pl.DataFrame, groups: Groups) -> npt.NDArray[np.int64]:
+    sizes = np.diff(groups.clusters.offsets)
+    is_shown = np.zeros(len(sizes), bool)
+    is_shown[shown["cluster"].to_numpy()] = True
+    members: npt.NDArray[np.int64] = groups.clusters.track_ids[np.repeat(is_shown, sizes)]
+    return members

@@ -1,0 +1,141 @@
+"""Reads the library into columns: all active tracks for matching, group members for keepers and snapshots.
+
+One statement reads the tracks together with the revision they belong to, so both come from the same snapshot of the
+database. Rows stream through in chunks; only columns stay.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import polars as pl
+from django.db import connection, transaction
+
+from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA, TrackColumns
+from duplicates.models import NotDuplicate
+from duplicates.models.records import identity_key
+from library.changes import current_revision
+from library.models import Track
+
+ROWS_PER_CHUNK = 20_000
+IDS_PER_QUERY = 5_000
+
+_TRACK_SQL = {"track_id": "t.id", "unparsed": "NULLIF(CAST(t.unparsed AS text), '{}')"}
+_EPOCH = {
+    "sqlite": "CAST(strftime('%%s', t.{0}) AS integer)",
+    "postgresql": "CAST(extract(epoch FROM t.{0}) AS bigint)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The active tracks as columns, and the revision they belong to."""
+
+    columns: TrackColumns
+    revision: int
+
+
+def load_library(*, report: Callable[[int], None] = lambda done: None) -> Library:
+    """Read every active track. `report` hears the number of tracks read so far, chunk by chunk."""
+    selected = ", ".join(_TRACK_SQL.get(name, f"t.{name}") for name in TRACK_SCHEMA)
+    query = (
+        f"SELECT {selected}, (SELECT value FROM library_libraryrevision WHERE id = 1) "
+        "FROM library_track t WHERE t.quarantined_at IS NULL ORDER BY t.id"
+    )
+    chunks, revision, done = [], None, 0
+    for rows in _rows(query):
+        *values, revisions = zip(*rows, strict=True)
+        revision = revisions[0]
+        chunks.append(_track_frame(values))
+        done += len(rows)
+        report(done)
+    frame = pl.concat(chunks, rechunk=True) if chunks else pl.DataFrame(schema=TRACK_SCHEMA)
+    return Library(TrackColumns(frame), current_revision() if revision is None else revision)
+
+
+def count_active_tracks() -> int:
+    """Return how many tracks the library holds now."""
+    return Track.objects.active().count()
+
+
+def load_keeper_columns(track_ids: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """Read what the keeper rules weigh for the given tracks; tracks that are gone meanwhile are missing."""
+    epoch = _EPOCH[connection.vendor]
+    special = {
+        "track_id": "t.id",
+        "last_played_at": epoch.format("last_played_at"),
+        "added_at": epoch.format("added_at"),
+    }
+    selected = ", ".join(special.get(name, f"t.{name}") for name in KEEPER_SCHEMA)
+    frames = [
+        pl.DataFrame(rows, schema=KEEPER_SCHEMA, orient="row")
+        for rows in _rows_by_id(f"SELECT {selected} FROM library_track t", track_ids)
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=KEEPER_SCHEMA)
+
+
+def load_snapshots(track_ids: npt.NDArray[np.int64], names: Sequence[str]) -> dict[int, tuple[Any, ...]]:
+    """Read the named fields of the given tracks, by id; tracks that are gone meanwhile are missing."""
+    found = {}
+    for start in range(0, len(track_ids), IDS_PER_QUERY):
+        ids = [int(track_id) for track_id in track_ids[start : start + IDS_PER_QUERY]]
+        for values in Track.objects.filter(pk__in=ids).values_list("pk", *names).iterator(chunk_size=IDS_PER_QUERY):
+            found[values[0]] = values[1:]
+    return found
+
+
+def load_not_duplicates() -> npt.NDArray[np.int64]:
+    """Return the pairs of track ids that staff declared different, smaller id first."""
+    decided = set(NotDuplicate.objects.filter(revoked_at=None).values_list("left_key", "right_key"))
+    if not decided:
+        return np.empty((0, 2), np.int64)
+    keys = {key for pair in decided for key in pair}
+    id_of = {
+        key: pk
+        for pk, source, source_track_id in Track.objects.active()
+        .values_list("pk", "source", "source_track_id")
+        .iterator()
+        if (key := identity_key(source, source_track_id)) in keys
+    }
+    pairs = [sorted((id_of[left], id_of[right])) for left, right in decided if left in id_of and right in id_of]
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
+
+
+def _rows(query: str) -> Iterator[list[tuple[Any, ...]]]:
+    # SQLite reads outside a transaction: `atomic` would take the write lock and keep every writer waiting.
+    if connection.vendor == "sqlite":
+        yield from _chunks(query)
+        return
+    with transaction.atomic():
+        yield from _chunks(query)
+
+
+def _chunks(query: str) -> Iterator[list[tuple[Any, ...]]]:
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(query)
+        while rows := cursor.fetchmany(ROWS_PER_CHUNK):
+            yield rows
+
+
+def _rows_by_id(query: str, track_ids: npt.NDArray[np.int64]) -> Iterator[list[tuple[Any, ...]]]:
+    for start in range(0, len(track_ids), IDS_PER_QUERY):
+        ids = ", ".join(str(int(track_id)) for track_id in track_ids[start : start + IDS_PER_QUERY])
+        with connection.cursor() as cursor:
+            cursor.execute(f"{query} WHERE t.id IN ({ids})".replace("%%", "%"))
+            if rows := cursor.fetchall():
+                yield rows
+
+
+def _track_frame(values: Sequence[Sequence[Any]]) -> pl.DataFrame:
+    series = []
+    for (name, kind), column in zip(TRACK_SCHEMA.items(), values, strict=True):
+        cells = [_unparsed_text(cell) for cell in column] if name == "unparsed" else column
+        series.append(pl.Series(name, cells, dtype=kind, strict=False))
+    return pl.DataFrame(series)
+
+
+def _unparsed_text(cell: str | None) -> str | None:
+    return None if cell is None else "\n".join(str(text) for text in orjson.loads(cell).values())

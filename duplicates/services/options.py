@@ -1,0 +1,80 @@
+"""`AnalysisOptions`: everything a person can ask of an analysis, checked once and named by a fingerprint.
+
+Reads no engine module, so that pages and forms can validate options without loading the matcher.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from duplicates.choices import Preset, SortBy
+from duplicates.exceptions import InvalidOptions
+
+# The evidence that can be left out, in the words of `--ignore-field`. A test keeps it equal to the engine's list.
+IGNORABLE_FIELDS = (
+    "album",
+    "album_artist",
+    "artist",
+    "disc_number",
+    "duration",
+    "explicit",
+    "genre",
+    "isrc",
+    "musicbrainz_recording_id",
+    "release_date",
+    "title",
+    "track_number",
+    "unparsed",
+    "year",
+)
+LONGEST_SEARCH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisOptions:
+    """What one analysis is asked to do. Raises InvalidOptions naming the value and what is accepted."""
+
+    preset: str = Preset.RECORDING
+    search: str = ""
+    sort_by: str = SortBy.CONFIDENCE
+    min_confidence: float = 0.0
+    ignored_fields: tuple[str, ...] = ()
+    fold_remasters: bool = True
+    keep_explicit_apart: bool = False
+
+    def __post_init__(self) -> None:
+        _require_one_of("preset", self.preset, Preset.values)
+        _require_one_of("sort-by", self.sort_by, SortBy.values)
+        for name in self.ignored_fields:
+            _require_one_of("ignore-field", name, IGNORABLE_FIELDS)
+        if not 0.0 <= self.min_confidence <= 1.0:
+            raise InvalidOptions(f"min-confidence must lie between 0 and 1, not {self.min_confidence}.")
+        if len(self.search) > LONGEST_SEARCH:
+            raise InvalidOptions(f"A search term has at most {LONGEST_SEARCH} characters, not {len(self.search)}.")
+        if "\0" in self.search:
+            raise InvalidOptions("A search term cannot hold the character NUL.")
+        object.__setattr__(self, "search", self.search.strip())
+        object.__setattr__(self, "ignored_fields", tuple(sorted(set(self.ignored_fields))))
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
+        """Read back what `as_parameters` wrote; options it does not know yet take their defaults."""
+        known = {field.name for field in fields(cls)}
+        values = {name: value for name, value in parameters.items() if name in known}
+        values["ignored_fields"] = tuple(values.get("ignored_fields", ()))
+        return cls(**values)
+
+    def as_parameters(self) -> dict[str, Any]:
+        """Return every option as plain JSON values."""
+        return {**asdict(self), "ignored_fields": list(self.ignored_fields)}
+
+    def fingerprint(self) -> str:
+        """Return 64 hex digits, equal exactly for equal options."""
+        return hashlib.sha256(json.dumps(self.as_parameters(), sort_keys=True).encode()).hexdigest()
+
+
+def _require_one_of(name: str, value: str, accepted: list[str] | tuple[str, ...]) -> None:
+    if value not in accepted:
+        raise InvalidOptions(f"{value!r} is no {name}. Choose from {', '.join(accepted)}.")
