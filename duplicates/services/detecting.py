@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from django.conf import settings
 
 from duplicates.choices import SortBy
 from duplicates.engine.pipeline import choose_keepers, find_clusters
 from duplicates.engine.records import Groups
-from duplicates.engine.settings import EngineSettings, Preset
 from duplicates.services import itunes, loading
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import RunReporter
@@ -131,18 +129,6 @@ def group_key(track_ids: list[int]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def engine_settings(options: AnalysisOptions) -> EngineSettings:
-    """Translate what a person asked into what the matcher reads."""
-    return EngineSettings(
-        preset=Preset(options.preset),
-        ignored_fields=frozenset(options.ignored_fields),
-        fold_remasters=options.fold_remasters,
-        keep_explicit_apart=options.keep_explicit_apart,
-        threads=settings.ANALYSIS_THREADS,
-        memory_limit_mb=settings.ANALYSIS_MEMORY_MB,
-    )
-
-
 def detect(
     options: AnalysisOptions,
     reporter: RunReporter,
@@ -152,7 +138,7 @@ def detect(
     """Read the library, find its duplicates and look their members up in the catalogue. Stores nothing."""
     library = _load(reporter)
     library_read(library)
-    wanted = engine_settings(options)
+    wanted = options.engine_settings()
     clusters = find_clusters(library.columns, wanted, not_duplicates=loading.load_not_duplicates(), progress=reporter)
     keeper_columns = loading.load_keeper_columns(clusters.track_ids)
     groups = choose_keepers(library.columns, clusters, keeper_columns, wanted, progress=reporter)

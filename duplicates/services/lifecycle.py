@@ -14,19 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from duplicates.choices import ACTIVE, AnalysisStatus, Phase, Trigger
-from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisCancelled, AnalysisNotFound, ClaimLost
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.exceptions import (
+    AnalysisAlreadyRunning,
+    AnalysisCancelled,
+    AnalysisNotFound,
+    ClaimLost,
+    InvalidOptions,
+)
+from duplicates.models import DuplicateAnalysisResult, NotDuplicate
 from duplicates.services import audit
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
+from library.changes import current_revision
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
-
-# No path, no secret: what a failed run may show to people.
-LONGEST_DETAIL = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,13 @@ def queue_analysis(
     now: datetime,
     enqueue: Callable[[uuid.UUID], None] | None = None,
     predecessor: DuplicateAnalysisResult | None = None,
+    force: bool = False,
 ) -> Queued:
-    """Write a queued analysis, or return the equal one that is queued or running.
+    """Write a queued analysis, or return the equal one that is queued, running or, unless forced, still good.
 
     `enqueue` hears the id once the row is committed; without it nobody is woken and the caller runs it.
     """
-    equal = _equal_active(options, actor)
+    equal = _equal_active(options, actor) or (None if force else _equal_finished(options, actor, now))
     if equal is not None:
         return Queued(equal, is_new=False)
     try:
@@ -99,7 +105,7 @@ def queue_refresh(
     """Queue a successor with the same parameters. Raises AnalysisAlreadyRunning with the id of an equal run."""
     options = AnalysisOptions.from_parameters(analysis.parameters)
     queued = queue_analysis(
-        options, actor=actor, trigger=Trigger.REFRESH, now=now, enqueue=enqueue, predecessor=analysis
+        options, actor=actor, trigger=Trigger.REFRESH, now=now, enqueue=enqueue, predecessor=analysis, force=True
     )
     if not queued.is_new:
         raise AnalysisAlreadyRunning(
@@ -199,9 +205,64 @@ def request_cancel(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUse
     return bool(asked)
 
 
+def end_by_hand(
+    analysis: DuplicateAnalysisResult,
+    status: AnalysisStatus,
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    message: str = "",
+) -> bool:
+    """Set an active analysis to failed or cancelled whoever runs it; its worker loses the claim.
+
+    False when it was over already.
+    """
+    if status not in (AnalysisStatus.FAILED, AnalysisStatus.CANCELLED):
+        raise InvalidOptions(f"By hand an analysis can only be set to failed or cancelled, not {status!r}.")
+    with transaction.atomic():
+        ended = (
+            DuplicateAnalysisResult.objects.active()
+            .filter(pk=analysis.pk)
+            .update(
+                status=status,
+                completed_at=now,
+                error_code="SET_BY_HAND" if status == AnalysisStatus.FAILED else AnalysisCancelled.code,
+                error_message=message,
+                lease_token=None,
+                lease_until=None,
+                progress=None,
+                phase="",
+            )
+        )
+        if ended:
+            audit.record(f"analysis.{status}", actor=actor, now=now, subject=analysis, message=message)
+    return bool(ended)
+
+
 def _equal_active(options: AnalysisOptions, actor: "AbstractBaseUser | None") -> DuplicateAnalysisResult | None:
     active = DuplicateAnalysisResult.objects.of(actor).filter(status__in=ACTIVE)
     return active.filter(parameters_fingerprint=options.fingerprint()).first()
+
+
+def _equal_finished(
+    options: AnalysisOptions, actor: "AbstractBaseUser | None", now: datetime
+) -> DuplicateAnalysisResult | None:
+    """Return an equal result that a new run could only repeat: young, same library, no decision since."""
+    finished = DuplicateAnalysisResult.objects.of(actor).completed().for_lists()
+    newest = (
+        finished.filter(
+            parameters_fingerprint=options.fingerprint(),
+            created_at__gte=now - timedelta(hours=settings.ANALYSIS_REUSE_HOURS),
+            library_revision=current_revision(),
+            engine_fingerprint=options.engine_settings().fingerprint(),
+        )
+        .order_by("-created_at")
+        .first()
+    )
+    if newest is None:
+        return None
+    decided = Q(created_at__gte=newest.created_at) | Q(revoked_at__gte=newest.created_at)
+    return None if NotDuplicate.objects.filter(decided).exists() else newest
 
 
 def _update_owned(claimed: Claim, **changes: Any) -> None:

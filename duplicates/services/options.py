@@ -1,6 +1,6 @@
 """`AnalysisOptions`: everything a person can ask of an analysis, checked once and named by a fingerprint.
 
-Reads no engine module, so that pages and forms can validate options without loading the matcher.
+Of the engine it reads only the settings, which load nothing heavy, so that pages can validate options cheaply.
 """
 
 import hashlib
@@ -9,26 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from django.conf import settings
+
 from duplicates.choices import Preset, SortBy
+from duplicates.engine.settings import IGNORABLE_FIELDS, EngineSettings
+from duplicates.engine.settings import Preset as EnginePreset
 from duplicates.exceptions import InvalidOptions
 
-# The evidence that can be left out, in the words of `--ignore-field`. A test keeps it equal to the engine's list.
-IGNORABLE_FIELDS = (
-    "album",
-    "album_artist",
-    "artist",
-    "disc_number",
-    "duration",
-    "explicit",
-    "genre",
-    "isrc",
-    "musicbrainz_recording_id",
-    "release_date",
-    "title",
-    "track_number",
-    "unparsed",
-    "year",
-)
 LONGEST_SEARCH = 200
 
 
@@ -48,7 +35,7 @@ class AnalysisOptions:
         _require_one_of("preset", self.preset, Preset.values)
         _require_one_of("sort-by", self.sort_by, SortBy.values)
         for name in self.ignored_fields:
-            _require_one_of("ignore-field", name, IGNORABLE_FIELDS)
+            _require_one_of("ignore-field", name, sorted(IGNORABLE_FIELDS))
         if not 0.0 <= self.min_confidence <= 1.0:
             raise InvalidOptions(f"min-confidence must lie between 0 and 1, not {self.min_confidence}.")
         if len(self.search) > LONGEST_SEARCH:
@@ -74,7 +61,18 @@ class AnalysisOptions:
         """Return 64 hex digits, equal exactly for equal options."""
         return hashlib.sha256(json.dumps(self.as_parameters(), sort_keys=True).encode()).hexdigest()
 
+    def engine_settings(self) -> EngineSettings:
+        """Return the same wish in the words of the matcher."""
+        return EngineSettings(
+            preset=EnginePreset(self.preset),
+            ignored_fields=frozenset(self.ignored_fields),
+            fold_remasters=self.fold_remasters,
+            keep_explicit_apart=self.keep_explicit_apart,
+            threads=settings.ANALYSIS_THREADS,
+            memory_limit_mb=settings.ANALYSIS_MEMORY_MB,
+        )
 
-def _require_one_of(name: str, value: str, accepted: list[str] | tuple[str, ...]) -> None:
+
+def _require_one_of(name: str, value: str, accepted: list[str]) -> None:
     if value not in accepted:
         raise InvalidOptions(f"{value!r} is no {name}. Choose from {', '.join(accepted)}.")

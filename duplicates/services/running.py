@@ -1,12 +1,11 @@
 """Runs one queued analysis from claim to end. The one place that catches: failures become data on its row."""
 
-import resource
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -90,20 +89,21 @@ class _Run:
 
     def save(self) -> None:
         """Write the groups and make them visible. Raises SaveFailed when the database refuses."""
-        from duplicates.services import saving  # noqa: PLC0415 (likewise)
+        from duplicates.services.saving import save_detection  # noqa: PLC0415 (likewise)
 
         assert self.detection is not None
-        self.reporter.begin("saving", len(self.detection))
         try:
-            saving.sweep(self.claimed)
-            groups, members = saving.save_groups(
-                self.detection, self.claimed, now=self.now, report=self.reporter.advance
+            save_detection(
+                self.detection,
+                self.claimed,
+                actor=self.analysis.user,
+                now=self.now,
+                reporter=self.reporter,
+                cpu_before=self.cpu_before,
             )
-            self.reporter.finish(self._summary(groups, members))
-            lifecycle.complete(self.claimed, actor=self.analysis.user, now=self.now(), **self._outcome(groups, members))
         except DatabaseError as error:
             self.warning = str(SaveFailed())
-            raise SaveFailed(technical=str(error)) from error
+            raise SaveFailed from error
 
     def fail(self, code: str, message: str, error: BaseException) -> None:
         """Write the failure on the row; a database that refuses even that is logged, and the run is over."""
@@ -127,30 +127,6 @@ class _Run:
             limit = time_limit(progress.total_tracks)
             raise AnalysisTimeout(f"The analysis took longer than its limit of {limit:,.0f} seconds.")
         lifecycle.store_progress(self.claimed, progress, now=self.now())
-
-    def _summary(self, groups: int, members: int) -> str:
-        tracks, seconds = self.reporter.progress.total_tracks, self.reporter.elapsed_seconds
-        return f"Finished: {tracks} tracks, {groups} groups, {members - groups} duplicates in {seconds:.1f} s"
-
-    def _outcome(self, groups: int, members: int) -> dict[str, Any]:
-        assert self.detection is not None
-        found = self.detection.groups.clusters
-        return {
-            "tracks_analyzed": len(self.detection.library.columns),
-            "groups_found": groups,
-            "duplicates_found": members - groups,
-            "average_similarity": self.detection.average_similarity,
-            "not_enough_data_count": len(found.not_enough_data),
-            "not_enough_data": found.not_enough_data[:1000].tolist(),
-            "learnt_tables": found.tables,
-            "engine_fingerprint": self.detection.engine_fingerprint,
-            "figures": found.figures
-            | {"narrowed": list(found.narrowed), "itunes_note": self.detection.cross_reference.note},
-            "processing_seconds": round(self.reporter.elapsed_seconds, 3),
-            "cpu_seconds": round(time.process_time() - self.cpu_before, 3),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "phase_seconds": self.reporter.phase_seconds(),
-        }
 
 
 def time_limit(tracks: int) -> float:

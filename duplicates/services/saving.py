@@ -3,11 +3,14 @@
 One long transaction would keep every other writer of SQLite waiting. Rows of a killed save are swept before the next.
 """
 
+import resource
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from django.db import transaction
 
 from duplicates.choices import ITunesMatch
@@ -17,6 +20,10 @@ from duplicates.services.detecting import Detection, FoundGroup, FoundMember
 from duplicates.services.itunes import CrossReference, Finding
 from duplicates.services.lifecycle import Claim
 from duplicates.services.loading import load_snapshots
+from duplicates.services.progress import RunReporter
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
 
 GROUPS_PER_BATCH = 500
 
@@ -56,6 +63,30 @@ def sweep(claimed: Claim) -> int:
     return deleted
 
 
+def save_detection(
+    detection: Detection,
+    claimed: Claim,
+    *,
+    actor: "AbstractBaseUser | None",
+    now: Callable[[], datetime],
+    reporter: RunReporter,
+    cpu_before: float,
+) -> None:
+    """Write the whole result and publish it: until the last transaction readers see the previous result."""
+    reporter.begin("saving", len(detection))
+    sweep(claimed)
+    groups, members = save_groups(detection, claimed, now=now, report=reporter.advance)
+    tracks, seconds = reporter.progress.total_tracks, reporter.elapsed_seconds
+    reporter.finish(f"Finished: {tracks} tracks, {groups} groups, {members - groups} duplicates in {seconds:.1f} s")
+    usage = {
+        "processing_seconds": round(seconds, 3),
+        "cpu_seconds": round(time.process_time() - cpu_before, 3),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "phase_seconds": reporter.phase_seconds(),
+    }
+    lifecycle.complete(claimed, actor=actor, now=now(), **_outcome(detection, groups, members), **usage)
+
+
 def save_groups(
     detection: Detection, claimed: Claim, *, now: Callable[[], datetime], report: Callable[[int], None]
 ) -> tuple[int, int]:
@@ -66,7 +97,8 @@ def save_groups(
     position = members_saved = 0
     for batch in _batches(detection.iter_groups()):
         snapshots = _snapshots_of(batch)
-        rows, members = [], []
+        rows: list[DuplicateAnalysisGroup] = []
+        members: list[DuplicateAnalysisTrack] = []
         for group in batch:
             present = [member for member in group.members if member.track_id in snapshots]
             if len(present) < 2 or present[0].track_id != group.keeper_track_id:
@@ -84,14 +116,27 @@ def save_groups(
     return position, members_saved
 
 
+def _outcome(detection: Detection, groups: int, members: int) -> dict[str, Any]:
+    found = detection.groups.clusters
+    return {
+        "tracks_analyzed": len(detection.library.columns),
+        "groups_found": groups,
+        "duplicates_found": members - groups,
+        "average_similarity": detection.average_similarity,
+        "not_enough_data_count": len(found.not_enough_data),
+        "not_enough_data": found.not_enough_data[:1000].tolist(),
+        "learnt_tables": found.tables,
+        "engine_fingerprint": detection.engine_fingerprint,
+        "figures": found.figures | {"narrowed": list(found.narrowed), "itunes_note": detection.cross_reference.note},
+    }
+
+
 def _batches(groups: Iterator[FoundGroup]) -> Iterator[list[FoundGroup]]:
     while batch := list(islice(groups, GROUPS_PER_BATCH)):
         yield batch
 
 
 def _snapshots_of(batch: list[FoundGroup]) -> Snapshots:
-    import numpy as np  # noqa: PLC0415 (only here)
-
     return load_snapshots(np.array([member.track_id for group in batch for member in group.members]), SNAPSHOT_FIELDS)
 
 

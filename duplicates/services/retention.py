@@ -1,0 +1,102 @@
+"""Keeps storage bounded: which analyses may go, and their deletion in short transactions.
+
+A plan is made first; the dry run and the real run share it. Pinned, queued and running analyses and the newest
+completed one of each user stay whatever their age.
+"""
+
+import logging
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import transaction
+
+from duplicates.choices import ACTIVE, AnalysisStatus
+from duplicates.models import DuplicateAnalysisResult
+from duplicates.services import audit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+logger = logging.getLogger("reprise.retention")
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupPlan:
+    """The analyses that may go, and why."""
+
+    by_age: tuple[uuid.UUID, ...]
+    by_count: tuple[uuid.UUID, ...]
+
+    def __len__(self) -> int:
+        return len(self.by_age) + len(self.by_count)
+
+
+@dataclass(slots=True)
+class CleanupResult:
+    """What a clean-up did."""
+
+    plan: CleanupPlan
+    deleted: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+def plan_cleanup(
+    *, now: datetime, days: int | None = None, keep_per_user: int | None = None, users: list[int | None] | None = None
+) -> CleanupPlan:
+    """Decide what may go. `users` limits it to these user ids, None standing for the system."""
+    oldest = now - timedelta(days=settings.ANALYSIS_RETENTION_DAYS if days is None else days)
+    keep = settings.ANALYSES_PER_USER if keep_per_user is None else keep_per_user
+    rows = DuplicateAnalysisResult.objects.order_by("-created_at", "pk").values_list(
+        "pk", "user_id", "status", "is_pinned", "created_at"
+    )
+    by_age, by_count = [], []
+    seen: dict[int | None, int] = {}
+    has_completed: set[int | None] = set()
+    for pk, user_id, status, is_pinned, created_at in rows:
+        if users is not None and user_id not in users:
+            continue
+        is_newest_completed = status == AnalysisStatus.COMPLETED and user_id not in has_completed
+        if is_newest_completed:
+            has_completed.add(user_id)
+        if status in ACTIVE or is_pinned:
+            continue
+        seen[user_id] = seen.get(user_id, 0) + 1
+        if is_newest_completed:
+            continue
+        if created_at < oldest:
+            by_age.append(pk)
+        elif seen[user_id] > keep:
+            by_count.append(pk)
+    return CleanupPlan(tuple(by_age), tuple(by_count))
+
+
+def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datetime) -> CleanupResult:
+    """Delete what the plan names, one transaction each. A failing one is logged and the rest goes on."""
+    result = CleanupResult(plan)
+    for analysis_id in (*plan.by_age, *plan.by_count):
+        try:
+            with transaction.atomic():
+                # The state may have changed since the plan: an analysis pinned or requeued meanwhile stays.
+                removable = DuplicateAnalysisResult.objects.filter(pk=analysis_id, is_pinned=False)
+                deleted, _ = removable.exclude(status__in=ACTIVE).delete()
+            result.deleted += bool(deleted)
+        except DatabaseError as error:
+            logger.exception("Analysis %s could not be cleaned up", analysis_id)
+            result.errors.append(f"{analysis_id}: {error}")
+    audit.record(
+        "cleanup.analyses",
+        actor=actor,
+        now=now,
+        was_successful=not result.errors,
+        counts={
+            "deleted": result.deleted,
+            "by_age": len(plan.by_age),
+            "by_count": len(plan.by_count),
+            "errors": len(result.errors),
+        },
+    )
+    return result
