@@ -169,7 +169,8 @@ def _share_of_shortest(members: Members, offsets: Ints) -> Floats:
     lengths = np.where(np.isnan(members.signals["title_length"]), np.inf, members.signals["title_length"])
     shortest = np.minimum.reduceat(lengths, offsets[:-1]) if len(offsets) > 1 else lengths
     shortest = np.where(np.isinf(shortest), 0.0, shortest)
-    return shortest[members.cluster] / lengths
+    share: Floats = shortest[members.cluster] / lengths
+    return share
 
 
 def _share_between(signal: str, *, newest_first: bool) -> Callable[[Members, Ints], Floats]:

@@ -5,17 +5,25 @@ an exception raised by either ends the run and reaches the caller unchanged. Sam
 not-duplicates give the same clusters in the same order, whatever the order of the records.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from duplicates.engine import keeper
+from duplicates.engine import keeper, model, shipped
+from duplicates.engine.candidates import CandidatePairs, propose
+from duplicates.engine.clustering import Links, cluster
+from duplicates.engine.comparisons import compare, prepare
+from duplicates.engine.levels import pack
+from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.progress import Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
 from duplicates.engine.records import Clusters, Groups, TrackColumns
 from duplicates.engine.settings import EngineSettings
 
 Ints = npt.NDArray[np.int64]
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
+SCORING_CHUNK = 200_000  # pairs compared between two reports
 
 
 def find_clusters(
@@ -26,28 +34,113 @@ def find_clusters(
     progress: Progress | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> Clusters:
-    """Return the records that are the same under the preset, at most one cluster each."""
+    """Return the records that are the same under the preset, at most one cluster each.
+
+    `not_duplicates` holds pairs of track ids that people declared different: no cluster will hold both. Ids that are
+    not in `columns` are ignored.
+    """
     progress, checkpoints = progress or NullProgress(), checkpoints or NoCheckpoints()
-    for stage in (Stage.NORMALISE, Stage.CANDIDATES, Stage.SCORING, Stage.CLUSTERING):
-        progress.begin(stage, len(columns))
-        progress.advance(len(columns))
-    same = (
-        columns.frame.select(
-            "track_id",
-            key=pl.concat_str(
-                pl.col("title", "artist").fill_null("").str.to_lowercase().str.strip_chars(), separator="\0"
-            ),
+    progress.begin(Stage.NORMALISE, len(columns))
+    records = normalise(columns, settings)
+    progress.advance(len(columns))
+    pairs = _candidates(records, progress, checkpoints)
+    codes, fitted = _scores(records, pairs, settings, progress, checkpoints)
+    return _clusters(records, pairs, codes, fitted, settings, not_duplicates, progress)
+
+
+def _candidates(records: Records, progress: Progress, checkpoints: Checkpoints) -> CandidatePairs:
+    """Propose pairs, or take them from a checkpoint."""
+    progress.begin(Stage.CANDIDATES, len(records))
+    saved = checkpoints.load(Stage.CANDIDATES)
+    if saved is not None:
+        return CandidatePairs(
+            saved["left"].astype(np.int64), saved["right"].astype(np.int64), saved["share"].astype(np.float32)
         )
-        .filter(pl.col("key") != "\0")
-        .sort("track_id")
-        .group_by("key", maintain_order=True)
-        .agg("track_id")
-        .filter(pl.col("track_id").list.len() > 1)["track_id"]
+    pairs = propose(records, progress.advance)
+    checkpoints.save(Stage.CANDIDATES, {"left": pairs.left, "right": pairs.right, "share": pairs.share})
+    return pairs
+
+
+def _scores(
+    records: Records, pairs: CandidatePairs, settings: EngineSettings, progress: Progress, checkpoints: Checkpoints
+) -> tuple[Ints, model.Model]:
+    """Compare the pairs and learn the model of this library, or take both from a checkpoint."""
+    progress.begin(Stage.SCORING, len(pairs))
+    saved = checkpoints.load(Stage.SCORING)
+    if saved is not None:
+        return saved["codes"].astype(np.int64), model.from_bytes(saved["tables"].tobytes())
+    prepared = prepare(records)
+    codes = np.empty(len(pairs), np.int64)
+    for start in range(0, len(pairs), SCORING_CHUNK):
+        chunk = slice(start, start + SCORING_CHUNK)
+        codes[chunk] = pack(compare(prepared, pairs.left[chunk], pairs.right[chunk]))
+        progress.advance(min(start + SCORING_CHUNK, len(pairs)))
+    fitted = model.fit(shipped.shipped_model(settings.preset), codes)
+    checkpoints.save(Stage.SCORING, {"codes": codes, "tables": np.frombuffer(fitted.to_bytes(), np.uint8)})
+    return codes, fitted
+
+
+def _clusters(
+    records: Records,
+    pairs: CandidatePairs,
+    codes: Ints,
+    fitted: model.Model,
+    settings: EngineSettings,
+    not_duplicates: Ints,
+    progress: Progress,
+) -> Clusters:
+    """Join the links into clusters."""
+    progress.begin(Stage.CLUSTERING, len(records))
+    weight = fitted.weights(codes)
+    bits = threshold_bits(settings.threshold)
+    forbidden = _rows_of_pairs(records.track_id, not_duplicates)
+    groups = cluster(len(records), Links(pairs.left, pairs.right, weight), bits, forbidden)
+    sizes = np.array([len(rows) for rows in groups], np.int64)
+    rows = np.concatenate([*groups, np.empty(0, np.int64)])
+    linked = weight >= bits
+    progress.advance(len(records), groups_found=len(groups))
+    return Clusters(
+        records.track_id[rows],
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        _cohesion(rows, sizes, pairs.left[linked], pairs.right[linked], len(records)),
+        records.track_id[thin(records)],
+        fitted.to_bytes(),
+        (),
+        {"candidate_pairs": len(pairs), "linked_pairs": int(linked.sum())},
     )
-    sizes = same.list.len().to_numpy().astype(np.int64)
-    track_ids = same.explode().to_numpy().astype(np.int64) if len(same) else np.empty(0, np.int64)
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return Clusters(track_ids, offsets, np.ones(len(sizes), np.float32), np.empty(0, np.int64), b"{}")
+
+
+def threshold_bits(threshold: float) -> float:
+    """Return the match weight that stands for a probability."""
+    return math.log2(threshold / (1.0 - threshold))
+
+
+def thin(records: Records) -> npt.NDArray[np.bool_]:
+    """Tell which records hold too little to be judged: no title, and not both artist and album."""
+    no_title, no_artist, no_album = (
+        (records.texts[name] == "").to_numpy() for name in ("title_key", "artist_key", "album_key")
+    )
+    unjudged: npt.NDArray[np.bool_] = no_title & (no_artist | no_album)
+    return unjudged
+
+
+def _rows_of_pairs(track_ids: Ints, wanted: Ints) -> Ints:
+    """Turn pairs of track ids into ordered pairs of rows, leaving out unknown ids."""
+    if not len(wanted) or not len(track_ids):
+        return NO_PAIRS
+    rows = np.searchsorted(track_ids, wanted).clip(0, len(track_ids) - 1)
+    known = (track_ids[rows] == wanted).all(axis=1) & (wanted[:, 0] != wanted[:, 1])
+    return np.unique(np.sort(rows[known], axis=1), axis=0).astype(np.int64)
+
+
+def _cohesion(rows: Ints, sizes: Ints, left: Ints, right: Ints, count: int) -> npt.NDArray[np.float32]:
+    """Return the share of each cluster's pairs that are links."""
+    label = np.full(count, -1, np.int64)
+    label[rows] = np.repeat(np.arange(len(sizes)), sizes)
+    inside = (label[left] == label[right]) & (label[left] >= 0)
+    links = np.bincount(label[left[inside]], minlength=len(sizes))
+    shares: npt.NDArray[np.float32] = (links / np.maximum(sizes * (sizes - 1) // 2, 1)).astype(np.float32)
+    return shares
 
 
 def choose_keepers(
@@ -63,19 +156,24 @@ def choose_keepers(
     progress = progress or NullProgress()
     progress.begin(Stage.KEEPER, len(clusters))
     members = pl.DataFrame({"track_id": clusters.track_ids})
-    titles = members.join(columns.frame.select("track_id", "title"), on="track_id", how="left", maintain_order="left")
-    choice = keeper.choose(clusters.track_ids, clusters.offsets, titles["title"], keeper_columns, profile=profile)
-    count = len(clusters.track_ids)
+    frame = members.join(columns.frame, on="track_id", how="left", maintain_order="left")
+    choice = keeper.choose(clusters.track_ids, clusters.offsets, frame["title"], keeper_columns, profile=profile)
+    records = normalise(TrackColumns(frame), settings)
+    row = np.searchsorted(records.track_id, clusters.track_ids)
+    keeper_row = np.repeat(row[choice.rows], np.diff(clusters.offsets))
+    codes = pack(compare(prepare(records), np.minimum(row, keeper_row), np.maximum(row, keeper_row)))
+    weight = model.from_bytes(clusters.tables).weights(codes) if len(codes) else np.empty(0)
+    is_keeper = row == keeper_row
     progress.advance(len(clusters), groups_found=len(clusters))
     return Groups(
         clusters,
         clusters.track_ids[choice.rows],
         choice.rules,
         choice.reasons,
-        np.ones(count),
-        np.full(count, 20.0),
-        np.zeros(count, np.int64),
-        np.ones(count, np.bool_),
+        np.where(is_keeper, 1.0, model.probability(weight)),
+        weight,
+        codes,
+        is_keeper | (weight >= threshold_bits(settings.threshold)),
     )
 
 

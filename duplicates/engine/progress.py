@@ -1,7 +1,8 @@
 """How a run of the matcher reports where it is, and where it may pick up again.
 
-The engine calls these two protocols and nothing else: it never prints, logs, sleeps or reads a clock. Whoever runs it
-hands in an object that draws a bar or writes a row, and one that keeps finished stages. Either may raise to stop the run.
+The engine calls these two protocols and nothing else: it never prints, logs, sleeps or reads a clock. Whoever runs
+it hands in an object that draws a bar or writes a row, and one that keeps finished stages. Either may raise to
+stop the run.
 """
 
 from enum import StrEnum

@@ -1,0 +1,129 @@
+"""From scored pairs to clusters without chains.
+
+Links above the threshold form components; a component in which every pair is a link is a cluster as it stands. Every
+other one is built up by average linkage: the two groups that agree best over all their pairs merge first, and merging
+stops when agreement on average falls below the threshold. A pair nobody proposed counts against merging, and a pair
+that people declared different forbids it.
+"""
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from duplicates.engine.normalise import Ints
+
+Floats = npt.NDArray[np.float64]
+
+STRONGEST = 11.5  # bits; one very sure pair may not outvote many doubtful ones
+NEVER_PROPOSED = -3.0  # bits of a pair that no feature brought together
+FORBIDDEN = -1e9
+LARGEST_COMPONENT = 400  # records; above it, links below the component's median are cut before linking
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Scored pairs of record rows, left < right, ordered, with their match weights in bits."""
+
+    left: Ints
+    right: Ints
+    weight: Floats
+
+
+def cluster(count: int, links: Links, threshold_bits: float, forbidden: Ints) -> list[Ints]:
+    """Return the clusters of `count` records as ascending row arrays, ordered by their first row."""
+    linked = links.weight >= threshold_bits
+    graph = sparse.csr_matrix(
+        (np.ones(int(linked.sum()), np.int8), (links.left[linked], links.right[linked])), (count, count)
+    )
+    _, component = csgraph.connected_components(graph, directed=False)
+    members = _members(component)
+    sizes = np.bincount(component)
+    inside = component[links.left] == component[links.right]
+    pairs_of = np.bincount(component[links.left[inside & linked]], minlength=len(sizes))
+    marked = np.zeros(len(sizes), np.bool_)
+    same = component[forbidden[:, 0]] == component[forbidden[:, 1]]
+    marked[component[forbidden[same, 0]]] = True
+    whole = (pairs_of == sizes * (sizes - 1) // 2) & ~marked
+    clusters = [members[c] for c in np.flatnonzero(whole & (sizes > 1)).tolist()]
+    doubtful = np.flatnonzero(~whole & (sizes > 1))
+    clusters += _untangle(doubtful, members, component, links, threshold_bits, forbidden[same])
+    return sorted(clusters, key=lambda rows: int(rows[0]))
+
+
+def _members(component: npt.NDArray[np.int32]) -> list[Ints]:
+    order = np.argsort(component, kind="stable").astype(np.int64)
+    return np.split(order, np.cumsum(np.bincount(component))[:-1])
+
+
+def _untangle(
+    doubtful: Ints,
+    members: list[Ints],
+    component: npt.NDArray[np.int32],
+    links: Links,
+    threshold_bits: float,
+    forbidden: Ints,
+) -> list[Ints]:
+    """Average-link the components that are not cliques."""
+    wanted = np.isin(component[links.left], doubtful) & (component[links.left] == component[links.right])
+    rows = np.flatnonzero(wanted)
+    rows = rows[np.argsort(component[links.left[rows]], kind="stable")]
+    first = np.searchsorted(component[links.left[rows]], doubtful, side="left")
+    last = np.searchsorted(component[links.left[rows]], doubtful, side="right")
+    banned: dict[int, list[tuple[int, int]]] = {}
+    for left, right in forbidden.tolist():
+        banned.setdefault(int(component[left]), []).append((left, right))
+    found = []
+    for label, start, stop in zip(doubtful.tolist(), first.tolist(), last.tolist(), strict=True):
+        picked = rows[start:stop]
+        inside = Links(links.left[picked], links.right[picked], links.weight[picked])
+        found += average_link(members[label], inside, threshold_bits, banned.get(label, []))
+    return found
+
+
+def average_link(members: Ints, links: Links, threshold_bits: float, forbidden: list[tuple[int, int]]) -> list[Ints]:
+    """Merge the members of one component as long as groups agree on average; return groups of two or more.
+
+    Sums of weights between groups are kept per neighbour, absent pairs count NEVER_PROPOSED, ties go to the group with
+    the lowest member, so the result does not depend on the order of anything.
+    """
+    place = {int(row): n for n, row in enumerate(members.tolist())}
+    size = [1] * len(members)
+    groups: list[list[int] | None] = [[int(row)] for row in members.tolist()]
+    near: list[dict[int, tuple[float, int]]] = [{} for _ in groups]
+    clipped = np.clip(links.weight, -STRONGEST, STRONGEST).tolist()
+    for left, right, weight in zip(links.left.tolist(), links.right.tolist(), clipped, strict=True):
+        near[place[left]][place[right]] = near[place[right]][place[left]] = (weight, 1)
+    for left, right in forbidden:
+        near[place[left]][place[right]] = near[place[right]][place[left]] = (FORBIDDEN, 1)
+
+    def mean(one: int, other: int) -> float:
+        total, known = near[one][other]
+        pairs = size[one] * size[other]
+        return (total + (pairs - known) * NEVER_PROPOSED) / pairs
+
+    heap = [(-mean(a, b), a, b, 1, 1) for a in range(len(groups)) for b in near[a] if a < b]
+    heapq.heapify(heap)
+    while heap:
+        negative, a, b, size_a, size_b = heapq.heappop(heap)
+        if -negative < threshold_bits:
+            break
+        if groups[a] is None or groups[b] is None or size[a] != size_a or size[b] != size_b:
+            continue
+        groups[a] = sorted([*(groups[a] or []), *(groups[b] or [])])
+        groups[b] = None
+        size[a] += size[b]
+        for other, (total, known) in near[b].items():
+            if other != a:
+                mine = near[a].get(other, (0.0, 0))
+                near[a][other] = near[other][a] = (mine[0] + total, mine[1] + known)
+                near[other].pop(b, None)
+        near[a].pop(b, None)
+        near[b] = {}
+        for other in near[a]:
+            one, two = min(a, other), max(a, other)
+            heapq.heappush(heap, (-mean(one, two), one, two, size[one], size[two]))
+    return [np.array(group, np.int64) for group in groups if group is not None and len(group) > 1]

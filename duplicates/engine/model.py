@@ -1,0 +1,131 @@
+"""From comparison vectors to match weights and probabilities.
+
+Candidate pairs are a mixture: matches, and several kinds of pairs that only look alike (neighbours on an album, the same
+title by someone else, another take of the same song, strangers). Each class has its own chances for every level.
+`fit` learns how common the classes are in this library and bends the shipped chances half way towards it, by
+expectation-maximisation over the distinct vectors; it needs no labels. The shipped half is the anchor that keeps a class
+from swallowing the matches. A weight is the log2 odds of match against all other classes together.
+"""
+
+import base64
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from duplicates.engine import levels as lv
+
+Floats = npt.NDArray[np.float64]
+
+ROUNDS = 60
+SETTLED = 1e-5  # largest change of a class share that still counts as movement
+ANCHOR = 0.5  # share of the shipped chances in the learnt ones
+ENOUGH_PAIRS = 400  # below this many candidate pairs only the class shares are learnt
+FLOOR = 1e-4  # no level is impossible in any class
+WIDTH = 1 << lv.BITS_PER_LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Class shares and, per class and comparison, the chance of each level. Class 0 is the matches."""
+
+    classes: tuple[str, ...]
+    shares: Floats  # classes
+    chances: Floats  # classes x comparisons x WIDTH; level 0 is 1 everywhere
+    comparisons: tuple[lv.Comparison, ...] = lv.COMPARISONS
+
+    def log_classes(self, levels: lv.Levels) -> Floats:
+        """Return log2 of share times chance for each pair and class."""
+        total = np.tile(np.log2(self.shares), (len(levels), 1))
+        logs = np.log2(self.chances)
+        for position in range(levels.shape[1]):
+            total += logs[:, position, :][:, levels[:, position]].T
+        return total
+
+    def weights(self, codes: lv.Codes) -> Floats:
+        """Return the match weight of each packed vector in bits."""
+        distinct, where = np.unique(codes, return_inverse=True)
+        logs = self.log_classes(lv.unpack(distinct, len(self.comparisons)))
+        return (logs[:, 0] - _log2_sum(logs[:, 1:]))[where]
+
+    def contributions(self, code: int) -> tuple[float, Floats]:
+        """Return the base weight and what each comparison adds to it; together they are the match weight.
+
+        Comparisons are taken one after the other, so each adds what it says given the ones before it.
+        """
+        levels = lv.unpack(np.array([code], np.int64), len(self.comparisons))[0]
+        logs, weights = np.log2(self.shares), []
+        for position, level in enumerate((None, *levels.tolist())):
+            if level is not None:
+                logs = logs + np.log2(self.chances[:, position - 1, level])
+            weights.append(float(logs[0] - _log2_sum(logs[None, 1:])[0]))
+        return weights[0], np.diff(weights)
+
+    def to_bytes(self) -> bytes:
+        """Return everything needed to read scores of this run later."""
+        return json.dumps(
+            {
+                "format": 1,
+                "classes": self.classes,
+                "comparisons": [[c.name, list(c.levels)] for c in self.comparisons],
+                "shares": base64.b64encode(self.shares.tobytes()).decode(),
+                "chances": base64.b64encode(self.chances.tobytes()).decode(),
+            }
+        ).encode()
+
+
+def from_bytes(tables: bytes) -> Model:
+    """Read what `to_bytes` wrote. Raises ValueError for anything else."""
+    stored = json.loads(tables)
+    if not isinstance(stored, dict) or stored.get("format") != 1:
+        raise ValueError("These score tables were not written by this engine.")
+    comparisons = tuple(lv.Comparison(name, tuple(levels)) for name, levels in stored["comparisons"])
+    classes = tuple(stored["classes"])
+    chances = np.frombuffer(base64.b64decode(stored["chances"])).reshape(len(classes), len(comparisons), WIDTH)
+    return Model(classes, np.frombuffer(base64.b64decode(stored["shares"])), chances, comparisons)
+
+
+def probability(weights: Floats) -> Floats:
+    """Return the match probability of weights in bits."""
+    return 1.0 / (1.0 + np.exp2(-np.clip(weights, -1000.0, 1000.0)))
+
+
+def fit(shipped: Model, codes: lv.Codes) -> Model:
+    """Return the shipped model bent towards the candidate pairs of this library."""
+    if not len(codes):
+        return shipped
+    distinct, counts = np.unique(codes, return_counts=True)
+    levels = lv.unpack(distinct)
+    model = shipped
+    for _ in range(ROUNDS):
+        logs = model.log_classes(levels)
+        membership = np.exp2(logs - logs.max(axis=1, keepdims=True))
+        membership *= (counts / membership.sum(axis=1))[:, None]
+        shares = (membership.sum(axis=0) + shipped.shares * 10.0) / (counts.sum() + 10.0)
+        moved = float(np.abs(shares - model.shares).max())
+        chances = _chances(shipped, levels, membership) if counts.sum() >= ENOUGH_PAIRS else shipped.chances
+        model = replace(model, shares=shares, chances=chances)
+        if moved < SETTLED:
+            break
+    return model
+
+
+def _chances(shipped: Model, levels: lv.Levels, membership: Floats) -> Floats:
+    """Return level chances half shipped, half as seen by the current class memberships."""
+    chances = np.ones_like(shipped.chances)
+    for position, comparison in enumerate(shipped.comparisons):
+        seen = np.stack([np.bincount(levels[:, position], part, minlength=WIDTH) for part in membership.T])
+        seen[:, 0] = 0.0
+        total = seen.sum(axis=1, keepdims=True)
+        learnt = np.where(total > 0, seen / np.maximum(total, 1e-12), shipped.chances[:, position, :])
+        mixed = ANCHOR * shipped.chances[:, position, :] + (1.0 - ANCHOR) * learnt
+        size = len(comparison.levels)
+        chances[:, position, 1:size] = np.maximum(mixed[:, 1:size], FLOOR)
+    return chances
+
+
+def _log2_sum(logs: Floats) -> Floats:
+    top = logs.max(axis=1)
+    summed: Floats = top + np.log2(np.exp2(logs - top[:, None]).sum(axis=1))
+    return summed

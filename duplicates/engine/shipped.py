@@ -1,0 +1,108 @@
+"""What the matcher believes before it has seen a library: per preset and kind of pair, how often each level happens.
+
+Numbers are parts of a thousand over the levels of `levels.COMPARISONS` without the first ("not known"); they need not
+add up. They say what music is like, not what one file is like: copies agree on nearly everything they hold, neighbours
+on an album share artist, album and year but neither title nor number, a song covered by someone else shares its title
+only. `model.fit` bends them towards the library at hand.
+"""
+
+import numpy as np
+
+from duplicates.engine import levels as lv
+from duplicates.engine.model import FLOOR, WIDTH, Model
+from duplicates.engine.settings import Preset
+
+CLASSES = ("match", "album neighbours", "same title, other artist", "strangers", "other recording")
+Menu = dict[str, tuple[float, ...]]
+
+#                  unlike faint partly alike nearly letter equal contains parts common
+MATCH: Menu = {
+    "title": (20, 4, 5, 6, 31, 31, 860, 43, 2, 30),
+    "artist": (6, 1, 3, 12, 62, 30, 820, 40, 25),
+    "album": (6, 1, 3, 12, 46, 47, 820, 30, 37),
+    "length": (830, 140, 5, 2, 2, 3, 18),
+    "year": (965, 9, 2, 24),
+    "track number": (945, 55),
+    "version": (900, 60, 15, 2, 22, 1),
+    "explicit": (970, 30),
+    "identifier": (980, 20),
+}
+NEIGHBOURS: Menu = {
+    "title": (850, 80, 25, 5, 4, 1, 10, 10, 15, 2),
+    "artist": (20, 10, 5, 3, 25, 10, 860, 60, 5),
+    "album": (150, 30, 20, 15, 40, 20, 700, 40, 5),
+    "length": (8, 9, 24, 30, 45, 110, 780),
+    "year": (800, 60, 40, 100),
+    "track number": (12, 988),
+    "version": (850, 60, 10, 20, 50, 10),
+    "explicit": (900, 100),
+    "identifier": (2, 998),
+}
+SAME_TITLE: Menu = {
+    "title": (1, 1, 2, 5, 40, 10, 600, 150, 20, 250),
+    "artist": (850, 80, 30, 5, 5, 1, 5, 10, 2),
+    "album": (800, 90, 50, 10, 10, 2, 25, 20, 2),
+    "length": (8, 8, 20, 35, 40, 100, 790),
+    "year": (60, 70, 130, 740),
+    "track number": (90, 910),
+    "version": (800, 10, 70, 5, 110, 5),
+    "explicit": (850, 150),
+    "identifier": (1, 999),
+}
+STRANGERS: Menu = {
+    "title": (800, 110, 40, 8, 6, 1, 10, 20, 3, 5),
+    "artist": (400, 40, 20, 5, 20, 5, 450, 60, 3),
+    "album": (750, 90, 70, 20, 10, 2, 15, 40, 2),
+    "length": (10, 10, 20, 30, 40, 100, 790),
+    "year": (60, 70, 130, 740),
+    "track number": (80, 920),
+    "version": (850, 5, 20, 10, 110, 5),
+    "explicit": (880, 120),
+    "identifier": (1, 999),
+}
+OTHER_RECORDING: Menu = {
+    "title": (1, 1, 4, 10, 40, 10, 750, 120, 20, 60),
+    "artist": (10, 5, 5, 5, 30, 20, 840, 80, 5),
+    "album": (500, 80, 60, 40, 40, 10, 200, 60, 5),
+    "length": (30, 30, 60, 80, 90, 170, 540),
+    "year": (150, 90, 150, 610),
+    "track number": (110, 890),
+    "version": (600, 40, 60, 50, 230, 20),
+    "explicit": (920, 80),
+    "identifier": (3, 997),
+}
+SHARES = (0.31, 0.22, 0.13, 0.31, 0.03)
+# The same recording may sit on any release, so album, year and number say little about a match.
+RECORDING_MATCH: Menu = MATCH | {
+    "title": (12, 3, 2, 2, 6, 8, 880, 20, 3, 60),
+    "artist": (15, 3, 3, 3, 8, 5, 840, 110, 10),
+    "album": (430, 30, 10, 8, 10, 10, 450, 30, 10),
+    "length": (650, 150, 130, 40, 20, 8, 2),
+    "year": (600, 80, 60, 260),
+    "track number": (400, 600),
+    "version": (880, 20, 80, 1, 15, 1),
+    "explicit": (985, 15),
+}
+RECORDING_OTHER: Menu = OTHER_RECORDING | {
+    "album": (700, 60, 40, 20, 20, 5, 100, 40, 5),
+    "length": (3, 5, 15, 40, 90, 200, 650),
+    "year": (200, 90, 130, 580),
+    "version": (300, 10, 20, 60, 550, 60),
+}
+MENUS: dict[Preset, tuple[Menu, ...]] = {
+    Preset.RELEASE: (MATCH, NEIGHBOURS, SAME_TITLE, STRANGERS, OTHER_RECORDING),
+    Preset.RECORDING: (RECORDING_MATCH, NEIGHBOURS, SAME_TITLE, STRANGERS, RECORDING_OTHER),
+}
+MENUS[Preset.EXACT] = MENUS[Preset.RELEASE]
+MENUS[Preset.SONG] = MENUS[Preset.RECORDING]
+
+
+def shipped_model(preset: Preset) -> Model:
+    """Return the beliefs of a preset as a model."""
+    menus = MENUS[preset]
+    chances = np.ones((len(CLASSES), len(lv.COMPARISONS), WIDTH))
+    for row, menu in enumerate(menus):
+        for position, comparison in enumerate(lv.COMPARISONS):
+            parts = np.array(menu[comparison.name], np.float64)
+            chances[row, position, 1 : len(parts) + 1] = np.maximum(parts / parts.sum(), FLOOR)
+    return Model(CLASSES, np.array(SHARES), chances)
