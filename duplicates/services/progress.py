@@ -104,7 +104,7 @@ class RunReporter:
         self._finish_stage()
         phase, _, words = STAGES[str(stage)]
         if phase != self.progress.phase:
-            self._log.info("Phase %s", phase.label.lower())
+            self._log.info("Phase: %s", phase.label)
         self._log.debug("Stage %s: %d units", stage, total)
         self._stage_total = total
         self._stage_begun_at = self._clock()

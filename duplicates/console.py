@@ -1,0 +1,81 @@
+"""What commands show of a run: a progress bar on a terminal, log lines otherwise, and a summary people can read."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.services.progress import AnalysisProgress, Sink, keep_nothing
+from duplicates.services.progress import logger as run_logger
+
+
+@contextmanager
+def following(*, quiet: bool = False) -> Iterator[Sink]:
+    """Give a sink that draws a bar on standard error when that is a terminal; the run's log lines show otherwise."""
+    if not sys.stderr.isatty():
+        previous = run_logger.level
+        run_logger.setLevel(logging.ERROR if quiet else logging.INFO)
+        try:
+            yield keep_nothing
+        finally:
+            run_logger.setLevel(previous)
+        return
+    previous = run_logger.level
+    run_logger.setLevel(logging.ERROR)
+    try:
+        with tqdm(total=100, unit="%", bar_format="{desc} {bar} {n:.0f} %{postfix}", leave=False) as bar:
+
+            def draw(progress: AnalysisProgress) -> None:
+                bar.set_description_str(progress.message, refresh=False)
+                bar.set_postfix_str(_figures(progress), refresh=False)
+                bar.update(progress.percentage - bar.n)
+
+            yield draw
+    finally:
+        run_logger.setLevel(previous)
+
+
+def _figures(progress: AnalysisProgress) -> str:
+    left = progress.estimated_seconds_remaining
+    parts = [f"{progress.tracks_processed:,} of {progress.total_tracks:,} tracks"]
+    if left is not None:
+        parts.append(f"{left:.0f} s left")
+    return ", " + ", ".join(parts)
+
+
+def summary_lines(analysis: DuplicateAnalysisResult) -> Iterator[str]:
+    """Yield what a person wants to know of a completed analysis."""
+    yield f"{analysis.groups_found:,} groups with {analysis.duplicates_found:,} duplicates among {_tracks(analysis)}"
+    if analysis.average_similarity is not None:
+        yield f"Average similarity {analysis.average_similarity:.1%}"
+    if analysis.not_enough_data_count:
+        yield f"{analysis.not_enough_data_count:,} tracks carry too little data to judge"
+    for sentence in (*analysis.figures.get("narrowed", []), analysis.figures.get("itunes_note", "")):
+        if sentence:
+            yield sentence
+    if analysis.processing_seconds is not None:
+        yield f"Took {analysis.processing_seconds:.1f} s ({analysis.cpu_seconds or 0:.1f} s of CPU)"
+
+
+def _tracks(analysis: DuplicateAnalysisResult) -> str:
+    count = analysis.tracks_analyzed
+    return "1 track" if count == 1 else f"{count:,} tracks"
+
+
+def group_lines(group: DuplicateAnalysisGroup) -> Iterator[str]:
+    """Yield a group as a person reads it: what it is, its members, and why one of them is the keeper."""
+    yield f"#{group.position}  {group.title or 'Untitled'} by {group.artist or 'unknown artist'}"
+    for member in group.members.order_by("position"):
+        mark = "keep" if member.is_canonical else f"{member.similarity:.0%}"
+        details = " · ".join(part for part in (member.album, _length(member.duration_ms), member.format) if part)
+        yield f"    {mark:>5}  {member.title or 'Untitled'} by {member.artist or 'unknown artist'}  {details}".rstrip()
+    yield f"           {group.keeper_reason}"
+
+
+def _length(duration_ms: int | None) -> str:
+    if duration_ms is None:
+        return ""
+    return f"{duration_ms // 60_000}:{duration_ms // 1000 % 60:02d}"

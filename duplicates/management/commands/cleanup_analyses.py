@@ -1,0 +1,68 @@
+"""`manage.py cleanup_analyses`: delete analyses past their retention."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from duplicates.services.retention import CleanupPlan, cleanup_old_results, plan_cleanup
+
+
+class Command(BaseCommand):
+    """Parse, plan, and delete unless it is a dry run."""
+
+    help = (
+        "Delete analyses that are too old or too many. Pinned, queued and running ones and the newest completed one of "
+        "each user stay. Exit code 0: done; 1: refused, or something could not be deleted."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        days, keep = settings.ANALYSIS_RETENTION_DAYS, settings.ANALYSES_PER_USER
+        parser.add_argument("--days", type=int, default=days, help=f"Delete older ones (default {days}).")
+        parser.add_argument("--keep-per-user", type=int, default=keep, help=f"Keep so many a user (default {keep}).")
+        parser.add_argument("--user", default="", metavar="NAME", help="Only this user's; 'system' means nobody's.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
+        parser.add_argument("--output", choices=("text", "json"), default="text", help="How to print the result.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Plan, delete and report."""
+        for name in ("days", "keep_per_user"):
+            if options[name] < 0:
+                raise CommandError(f"--{name.replace('_', '-')} cannot be negative: {options[name]}.")
+        plan = plan_cleanup(
+            now=timezone.now(),
+            days=options["days"],
+            keep_per_user=options["keep_per_user"],
+            users=_users(options["user"]),
+        )
+        errors: list[str] = []
+        if not options["dry_run"]:
+            errors = cleanup_old_results(plan, actor=None, now=timezone.now()).errors
+        self._print(plan, errors, options)
+        if errors:
+            raise CommandError(f"{len(errors)} could not be deleted; the log says why.")
+
+    def _print(self, plan: CleanupPlan, errors: list[str], options: dict[str, Any]) -> None:
+        if options["output"] == "json":
+            found = {"by_age": plan.by_age, "by_count": plan.by_count, "errors": errors, "dry_run": options["dry_run"]}
+            self.stdout.write(json.dumps(found, default=str))
+            return
+        verb = "Would delete" if options["dry_run"] else "Deleted"
+        deleted = len(plan) - len(errors)
+        self.stdout.write(f"{verb} {deleted} analyses: {len(plan.by_age)} by age, {len(plan.by_count)} by count.")
+
+
+def _users(name: str) -> list[int | None] | None:
+    if not name:
+        return None
+    if name == "system":
+        return [None]
+    user = get_user_model()._default_manager.filter(username=name).values_list("pk", flat=True).first()
+    if user is None:
+        raise CommandError(f"There is no user {name!r}. Use 'system' for analyses that belong to nobody.")
+    return [user]

@@ -1,0 +1,118 @@
+"""`manage.py run_duplicate_analysis`: find the duplicates of the library now, in this process."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.management.base import BaseCommand, CommandError
+
+from duplicates.choices import AnalysisStatus, Preset, SortBy
+from duplicates.console import following, summary_lines
+from duplicates.engine.settings import IGNORABLE_FIELDS
+from duplicates.exceptions import DuplicatesError
+from duplicates.services.detection import DuplicateDetectionService
+from duplicates.services.options import AnalysisOptions
+from duplicates.services.running import Ran
+
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    """Parse, run, print."""
+
+    help = (
+        "Find duplicate songs and keep the result. Exit code 0: there is a result; 1: refused or failed, with the "
+        "reason last on standard error; 130: cancelled with Ctrl-C. The analysis id is printed last."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--preset", default=Preset.RECORDING, help=f"One of {', '.join(Preset.values)}.")
+        parser.add_argument("--search", default="", metavar="TERM", help="Only groups with a member that holds TERM.")
+        parser.add_argument("--sort-by", default=SortBy.CONFIDENCE, help=f"One of {', '.join(SortBy.values)}.")
+        parser.add_argument("--min-confidence", type=float, default=0.0, metavar="X", help="0 to 1 (default 0).")
+        parser.add_argument("--user", default="", metavar="NAME", help="Whose analysis it is (default: the system's).")
+        parser.add_argument("--force-refresh", action="store_true", help="Run even if an equal result still holds.")
+        parser.add_argument(
+            "--ignore-field",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="NAME",
+            help=f"Leave this evidence out: {', '.join(sorted(IGNORABLE_FIELDS))}.",
+        )
+        parser.add_argument("--output", choices=("text", "json"), default="text", help="How to print the summary.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the analysis and print its summary."""
+        try:
+            ran = self._run(options)
+        except DuplicatesError as error:
+            raise CommandError(error.sentence) from error
+        except KeyboardInterrupt:
+            self.stderr.write("Cancelled. Earlier results are untouched.")
+            raise SystemExit(INTERRUPTED) from None
+        self._print(ran, options["output"])
+
+    def _run(self, options: dict[str, Any]) -> Ran:
+        wanted = AnalysisOptions(
+            preset=options["preset"],
+            search=options["search"],
+            sort_by=options["sort_by"],
+            min_confidence=options["min_confidence"],
+            ignored_fields=tuple(options["ignore_field"]),
+        )
+        user = _user(options["user"])
+        with following(quiet=options["output"] == "json" or options["verbosity"] == 0) as draw:
+            return DuplicateDetectionService().find_duplicates_with_persistence(
+                wanted, user=user, force=options["force_refresh"], draw=draw
+            )
+
+    def _print(self, ran: Ran, output: str) -> None:
+        analysis = ran.analysis
+        if output == "json":
+            self.stdout.write(json.dumps(_as_json(ran), default=str, indent=2))
+        elif analysis.status == AnalysisStatus.COMPLETED:
+            for line in summary_lines(analysis):
+                self.stdout.write(line)
+        elif analysis.is_active:
+            self.stdout.write(f"An equal analysis is already {analysis.get_status_display().lower()}.")
+        if analysis.status in (AnalysisStatus.FAILED, AnalysisStatus.CANCELLED):
+            raise CommandError(f"{analysis.error_message} ({analysis.error_code}, analysis {analysis.pk})")
+        if output == "text":
+            self.stdout.write(str(analysis.pk))
+
+
+def _user(name: str) -> AbstractBaseUser | None:
+    if not name:
+        return None
+    users = get_user_model()
+    try:
+        return users._default_manager.get_by_natural_key(name)
+    except users.DoesNotExist as error:
+        raise CommandError(f"There is no user {name!r}. Create one with: manage.py createsuperuser") from error
+
+
+def _as_json(ran: Ran) -> dict[str, Any]:
+    analysis = ran.analysis
+    return {
+        "analysis_id": str(analysis.pk),
+        "status": analysis.status,
+        "parameters": analysis.parameters,
+        "tracks_analyzed": analysis.tracks_analyzed,
+        "groups_found": analysis.groups_found,
+        "duplicates_found": analysis.duplicates_found,
+        "average_similarity": analysis.average_similarity,
+        "not_enough_data_count": analysis.not_enough_data_count,
+        "library_revision": analysis.library_revision,
+        "processing_seconds": analysis.processing_seconds,
+        "cpu_seconds": analysis.cpu_seconds,
+        "peak_memory_bytes": analysis.peak_memory_bytes,
+        "phase_seconds": analysis.phase_seconds,
+        "figures": analysis.figures,
+        "error_code": analysis.error_code,
+        "error_message": analysis.error_message,
+        "warning": ran.warning,
+    }
