@@ -19,6 +19,19 @@ ENVIRONMENTS = ("development", "testing", "production")
 
 
 @dataclass(frozen=True, slots=True)
+class PerEnvironment[T]:
+    """A default that depends on DJANGO_ENV."""
+
+    development: T
+    testing: T
+    production: T
+
+    def of(self, name: str) -> T:
+        chosen: T = getattr(self, name)
+        return chosen
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """One environment variable: what it is for, what it may be and what it is now."""
 
@@ -59,33 +72,30 @@ class Environment:
     def _environment_name(self) -> str:
         return self._declare(
             "DJANGO_ENV",
-            "one of",
+            f"one of {', '.join(ENVIRONMENTS)}",
             "development",
             "Which set of defaults applies: development, testing or production.",
             self._one_of(ENVIRONMENTS),
         )
 
-    def by_environment[T](self, *, development: T, testing: T, production: T) -> T:
-        """Choose the default that belongs to the current DJANGO_ENV."""
-        chosen: T = {"development": development, "testing": testing, "production": production}[self.name]
-        return chosen
-
     def text(self, name: str, *, default: str, says: str) -> str:
         return self._declare(name, "text", default, says, self._env.str)
 
-    def flag(self, name: str, *, default: bool, says: str) -> bool:
+    def flag(self, name: str, *, default: bool | PerEnvironment[bool], says: str) -> bool:
         return self._declare(name, "true or false", default, says, self._flag)
 
-    def words(self, name: str, *, default: list[str], says: str) -> list[str]:
+    def words(self, name: str, *, default: list[str] | PerEnvironment[list[str]], says: str) -> list[str]:
         return self._declare(name, "comma-separated list", default, says, self._env.list)
 
-    def choice(self, name: str, *, default: str, of: tuple[str, ...], says: str) -> str:
+    def choice(self, name: str, *, default: str | PerEnvironment[str], of: tuple[str, ...], says: str) -> str:
         return self._declare(name, f"one of {', '.join(of)}", default, says, self._one_of(of))
 
     def folder(self, name: str, *, default: Path, says: str) -> Path:
         return self._declare(name, "folder", default, says, lambda key, default: Path(self._env.str(key, str(default))))
 
-    def whole(self, name: str, *, default: int, least: int, most: int, unit: str, says: str) -> int:
+    def whole(
+        self, name: str, *, default: int | PerEnvironment[int], least: int, most: int, unit: str, says: str
+    ) -> int:
         return self._declare(name, "whole number", default, says, self._env.int, unit=unit, least=least, most=most)
 
     def number(self, name: str, *, default: float, least: float, most: float, unit: str, says: str) -> float:
@@ -94,12 +104,15 @@ class Environment:
     def out_of_range(self) -> list[Variable]:
         return [variable for variable in self.variables.values() if not variable.is_in_range]
 
-    def _declare[T](self, name: str, kind: str, default: T, says: str, read: Callable[..., T], **bounds: Any) -> T:
+    def _declare[T](
+        self, name: str, kind: str, default: T | PerEnvironment[T], says: str, read: Callable[..., T], **bounds: Any
+    ) -> T:
+        chosen = default.of(self.name) if isinstance(default, PerEnvironment) else default
         try:
-            value = read(name, default=default)
+            value = read(name, default=chosen)
         except (ValueError, ImproperlyConfigured) as error:
             raw = self._env.ENVIRON.get(name, "")
-            raise ImproperlyConfigured(f"{name}={raw!r} is not a {kind}. {says}") from error
+            raise ImproperlyConfigured(f"{name}={raw!r} is not {_article(kind)}. {says}") from error
         if self._env.ENVIRON.get(name):
             self.given.add(name)
         self.variables[name] = Variable(name, kind, default, says, value=value, **bounds)
@@ -121,6 +134,10 @@ class Environment:
             return value
 
         return read
+
+
+def _article(kind: str) -> str:
+    return kind if kind.startswith(("one of", "true", "text")) else f"a {kind}"
 
 
 def _plain(bound: float | None) -> str:

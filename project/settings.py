@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from project.environment import BASE_DIR, Environment
+from project.environment import BASE_DIR, Environment, PerEnvironment
 from project.logs import logging_configuration
 
 ENVIRONMENT = Environment(BASE_DIR / ".env")
@@ -29,12 +29,12 @@ SECRET_KEY = ENVIRONMENT.text(
 )
 DEBUG = ENVIRONMENT.flag(
     "DJANGO_DEBUG",
-    default=ENVIRONMENT.by_environment(development=True, testing=False, production=False),
+    default=PerEnvironment(development=True, testing=False, production=False),
     says="Shows technical error pages. Production refuses to start with it on.",
 )
 ALLOWED_HOSTS = ENVIRONMENT.words(
     "DJANGO_ALLOWED_HOSTS",
-    default=ENVIRONMENT.by_environment(
+    default=PerEnvironment(
         development=["localhost", "127.0.0.1", "[::1]"], testing=["testserver", "localhost", "127.0.0.1"], production=[]
     ),
     says="Host names the site answers to. Production requires it and refuses a wildcard.",
@@ -67,7 +67,8 @@ MIDDLEWARE = [
     "project.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # `runserver` serves static files itself; in production whitenoise serves what `collectstatic` gathered.
+    *(["whitenoise.middleware.WhiteNoiseMiddleware"] if IS_PRODUCTION else []),
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -126,12 +127,14 @@ def _database() -> dict[str, Any]:
     """Return the default database with the options its engine needs."""
     import environ  # noqa: PLC0415 (only to take the address apart)
 
-    try:
-        database: dict[str, Any] = environ.Env.db_url_config(DATABASE_URL)
-    except Exception as error:
+    scheme = DATABASE_URL.partition("://")[0]
+    if scheme not in ("sqlite", "postgres", "postgresql"):
+        # The address itself may hold a password, so it is not repeated.
         raise ImproperlyConfigured(
-            "DATABASE_URL cannot be read. Use sqlite:///PATH or postgres://USER:PASSWORD@HOST:PORT/NAME."
-        ) from error
+            f"DATABASE_URL begins with {scheme[:20]!r}; Reprise runs on sqlite:///PATH and "
+            "postgres://USER:PASSWORD@HOST:PORT/NAME."
+        )
+    database: dict[str, Any] = environ.Env.db_url_config(DATABASE_URL)
     options: dict[str, Any] = database.setdefault("OPTIONS", {})
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # IMMEDIATE takes the write lock at BEGIN, where the busy timeout applies; a later upgrade would fail at once.
@@ -140,13 +143,8 @@ def _database() -> dict[str, Any]:
             "timeout": SQLITE_BUSY_TIMEOUT,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
         }
-    elif database["ENGINE"] == "django.db.backends.postgresql":
-        if DATABASE_POOL_SIZE:
-            options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
-    else:
-        raise ImproperlyConfigured(
-            f"DATABASE_URL names {database['ENGINE'] or 'no engine'}; Reprise runs on sqlite:///… and postgres://…"
-        )
+    elif DATABASE_POOL_SIZE:
+        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
     return database
 
 
@@ -191,8 +189,6 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = not IS_PRODUCTION
-WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 
 # --- Security -------------------------------------------------------------------------------------------------------
 
@@ -213,11 +209,13 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
 SECURE_SSL_REDIRECT = ENVIRONMENT.flag(
-    "DJANGO_SSL_REDIRECT", default=IS_PRODUCTION, says="Sends http requests to https. /healthz is exempt."
+    "DJANGO_SSL_REDIRECT",
+    default=PerEnvironment(development=False, testing=False, production=True),
+    says="Sends http requests to https. /healthz is exempt.",
 )
 SECURE_HSTS_SECONDS = ENVIRONMENT.whole(
     "DJANGO_HSTS_SECONDS",
-    default=31_536_000 if IS_PRODUCTION else 0,
+    default=PerEnvironment(development=0, testing=0, production=31_536_000),
     least=0,
     most=63_072_000,
     unit="seconds",
@@ -255,13 +253,13 @@ REST_FRAMEWORK = {
 
 LOG_LEVEL = ENVIRONMENT.choice(
     "LOG_LEVEL",
-    default=ENVIRONMENT.by_environment(development="INFO", testing="WARNING", production="INFO"),
+    default=PerEnvironment(development="INFO", testing="WARNING", production="INFO"),
     of=("DEBUG", "INFO", "WARNING", "ERROR"),
     says="Least important log line that is written.",
 )
 LOG_FORMAT = ENVIRONMENT.choice(
     "LOG_FORMAT",
-    default="json" if IS_PRODUCTION else "text",
+    default=PerEnvironment(development="text", testing="text", production="json"),
     of=("text", "json"),
     says="Log lines for people (text) or for machines (json).",
 )

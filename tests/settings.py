@@ -4,4 +4,4 @@ import os
 
 os.environ["DJANGO_ENV"] = "testing"
 
-from project.settings import *  # noqa: E402, F403
+from project.settings import *  # noqa: F403

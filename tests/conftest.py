@@ -1,0 +1,23 @@
+"""What every test may rely on: a private work folder, and the folder of real data when there is one."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+
+@pytest.fixture(autouse=True)
+def work_dir(settings: LazySettings, tmp_path: Path) -> Path:
+    """Give each test a work folder of its own."""
+    settings.WORK_DIR = tmp_path / "work"
+    return settings.WORK_DIR
+
+
+@pytest.fixture(scope="session")
+def eval_data() -> Path:
+    """The folder of real libraries and labelled records; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("REPRISE_EVAL_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no evaluation data in {folder}; set REPRISE_EVAL_DATA")
+    return folder
