@@ -1,0 +1,153 @@
+"""What `manage.py demo` is made of: when it may run, its login, its progress, what it prints, and serving.
+
+The demo works in the database of the settings, so it first makes sure that nobody's music is in there. Everything it
+makes carries a mark: the tracks their source, the login its address. The command looks after the order.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TextIO
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+from django.db import connection
+from django.utils import timezone
+
+from duplicates.choices import AnalysisStatus
+from duplicates.console import following
+from duplicates.engine.explain import decode_evidence
+from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.services import lifecycle
+from duplicates.services.detection import DuplicateDetectionService
+from duplicates.services.options import AnalysisOptions
+from library.models import Track
+
+SAMPLE = Path(__file__).parent / "sample" / "Sample Library.xml"
+SOURCE = "Reprise sample library"
+USERNAME, ADDRESS = "demo", "demo@reprise.invalid"
+GROUPS_SHOWN = 6
+EVIDENCE_SHOWN = 4
+# No letter or digit that is easily taken for another one.
+PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105 (what passwords are made of)
+
+
+class DemoRefused(Exception):
+    """The demo would touch what it did not make. The message says what that is and where to go instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The way into the admin. `password` is None when an earlier run made it: only its digest is kept."""
+
+    user: AbstractUser
+    password: str | None
+
+
+# --- May it run? ----------------------------------------------------------------------------------------------------
+
+
+def require_demo_database() -> None:
+    """Raise DemoRefused in production, and for a database with tracks or a login that no demo has made."""
+    if settings.IS_PRODUCTION:
+        raise DemoRefused("The demo does not run with DJANGO_ENV=production. Try it on your own computer.")
+    tables = connection.introspection.table_names()
+    if Track._meta.db_table in tables and (foreign := Track.objects.exclude(source=SOURCE).count()):
+        raise DemoRefused(
+            f"This database holds {foreign:,} tracks that are not the demo's. Nothing was changed. "
+            f"Give the demo a database of its own: DATABASE_URL=sqlite:///demo.sqlite3 uv run manage.py demo"
+        )
+    users = get_user_model().objects
+    if get_user_model()._meta.db_table in tables and users.filter(username=USERNAME).exclude(email=ADDRESS).exists():
+        raise DemoRefused(
+            f"This database has a user called {USERNAME} that the demo did not make. Nothing was changed. "
+            f"Rename that user or give the demo a database of its own."
+        )
+
+
+# --- The login ------------------------------------------------------------------------------------------------------
+
+
+def ensure_login(*, new_password: bool) -> Login:
+    """Return the demo's login, made on the first run; it may do everything, as its database holds only the demo."""
+    user, is_new = get_user_model().objects.get_or_create(
+        username=USERNAME, defaults={"email": ADDRESS, "is_staff": True, "is_superuser": True}
+    )
+    if not (is_new or new_password):
+        return Login(user, None)
+    password = "-".join("".join(secrets.choice(PASSWORD_LETTERS) for _ in range(4)) for _ in range(4))
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return Login(user, password)
+
+
+def login_lines(login: Login) -> Iterator[str]:
+    yield f"User      {USERNAME}"
+    if login.password:
+        yield f"Password  {login.password}   (shown only now)"
+    else:
+        yield "Password  the one an earlier run printed; `uv run manage.py demo --new-password` sets another"
+
+
+# --- The analysis ---------------------------------------------------------------------------------------------------
+
+
+def run_analysis(user: AbstractUser) -> DuplicateAnalysisResult:
+    """Analyse the library with the default options, or return the result of an earlier run that still holds."""
+    service = DuplicateDetectionService()
+    with following() as draw:
+        ran = service.find_duplicates_with_persistence(AnalysisOptions(), user=user, draw=draw)
+        if _is_abandoned(ran.analysis):
+            lifecycle.end_by_hand(
+                ran.analysis, AnalysisStatus.FAILED, actor=user, now=timezone.now(), message="Its process was ended."
+            )
+            ran = service.find_duplicates_with_persistence(AnalysisOptions(), user=user, draw=draw)
+    return ran.analysis
+
+
+def _is_abandoned(analysis: DuplicateAnalysisResult) -> bool:
+    """Was its process killed? Nobody runs what is queued here, and a living run renews its lease."""
+    if analysis.status == AnalysisStatus.QUEUED:
+        return True
+    is_running = analysis.status == AnalysisStatus.RUNNING
+    return is_running and (analysis.lease_until is None or analysis.lease_until < timezone.now())
+
+
+# --- What was found -------------------------------------------------------------------------------------------------
+
+
+def group_lines(analysis: DuplicateAnalysisResult) -> Iterator[str]:
+    """Show the first groups: which copy to keep, and what makes each other one the same."""
+    tables = bytes(analysis.learnt_tables or b"")
+    yield f"The first {min(GROUPS_SHOWN, analysis.groups_found)} of {analysis.groups_found:,} groups:"
+    for group in analysis.groups.order_by("position").prefetch_related("members")[:GROUPS_SHOWN]:
+        yield ""
+        yield f"#{group.position}  {group.title or 'Untitled'} by {group.artist or 'unknown artist'}"
+        for member in sorted(group.members.all(), key=lambda member: member.position):
+            yield f"    {'keep' if member.is_canonical else 'same'}  {_described(member)}"
+            yield f"          {group.keeper_reason if member.is_canonical else _reason(member, tables)}"
+
+
+def print_every_script(stream: TextIO) -> None:
+    """Let a terminal that cannot show Greek or Thai show question marks instead of ending the run."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
+
+
+def _described(member: DuplicateAnalysisTrack) -> str:
+    seconds = (member.duration_ms or 0) // 1_000
+    length = f"{seconds // 60}:{seconds % 60:02}"
+    plays = "1 play" if member.play_count == 1 else f"{member.play_count} plays"
+    parts = (f"“{member.title}”", member.artist or "no artist", member.album, length, member.format, plays)
+    return " · ".join(part for part in parts if part)
+
+
+def _reason(member: DuplicateAnalysisTrack, tables: bytes) -> str:
+    """Say how sure the matcher is and name the evidence that weighed most, for and against."""
+    told = [one for one in decode_evidence(member.evidence, tables) if not one.missing and one.bits]
+    told.sort(key=lambda one: -abs(one.bits))
+    words = ", ".join(f"{one.comparison}: {one.level} ({one.bits:+.1f})" for one in told[:EVIDENCE_SHOWN])
+    return f"{member.similarity:.1%} sure. {words}".strip()
