@@ -80,3 +80,17 @@ class MemoryLimit(DuplicatesError):
 
     code = "MEMORY_LIMIT"
     advice = "Raise REPRISE_ANALYSIS_MEMORY_MB."
+
+
+class ExportNotReady(DuplicatesError):
+    """This export has no file to fetch."""
+
+    code = "EXPORT_NOT_READY"
+    advice = "Wait until it is completed, or ask for a new one."
+
+
+class ExportExpired(DuplicatesError):
+    """This export has expired and its file is gone."""
+
+    code = "EXPORT_EXPIRED"
+    advice = "Ask for a new one."
