@@ -1,0 +1,423 @@
+"""The library in the admin: tracks may be corrected, everything an import or a trigger wrote can only be read."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from library import admin_pages as pages
+from library.models import (
+    Availability,
+    ChangeKind,
+    ImportStatus,
+    ITunesTrack,
+    LibraryChange,
+    LibraryImport,
+    Playlist,
+    PlaylistEntry,
+    Track,
+)
+
+# Formats are offered from this many of the newest tracks: reading all of a million for a filter would be slow.
+FORMATS_FROM_NEWEST = 2_000
+ENTRIES_SHOWN = 200
+
+AVAILABILITY_BADGES = {
+    Availability.LOCAL: "good",
+    Availability.CLOUD: "info",
+    Availability.MISSING: "warn",
+    Availability.UNKNOWN: "quiet",
+}
+IMPORT_BADGES = {
+    ImportStatus.READING: "info",
+    ImportStatus.APPLYING: "info",
+    ImportStatus.COMPLETED: "good",
+    ImportStatus.PARTIAL: "warn",
+    ImportStatus.FAILED: "bad",
+}
+CHANGE_BADGES = {ChangeKind.ADDED: "good", ChangeKind.MODIFIED: "info", ChangeKind.DELETED: "warn"}
+
+
+class QuarantineFilter(admin.SimpleListFilter):
+    """In the library, or removed and waiting in quarantine."""
+
+    title = "quarantine"
+    parameter_name = "quarantine"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "In the library"), ("yes", "In quarantine")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in ("yes", "no"):
+            return queryset
+        return queryset.filter(quarantined_at__isnull=self.value() == "no")
+
+
+class SourceFilter(admin.SimpleListFilter):
+    """Where tracks were imported from; the short list of imports knows the names, the tracks need not be read."""
+
+    title = "source"
+    parameter_name = "source"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        imports = LibraryImport.objects.filter(is_catalog=False, is_dry_run=False)
+        sources = imports.order_by("source").values_list("source", flat=True).distinct()
+        return [(source, source) for source in sources]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(source=self.value()) if self.value() else queryset
+
+
+class FormatFilter(admin.SimpleListFilter):
+    """The file formats met among the newest tracks."""
+
+    title = "format"
+    parameter_name = "format"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        newest = Track.objects.order_by("-pk").values_list("format", flat=True)[:FORMATS_FROM_NEWEST]
+        return [(name, name) for name in sorted(set(newest)) if name]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(format=self.value()) if self.value() else queryset
+
+
+class CatalogFilter(SourceFilter):
+    """The reference catalogues that were loaded."""
+
+    title = "catalogue"
+    parameter_name = "catalog"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        catalogs = LibraryImport.objects.filter(is_catalog=True, is_dry_run=False)
+        names = catalogs.order_by("source").values_list("source", flat=True).distinct()
+        return [(name, name) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(catalog=self.value()) if self.value() else queryset
+
+
+@admin.register(Track)
+class TrackAdmin(pages.CalmAdmin):
+    """Tracks may be corrected; they come by import and leave by quarantine, never by hand here."""
+
+    list_display = ("shown_title", "shown_artist", "shown_album", "length", "year", "quality", "plays", "state")
+    list_filter = (QuarantineFilter, "availability", SourceFilter, FormatFilter)
+    search_fields = ("title", "artist", "album")
+    search_help_text = "Title, artist or album"
+    sortable_by = ()
+    ordering = ("-pk",)
+    actions = None
+    empty_message = "No track here. Bring a library in: uv run manage.py import_library PATH"
+    readonly_fields = (
+        "source",
+        "source_track_id",
+        "unparsed_values",
+        "last_import",
+        "created_at",
+        "quarantined_at",
+        "playlists",
+    )
+    fieldsets = (
+        (
+            "What it says it is",
+            {
+                "fields": (
+                    "title",
+                    "artist",
+                    "album_artist",
+                    "album",
+                    ("track_number", "disc_number", "year"),
+                    ("duration_ms", "genre", "release_date"),
+                    ("isrc", "musicbrainz_recording_id"),
+                    ("explicit", "compilation"),
+                    "unparsed_values",
+                )
+            },
+        ),
+        (
+            "The file",
+            {
+                "fields": (
+                    "location",
+                    "availability",
+                    ("format", "bit_rate_kbps", "sample_rate_hz"),
+                    ("size_bytes", "lossless"),
+                )
+            },
+        ),
+        (
+            "What people did with it",
+            {"fields": (("play_count", "skip_count", "last_played_at"), ("rating", "loved", "added_at"), "playlists")},
+        ),
+        (
+            "Where it came from",
+            {"fields": ("source", "source_track_id", "last_import", "created_at", "quarantined_at")},
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("last_import")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave the file's place out for those who may not see it."""
+        if request.user.has_perm("library.view_track_location"):
+            return super().get_fieldsets(request, obj)
+        return [
+            (name, options | {"fields": tuple(field for field in options["fields"] if field != "location")})
+            for name, options in super().get_fieldsets(request, obj)
+        ]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Give long texts one line: titles and artists are no essays."""
+        if db_field.get_internal_type() == "TextField":
+            kwargs["widget"] = AdminTextInputWidget(attrs={"class": "vLargeTextField"})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="title")
+    def shown_title(self, track: Track) -> str:
+        return track.title or "Untitled"
+
+    @admin.display(description="artist")
+    def shown_artist(self, track: Track) -> str:
+        return track.artist
+
+    @admin.display(description="album")
+    def shown_album(self, track: Track) -> str:
+        return track.album
+
+    @admin.display(description="length")
+    def length(self, track: Track) -> str:
+        return pages.length(track.duration_ms)
+
+    @admin.display(description="file")
+    def quality(self, track: Track) -> str:
+        return pages.quality(track.format, track.bit_rate_kbps)
+
+    @admin.display(description="plays")
+    def plays(self, track: Track) -> str:
+        return pages.number(track.play_count)
+
+    @admin.display(description="state")
+    def state(self, track: Track) -> SafeString:
+        if track.quarantined_at:
+            return pages.badge("bad", "In quarantine")
+        availability = Availability(track.availability)
+        return pages.badge(AVAILABILITY_BADGES[availability], availability.label)
+
+    @admin.display(description="Values that could not be read")
+    def unparsed_values(self, track: Track) -> str | SafeString:
+        return format_html_join("; ", "{}: “{}”", track.unparsed.items()) or pages.UNKNOWN
+
+    @admin.display(description="playlists")
+    def playlists(self, track: Track) -> str | SafeString:
+        entries = track.playlist_entries.select_related("playlist").order_by("playlist_id", "position")
+        rows = ((entry.playlist.name, entry.position + 1) for entry in entries[:ENTRIES_SHOWN])
+        return format_html_join(", ", "{} (place {})", rows) or "In none"
+
+
+@admin.register(Playlist)
+class PlaylistAdmin(pages.ReadOnlyAdmin):
+    """Playlists as they were imported."""
+
+    list_display = ("name", "source", "entry_count", "is_smart", "created_at")
+    list_filter = (SourceFilter, "is_smart")
+    search_fields = ("name",)
+    sortable_by = ()
+    ordering = ("-pk",)
+    empty_message = "No playlist here. iTunes libraries bring theirs along: uv run manage.py import_library PATH"
+    fields = ("name", "source", "source_playlist_id", "is_smart", "created_at", "entry_count", "tracks")
+    readonly_fields = ("entry_count", "tracks")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Count entries by a subquery, so that only the rows of the page are counted."""
+        entries = PlaylistEntry.objects.filter(playlist=OuterRef("pk")).order_by().values("playlist")
+        counted = Subquery(entries.annotate(count=Count("pk")).values("count"))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(entries_counted=Coalesce(counted, 0))
+        return rows
+
+    @admin.display(description="tracks")
+    def entry_count(self, playlist: Any) -> str:
+        return pages.number(playlist.entries_counted)
+
+    @admin.display(description="in their order")
+    def tracks(self, playlist: Playlist) -> str | SafeString:
+        entries = playlist.entries.select_related("track").order_by("position")[:ENTRIES_SHOWN]
+        lines = format_html_join(
+            "",
+            '<li><a href="{}">{}</a></li>',
+            ((reverse("admin:library_track_change", args=[entry.track_id]), entry.track) for entry in entries),
+        )
+        return format_html('<ol class="plain-list">{}</ol>', lines) if lines else "Empty"
+
+
+@admin.register(LibraryImport)
+class LibraryImportAdmin(pages.ReadOnlyAdmin):
+    """Imports with their reconciliation: what was seen is added, changed, unchanged or skipped."""
+
+    list_display = (
+        "file_name",
+        "source",
+        "format",
+        "state",
+        "started",
+        "seen",
+        "added",
+        "changed",
+        "unchanged",
+        "skipped",
+    )
+    list_filter = ("status", "format", "is_catalog", "started_at")
+    search_fields = ("file_name", "source")
+    sortable_by = ("started",)
+    ordering = ("-started_at",)
+    empty_message = "No import yet. Bring a library in: uv run manage.py import_library PATH"
+    fieldsets = (
+        (None, {"fields": ("file_name", "source", "format", "state", "error_message", "started", "completed_at")}),
+        (
+            "Reconciliation",
+            {
+                "fields": (
+                    "seen",
+                    "added",
+                    "changed",
+                    "unchanged",
+                    "skipped",
+                    "vanished_count",
+                    "pruned_count",
+                    "playlist_count",
+                )
+            },
+        ),
+        ("Report", {"fields": ("report_text",)}),
+        ("How it was asked for", {"fields": ("user", "is_catalog", "is_dry_run", "options_text")}),
+    )
+    readonly_fields = (
+        "state",
+        "started",
+        "seen",
+        "added",
+        "changed",
+        "unchanged",
+        "skipped",
+        "report_text",
+        "options_text",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("user")
+
+    @admin.display(description="status")
+    def state(self, row: LibraryImport) -> SafeString:
+        status = ImportStatus(row.status)
+        return pages.badge(IMPORT_BADGES[status], status.label)
+
+    @admin.display(description="started", ordering="started_at")
+    def started(self, row: LibraryImport) -> str | SafeString:
+        return pages.moment(row.started_at, timezone.now())
+
+    @admin.display(description="seen")
+    def seen(self, row: LibraryImport) -> str:
+        return pages.number(row.seen_count)
+
+    @admin.display(description="added")
+    def added(self, row: LibraryImport) -> str:
+        return pages.number(row.added_count)
+
+    @admin.display(description="changed")
+    def changed(self, row: LibraryImport) -> str:
+        return pages.number(row.changed_count)
+
+    @admin.display(description="unchanged")
+    def unchanged(self, row: LibraryImport) -> str:
+        return pages.number(row.unchanged_count)
+
+    @admin.display(description="skipped")
+    def skipped(self, row: LibraryImport) -> str:
+        return pages.number(row.skipped_count)
+
+    @admin.display(description="report")
+    def report_text(self, row: LibraryImport) -> SafeString:
+        return pages.json_text(row.report)
+
+    @admin.display(description="options")
+    def options_text(self, row: LibraryImport) -> SafeString:
+        return pages.json_text(row.options)
+
+
+@admin.register(LibraryChange)
+class LibraryChangeAdmin(pages.ReadOnlyAdmin):
+    """The library's own diary, written by the database."""
+
+    list_display = ("revision", "track", "what", "cause", "changed")
+    list_filter = ("kind", "changed_at")
+    search_fields = ("track_id__exact", "revision__exact")
+    search_help_text = "Number of a track or of a revision"
+    sortable_by = ()
+    ordering = ("-pk",)
+    empty_message = "No change recorded yet. Every track added, edited or removed will be listed here."
+    fields = ("revision", "track", "what", "cause", "changed", "before_text")
+    readonly_fields = ("track", "what", "changed", "before_text")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("before")
+
+    @admin.display(description="track")
+    def track(self, change: LibraryChange) -> SafeString:
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:library_track_change", args=[change.track_id]), change.track_id
+        )
+
+    @admin.display(description="what")
+    def what(self, change: LibraryChange) -> SafeString:
+        kind = ChangeKind(change.kind)
+        return pages.badge(CHANGE_BADGES[kind], kind.label)
+
+    @admin.display(description="when")
+    def changed(self, change: LibraryChange) -> str | SafeString:
+        return pages.moment(change.changed_at, timezone.now())
+
+    @admin.display(description="as it was before")
+    def before_text(self, change: LibraryChange) -> SafeString:
+        return pages.json_text(change.before)
+
+
+@admin.register(ITunesTrack)
+class ITunesTrackAdmin(pages.ReadOnlyAdmin):
+    """The iTunes reference catalogue."""
+
+    list_display = ("shown_title", "artist", "album", "length", "year", "plays", "catalog")
+    list_filter = (CatalogFilter,)
+    search_fields = ("title", "artist", "album", "persistent_id__exact")
+    search_help_text = "Title, artist, album or persistent id"
+    sortable_by = ()
+    ordering = ("-pk",)
+    empty_message = "No iTunes catalogue is loaded. Load one: uv run manage.py import_library PATH --catalog"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("last_import")
+
+    @admin.display(description="title")
+    def shown_title(self, track: ITunesTrack) -> str:
+        return track.title or "Untitled"
+
+    @admin.display(description="length")
+    def length(self, track: ITunesTrack) -> str:
+        return pages.length(track.duration_ms)
+
+    @admin.display(description="plays")
+    def plays(self, track: ITunesTrack) -> str:
+        return pages.number(track.play_count)

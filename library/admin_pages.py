@@ -1,0 +1,167 @@
+"""What every list and page of the admin shares: read-only rows, counts that stay cheap, and values as people read them.
+
+Nothing here knows a particular model. On a million rows a list must neither count to the end nor sort by what has no
+index; `CappedPaginator` and `sortable_by` see to it.
+"""
+
+import json
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.timezone import localtime
+
+if TYPE_CHECKING:
+    PaginatorOfRows = Paginator[Any]
+    AnyModelAdmin = admin.ModelAdmin[Model]
+else:
+    PaginatorOfRows, AnyModelAdmin = Paginator, admin.ModelAdmin
+
+UNKNOWN = "–"
+MOMENT_FORMAT = "j M Y, H:i"
+
+
+class CappedPaginator(PaginatorOfRows):
+    """Counts no further than `cap` rows: beyond it people search or filter instead of leafing."""
+
+    cap = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._counted, self.cap)
+
+    @property
+    def is_capped(self) -> bool:
+        """Are there more rows than the pages show?"""
+        return self._counted > self.cap
+
+    @cached_property
+    def _counted(self) -> int:
+        # An inner LIMIT stops the scan; the order is irrelevant to a count and would cost a sort.
+        return int(self.object_list.order_by()[: self.cap + 1].count())  # type: ignore[attr-defined]
+
+
+class CalmAdmin(AnyModelAdmin):
+    """A list that never counts everything, with room for a sentence where it is empty."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    empty_value_display = UNKNOWN
+    empty_message = "Nothing here yet."
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Show the list under its plain name and with its empty state."""
+        name = str(self.opts.verbose_name_plural)
+        context = {"title": name[:1].upper() + name[1:], "empty_message": self.empty_message}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+
+class ReadOnlyAdmin(CalmAdmin):
+    """Rows that only the machine writes: to be read, found and filtered."""
+
+    actions: Any = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def badge(kind: str, text: object) -> SafeString:
+    """Return a word on a coloured ground; `kind` names the class, the word says it without the colour."""
+    return format_html('<span class="badge badge-{}">{}</span>', kind.replace("_", "-"), text)
+
+
+def absolute(at: datetime) -> str:
+    """Return a moment in the viewer's zone: 22 Nov 2026, 17:10."""
+    return date_format(localtime(at), MOMENT_FORMAT)
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """Return how long ago a moment was, in its largest unit."""
+    if abs((now - at).total_seconds()) < 60:
+        return "just now"
+    return f"in {timesince(now, at, depth=1)}" if at > now else f"{timesince(at, now, depth=1)} ago"
+
+
+def moment(at: datetime | None, now: datetime) -> SafeString | str:
+    """Return a moment both ways: absolute, and relative in a quieter voice."""
+    if at is None:
+        return UNKNOWN
+    return format_html(
+        '<time datetime="{}">{}</time> <span class="aside">{}</span>', at.isoformat(), absolute(at), relative(at, now)
+    )
+
+
+def number(value: float | None, decimals: int = 0) -> str:
+    """Return a number with its thousands apart."""
+    return UNKNOWN if value is None else number_format(value, decimals, use_l10n=True, force_grouping=True)
+
+
+def length(duration_ms: int | None) -> str:
+    """Return a length as players show it: 3:45 or 1:02:03."""
+    if duration_ms is None:
+        return UNKNOWN
+    minutes, seconds = divmod(round(duration_ms / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def size(size_bytes: int | None) -> str:
+    """Return a file size as people read it."""
+    return UNKNOWN if size_bytes is None else filesizeformat(size_bytes)
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 1 in percent, cut and not rounded: 99.96 must not read as a certain 100."""
+    if share is None:
+        return UNKNOWN
+    tenths = int(share * 1000 + 1e-9)
+    return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths / 10:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Return how long something took: 0.4 s, 12 s, 3 min 20 s."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def quality(format_name: str, bit_rate_kbps: int | None) -> str:
+    """Return what a file is: its format and bit rate, as far as known."""
+    rate = f"{bit_rate_kbps} kbit/s" if bit_rate_kbps else ""
+    return ", ".join(part for part in (format_name, rate) if part) or UNKNOWN
+
+
+def stars(rating: int | None) -> str:
+    """Return a rating of 0 to 100 as up to five stars."""
+    if rating is None:
+        return UNKNOWN
+    full = round(rating / 20)
+    return "★" * full + "☆" * (5 - full)
+
+
+def json_text(value: object) -> SafeString:
+    """Return a JSON value laid out for reading."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return format_html('<pre class="json">{}</pre>', text)
