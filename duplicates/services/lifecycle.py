@@ -218,7 +218,7 @@ def end_by_hand(
     False when it was over already.
     """
     if status not in (AnalysisStatus.FAILED, AnalysisStatus.CANCELLED):
-        raise InvalidOptions(f"By hand an analysis can only be set to failed or cancelled, not {status!r}.")
+        raise InvalidOptions(f"By hand an analysis can only be set to failed or cancelled, not {str(status)!r}.")
     with transaction.atomic():
         ended = (
             DuplicateAnalysisResult.objects.active()

@@ -1,0 +1,181 @@
+"""The commands, as operators and cron call them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from duplicates.models import DuplicateAnalysisResult
+from duplicates.services import saving
+from tests.duplicates.library_of import SONG_COUNT, make_library
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.django_db
+class TestRun:
+    def test_prints_a_summary_and_the_id_last(self, capsys) -> None:
+        make_library()
+
+        call_command("run_duplicate_analysis")
+
+        lines = capsys.readouterr().out.splitlines()
+        assert f"{SONG_COUNT} groups with {SONG_COUNT} duplicates" in lines[0]
+        assert lines[-1] == str(DuplicateAnalysisResult.objects.get().pk)
+
+    def test_json_is_one_object_and_nothing_else(self, capsys) -> None:
+        make_library()
+
+        call_command("run_duplicate_analysis", "--output", "json", "--preset", "song")
+
+        found = json.loads(capsys.readouterr().out)
+        assert (found["status"], found["groups_found"], found["parameters"]["preset"]) == (
+            "completed",
+            SONG_COUNT,
+            "song",
+        )
+
+    def test_says_so_on_an_empty_library(self, capsys) -> None:
+        call_command("run_duplicate_analysis")
+
+        assert "0 groups with 0 duplicates among 0 tracks" in capsys.readouterr().out
+
+    def test_options_reach_the_analysis(self) -> None:
+        call_command(
+            "run_duplicate_analysis", "--search", "moon", "--sort-by", "artist", "--min-confidence", "0.8",
+            "--ignore-field", "isrc", "year",
+        )  # fmt: skip
+
+        analysis = DuplicateAnalysisResult.objects.get()
+        assert (analysis.search_term, analysis.sort_by, analysis.min_confidence) == ("moon", "artist", 0.8)
+        assert analysis.parameters["ignored_fields"] == ["isrc", "year"]
+
+    def test_an_analysis_belongs_to_the_named_user_or_the_system(self, django_user_model) -> None:
+        ada = django_user_model.objects.create_user("ada")
+
+        call_command("run_duplicate_analysis", "--user", "ada")
+        call_command("run_duplicate_analysis")
+
+        assert set(DuplicateAnalysisResult.objects.values_list("user", flat=True)) == {ada.pk, None}
+
+    @pytest.mark.parametrize(
+        ("arguments", "named"),
+        [
+            (["--preset", "loose"], "'loose'"),
+            (["--sort-by", "colour"], "'colour'"),
+            (["--min-confidence", "2"], "2.0"),
+            (["--ignore-field", "isbn"], "'isbn'"),
+            (["--user", "nobody"], "'nobody'"),
+        ],
+    )
+    def test_a_wrong_value_is_named(self, arguments, named) -> None:
+        with pytest.raises(CommandError, match=named):
+            call_command("run_duplicate_analysis", *arguments)
+
+    def test_a_failed_run_fails_the_command_with_the_code(self, monkeypatch) -> None:
+        monkeypatch.setattr(saving, "sweep", lambda claimed: 1 / 0)
+
+        with pytest.raises(CommandError, match="INTERNAL_ERROR"):
+            call_command("run_duplicate_analysis")
+
+
+@pytest.mark.django_db
+class TestExport:
+    def test_latest_is_the_newest_completed_of_anyone(self, tmp_path, django_user_model) -> None:
+        make_library()
+        django_user_model.objects.create_user("ada")
+        call_command("run_duplicate_analysis")
+        call_command("run_duplicate_analysis", "--user", "ada", "--search", "moon")
+
+        call_command("export_analysis", "latest", "--output", str(tmp_path / "out.json"))
+
+        assert len(json.loads((tmp_path / "out.json").read_bytes())["groups"]) == 1
+
+    def test_an_analysis_is_named_by_its_id(self, tmp_path) -> None:
+        make_library()
+        call_command("run_duplicate_analysis")
+        analysis = DuplicateAnalysisResult.objects.get()
+
+        call_command("export_analysis", str(analysis.pk), "--format", "csv", "--output", str(tmp_path / "out.csv"))
+
+        assert (tmp_path / "out.csv").read_text().count("\n") == 1 + 2 * SONG_COUNT
+
+    @pytest.mark.parametrize("name", ["latest", "nonsense", "00000000-0000-0000-0000-000000000000"])
+    def test_what_is_not_there_is_refused_in_words(self, tmp_path, name) -> None:
+        with pytest.raises(CommandError, match=r"There is no (completed )?analysis"):
+            call_command("export_analysis", name, "--output", str(tmp_path / "out.json"))
+
+        assert not list(tmp_path.iterdir())
+
+    def test_an_unwritable_place_is_named(self, tmp_path) -> None:
+        call_command("run_duplicate_analysis")
+
+        with pytest.raises(CommandError, match="No such file or directory"):
+            call_command("export_analysis", "latest", "--output", str(tmp_path / "missing" / "out.json"))
+
+
+class TestProcess:
+    """The commands as whole processes on a database of their own."""
+
+    @pytest.fixture
+    def environment(self, tmp_path) -> dict[str, str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
+        environment |= {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}", "REPRISE_WORK_DIR": str(tmp_path)}
+        self.manage(environment, "migrate", "-v0")
+        return environment
+
+    def manage(self, environment, *arguments) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    def test_without_a_terminal_there_are_log_lines_and_no_bar(self, environment) -> None:
+        done = self.manage(environment, "run_duplicate_analysis")
+
+        assert done.returncode == 0, done.stderr
+        assert "Analysis started: 0 tracks" in done.stderr
+        assert "Phase: Loading tracks" in done.stderr
+        assert "\r" not in done.stderr
+
+    def test_the_reason_of_a_refusal_comes_last_on_standard_error(self, environment) -> None:
+        done = self.manage(environment, "run_duplicate_analysis", "--preset", "loose")
+
+        assert done.returncode == 1
+        assert "'loose' is no preset" in done.stderr.splitlines()[-1]
+
+    def test_ctrl_c_cancels_cleanly(self, environment) -> None:
+        script = (
+            "import django, sys, time; django.setup()\n"
+            "from django.core.management import call_command\n"
+            "from duplicates.services import loading\n"
+            "def slow(report):\n"
+            "    print('loading', flush=True)\n"
+            "    time.sleep(60)\n"
+            "loading.load_library = slow\n"
+            "call_command('run_duplicate_analysis')\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=environment | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+
+        assert process.returncode == 130
+        assert "Cancelled. Earlier results are untouched." in errors
+        assert "Traceback" not in errors
+        assert time.monotonic() - began < 10

@@ -1,0 +1,151 @@
+"""Exports: complete, streamed, private, safe in a spreadsheet."""
+
+import csv
+import io
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from duplicates.choices import ExportStatus
+from duplicates.exceptions import AnalysisNotReady, InvalidOptions
+from duplicates.models import AuditRecord, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.services import exporting
+from duplicates.services.detection import DuplicateDetectionService
+from duplicates.services.exporting import export_analysis_results, request_export, write_export
+from duplicates.services.options import AnalysisOptions
+from tests.duplicates.library_of import SONG_COUNT, make_library
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def analysis() -> DuplicateAnalysisResult:
+    make_library(copies=3)
+    return DuplicateDetectionService().find_duplicates_with_persistence(AnalysisOptions()).analysis
+
+
+def exported(analysis, export_format) -> bytes:
+    return b"".join(export_analysis_results(analysis, export_format, now=NOW))
+
+
+def rows_of(analysis) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(exported(analysis, "csv").decode())))
+
+
+class TestJson:
+    def test_holds_the_analysis_and_every_group_with_every_member(self, analysis) -> None:
+        found = json.loads(exported(analysis, "json"))
+
+        assert found["format_version"] == "1.0"
+        assert found["analysis"]["analysis_id"] == str(analysis.pk)
+        assert [len(group["tracks"]) for group in found["groups"]] == [3] * SONG_COUNT
+
+    def test_each_member_names_its_track_its_evidence_and_its_match(self, analysis) -> None:
+        group = json.loads(exported(analysis, "json"))["groups"][0]
+
+        keeper, other = group["tracks"][:2]
+        assert keeper["is_canonical"]
+        assert keeper["track_id"] == group["keeper_track_id"]
+        assert {"track_id", "source_track_id", "itunes_match", "still_exists"} <= other.keys()
+        assert sum(part["bits"] for part in other["evidence"]) != 0
+
+    def test_an_analysis_without_groups_is_valid_too(self) -> None:
+        empty = DuplicateDetectionService().find_duplicates_with_persistence(AnalysisOptions()).analysis
+
+        assert json.loads(exported(empty, "json"))["groups"] == []
+
+    def test_many_groups_come_in_blocks_and_in_order(self, analysis, monkeypatch) -> None:
+        monkeypatch.setattr(exporting, "GROUPS_PER_BLOCK", 2)
+
+        positions = [group["position"] for group in json.loads(exported(analysis, "json"))["groups"]]
+
+        assert positions == list(range(1, SONG_COUNT + 1))
+
+
+class TestCsv:
+    def test_has_one_row_a_member_with_its_groups_columns(self, analysis) -> None:
+        rows = rows_of(analysis)
+
+        assert len(rows) == 3 * SONG_COUNT
+        assert {row["group"] for row in rows} == {str(n) for n in range(1, SONG_COUNT + 1)}
+        assert rows[0]["is_canonical"] == "true"
+
+    @pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@cmd", "\tx"])
+    def test_a_cell_that_begins_like_a_formula_is_escaped(self, analysis, text) -> None:
+        DuplicateAnalysisTrack.objects.filter(group__analysis=analysis).update(title=text)
+
+        assert {row["title"] for row in rows_of(analysis)} == {f"'{text}"}
+
+    def test_quotes_and_line_breaks_survive(self, analysis) -> None:
+        odd = 'He said "no",\nthen left; über 東京'
+        DuplicateAnalysisTrack.objects.filter(group__analysis=analysis).update(album=odd)
+
+        assert {row["album"] for row in rows_of(analysis)} == {odd}
+
+
+class TestRefusals:
+    def test_an_unknown_format_is_named(self, analysis) -> None:
+        with pytest.raises(InvalidOptions, match="'xls'"):
+            exported(analysis, "xls")
+
+    @pytest.mark.parametrize("status", ["queued", "failed", "cancelled"])
+    def test_an_analysis_without_a_result_is_refused(self, analysis, status) -> None:
+        DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(status=status)
+        analysis.refresh_from_db()
+
+        with pytest.raises(AnalysisNotReady):
+            exported(analysis, "json")
+
+
+class TestQueries:
+    def test_a_block_costs_two_queries_whatever_it_holds(self, analysis, django_assert_num_queries) -> None:
+        with django_assert_num_queries(3):  # groups, members, and the look that finds no more
+            exported(analysis, "csv")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestFiles:
+    def test_a_requested_export_is_written_by_the_queue(self, analysis) -> None:
+        export = request_export(
+            analysis, "json", actor=None, now=NOW, enqueue=lambda pk: write_export(pk, now=lambda: NOW)
+        )
+
+        export.refresh_from_db()
+        assert (export.status, export.row_count) == (ExportStatus.COMPLETED, 3 * SONG_COUNT)
+        assert export.expires_at == NOW + timedelta(hours=24)
+        assert exporting.export_path(export).read_bytes() == exported(analysis, "json")
+
+    def test_the_file_is_private_and_no_part_is_left(self, analysis, work_dir) -> None:
+        export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=write_export)
+
+        path = exporting.export_path(export)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert list(path.parent.iterdir()) == [path]
+        assert export.file_name not in path.name
+
+    def test_a_failure_is_kept_on_the_row_and_audited(self, analysis, monkeypatch) -> None:
+        def refuse(*args, **kwargs):
+            raise OSError("disk full")
+
+        export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=lambda pk: None)
+        monkeypatch.setattr(exporting, "export_analysis_results", refuse)
+        with pytest.raises(OSError, match="disk full"):
+            write_export(export.pk)
+
+        export.refresh_from_db()
+        assert export.status == ExportStatus.FAILED
+        assert not AuditRecord.objects.get(action="export.failed").was_successful
+        assert not list(exporting.export_path(export).parent.iterdir())
+
+    def test_two_workers_write_it_once(self, analysis) -> None:
+        export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=lambda pk: None)
+        write_export(export.pk)
+
+        write_export(export.pk)
+
+        assert AuditRecord.objects.filter(action="export.completed").count() == 1
