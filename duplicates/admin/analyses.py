@@ -1,0 +1,267 @@
+"""Analyses: the list, the page of one, the form that starts one, and what can be done with them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin import ActionLocation
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
+
+from duplicates.admin.analysis_page import AnalysisPage
+from duplicates.admin.progress import progress_values
+from duplicates.admin.run_form import RunAnalysisForm, preferred_preset
+from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
+from duplicates.choices import ExportFormat, Trigger
+from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError
+from duplicates.models import DuplicateAnalysisResult
+from duplicates.services import exporting, lifecycle
+from duplicates.services.lifecycle import Queued
+from duplicates.services.staleness import get_staleness_level
+from duplicates.tasks import enqueue_analysis, enqueue_export
+from library import admin_pages as pages
+
+EVERYWHERE = [ActionLocation.CHANGE_LIST, ActionLocation.CHANGE_FORM]
+LIST = "admin:duplicates_duplicateanalysisresult_changelist"
+PAGE = "admin:duplicates_duplicateanalysisresult_change"
+EXPORTS = "admin:duplicates_duplicateanalysisexport_changelist"
+
+
+@admin.register(DuplicateAnalysisResult)
+class AnalysisAdmin(pages.ReadOnlyAdmin):
+    """What was analysed, how old it is and what it found."""
+
+    list_display = ("name", "state", "age", "search_term", "groups", "duplicates", "tracks", "took", "asked_by")
+    list_filter = ("status", "preset", "trigger", "created_at")
+    search_fields = ("search_term", "analysis_id", "user__username")
+    search_help_text = "Search term, id or user"
+    sortable_by = ("age",)
+    ordering = ("-created_at",)
+    list_per_page = 25
+    actions = ("refresh", "export_json", "export_csv", "cancel")
+    fieldsets = ((None, {"fields": ()}),)
+    empty_message = "No analysis yet. Start one: choose Run analysis, or uv run manage.py run_duplicate_analysis"
+
+    class Media:
+        js = ("duplicates/progress.js",)
+
+    # --- Who may ----------------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """One's own analyses and the system's; everybody's with the permission."""
+        return DuplicateAnalysisResult.objects.visible_to(request.user).for_lists().select_related("user")
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("duplicates.run_analysis")
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("duplicates.export_analysis")
+
+    # --- The list ---------------------------------------------------------------------------------------------------
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Offer the button that starts an analysis to those who may."""
+        context = {"has_run_permission": self.has_run_permission(request)}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    @admin.display(description="analysis")
+    def name(self, analysis: DuplicateAnalysisResult) -> str:
+        return str(analysis.get_preset_display())
+
+    @admin.display(description="status")
+    def state(self, analysis: DuplicateAnalysisResult) -> SafeString:
+        if analysis.is_active and analysis.progress:
+            percentage = float(analysis.progress.get("percentage", 0))
+            return format_html("{} {} %", status_badge(analysis), f"{percentage:.0f}")
+        return status_badge(analysis)
+
+    @admin.display(description="age", ordering="created_at")
+    def age(self, analysis: DuplicateAnalysisResult) -> str | SafeString:
+        now = timezone.now()
+        when = pages.moment(analysis.age_anchor, now)
+        if not analysis.is_readable:
+            return when
+        level = get_staleness_level(analysis.age(now))
+        return format_html("{} {}", when, pages.badge(STALENESS_BADGES[level], level.label))
+
+    @admin.display(description="groups")
+    def groups(self, analysis: DuplicateAnalysisResult) -> str:
+        return pages.number(analysis.groups_found if analysis.is_readable else None)
+
+    @admin.display(description="duplicates")
+    def duplicates(self, analysis: DuplicateAnalysisResult) -> str:
+        return pages.number(analysis.duplicates_found if analysis.is_readable else None)
+
+    @admin.display(description="library")
+    def tracks(self, analysis: DuplicateAnalysisResult) -> str:
+        return pages.number(analysis.library_track_count)
+
+    @admin.display(description="took")
+    def took(self, analysis: DuplicateAnalysisResult) -> str:
+        return pages.duration(analysis.processing_seconds)
+
+    @admin.display(description="asked by")
+    def asked_by(self, analysis: DuplicateAnalysisResult) -> str:
+        return asked_by(analysis)
+
+    # --- Actions ----------------------------------------------------------------------------------------------------
+
+    @admin.action(
+        description="Refresh",
+        description_plural="Refresh: run again with the same settings",
+        permissions=["run"],
+        location=EVERYWHERE,
+    )
+    def refresh(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        def queue(analysis: DuplicateAnalysisResult) -> DuplicateAnalysisResult:
+            return lifecycle.queue_refresh(
+                analysis, actor=person(request), now=timezone.now(), enqueue=enqueue_analysis
+            )
+
+        queued, refused = _each(queryset, queue)
+        running = sum(isinstance(error, AnalysisAlreadyRunning) for error in refused)
+        self._tell(request, _queued_refreshes(len(queued)), _already_running(running), refused[running:])
+        on_page = request.resolver_match is not None and request.resolver_match.url_name == PAGE.removeprefix("admin:")
+        return HttpResponseRedirect(reverse(PAGE, args=[queued[0].pk])) if on_page and queued else None
+
+    @admin.action(description="Export JSON", permissions=["export"], location=EVERYWHERE)
+    def export_json(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._export(request, queryset, ExportFormat.JSON)
+
+    @admin.action(description="Export CSV", permissions=["export"], location=EVERYWHERE)
+    def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._export(request, queryset, ExportFormat.CSV)
+
+    @admin.action(description="Cancel", permissions=["run"], location=EVERYWHERE)
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        asked = [lifecycle.request_cancel(analysis, actor=person(request), now=timezone.now()) for analysis in queryset]
+        stopped, over = sum(asked), len(asked) - sum(asked)
+        self._tell(request, _cancelled(stopped), _over(over), [])
+
+    def _export(self, request: HttpRequest, queryset: QuerySet[Any], export_format: ExportFormat) -> None:
+        def ask(analysis: DuplicateAnalysisResult) -> Any:
+            return exporting.request_export(
+                analysis, export_format, actor=person(request), now=timezone.now(), enqueue=enqueue_export
+            )
+
+        queued, refused = _each(queryset, ask)
+        done = ngettext("Queued %(count)d export", "Queued %(count)d exports", len(queued)) % {"count": len(queued)}
+        self._tell(request, done if queued else "", "", refused)
+        if queued:
+            link = format_html('<a href="{}">See the exports</a> for the download.', reverse(EXPORTS))
+            self.message_user(request, link, messages.INFO)
+
+    def _tell(self, request: HttpRequest, done: str, rest: str, refused: list[DuplicatesError]) -> None:
+        """Say in one sentence what happened, and name each refusal once."""
+        if sentence := "; ".join(part for part in (done, rest) if part):
+            self.message_user(request, f"{sentence}.", messages.SUCCESS if done else messages.WARNING)
+        for problem in dict.fromkeys(error.sentence for error in refused):
+            self.message_user(request, problem, messages.WARNING)
+
+    # --- Pages ------------------------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("run/", self.admin_site.admin_view(self.run_view), name="duplicates_run_analysis"),
+            path(
+                "<uuid:analysis_id>/progress/",
+                self.admin_site.admin_view(self.progress_view),
+                name="duplicates_analysis_progress",
+            ),
+        ]
+        return own + super().get_urls()
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Fill the page of one analysis."""
+        if obj := context.get("original"):
+            context.update(AnalysisPage(obj, person(request), timezone.now()).context())
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def progress_view(self, request: HttpRequest, analysis_id: Any) -> HttpResponseBase:
+        """Answer the polling script of a page."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        analysis = self.get_queryset(request).filter(pk=analysis_id).first()
+        if analysis is None:
+            raise Http404("There is no such analysis.")
+        response = JsonResponse(progress_values(analysis, timezone.now()))
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def run_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Show the form and queue what it asks for; the work itself is a worker's."""
+        if not self.has_run_permission(request):
+            raise PermissionDenied
+        form = RunAnalysisForm(request.POST or None, initial={"preset": preferred_preset(person(request))})
+        if request.method == "POST" and form.is_valid():
+            return self._start(request, form)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Run analysis",
+            "form": form,
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/duplicates/run_analysis.html", context)
+
+    def _start(self, request: HttpRequest, form: RunAnalysisForm) -> HttpResponse:
+        queued = lifecycle.queue_analysis(
+            form.options,
+            actor=person(request),
+            trigger=Trigger.ADMIN,
+            now=timezone.now(),
+            enqueue=enqueue_analysis,
+            force=form.cleaned_data["force"],
+        )
+        self.message_user(request, _started(queued), messages.SUCCESS if queued.is_new else messages.INFO)
+        return HttpResponseRedirect(reverse(PAGE, args=[queued.analysis.pk]))
+
+
+def _each(
+    queryset: QuerySet[Any], verb: Callable[[DuplicateAnalysisResult], Any]
+) -> tuple[list[Any], list[DuplicatesError]]:
+    """Do something with each analysis; return what came of it and what was refused, equal runs first."""
+    done, refused = [], []
+    for analysis in queryset:
+        try:
+            done.append(verb(analysis))
+        except DuplicatesError as error:
+            refused.append(error)
+    return done, sorted(refused, key=lambda error: not isinstance(error, AnalysisAlreadyRunning))
+
+
+def _started(queued: Queued) -> str:
+    if queued.is_new:
+        return "Queued the analysis."
+    if queued.analysis.is_active:
+        return f"An equal analysis is already {str(queued.analysis.get_status_display()).lower()}. Here it is."
+    return "Nothing has changed since this equal analysis, so here it is. To run anyway, tick that box in the form."
+
+
+def _queued_refreshes(count: int) -> str:
+    return ngettext("Queued %(count)d refresh", "Queued %(count)d refreshes", count) % {"count": count} if count else ""
+
+
+def _already_running(count: int) -> str:
+    if not count:
+        return ""
+    return ngettext("%(count)d was already running", "%(count)d were already running", count) % {"count": count}
+
+
+def _cancelled(count: int) -> str:
+    if not count:
+        return ""
+    return ngettext("Cancelled %(count)d analysis", "Cancelled %(count)d analyses", count) % {"count": count}
+
+
+def _over(count: int) -> str:
+    if not count:
+        return ""
+    return ngettext("%(count)d was over already", "%(count)d were over already", count) % {"count": count}

@@ -1,0 +1,147 @@
+"""Exports: the list of files, and the one view that hands them out, each time only to those who may have them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from duplicates.admin.shared import EXPORT_BADGES, OfVisibleAnalyses, person
+from duplicates.choices import ExportFormat, ExportStatus
+from duplicates.exceptions import ExportExpired, ExportNotReady
+from duplicates.models import DuplicateAnalysisExport
+from duplicates.services.downloading import fetch_export, is_downloadable
+from library import admin_pages as pages
+
+CONTENT_TYPES = {ExportFormat.JSON: "application/json", ExportFormat.CSV: "text/csv; charset=utf-8"}
+
+
+@admin.register(DuplicateAnalysisExport)
+class ExportAdmin(OfVisibleAnalyses):
+    """Files written from analyses, and how often they were fetched."""
+
+    list_display = ("shown_name", "state", "size", "rows", "downloads", "asked_by", "asked", "expires", "download")
+    list_filter = ("status", "format", "created_at")
+    search_fields = ("file_name", "user__username")
+    search_help_text = "File name or user"
+    sortable_by = ("asked",)
+    ordering = ("-created_at",)
+    empty_message = "No export yet. Open an analysis and choose Export JSON or Export CSV."
+    fields = (
+        "shown_name",
+        "analysis_link",
+        "state",
+        "size",
+        "rows",
+        "downloads",
+        "last_downloaded_at",
+        "asked_by",
+        "asked",
+        "expires",
+        "error_message",
+        "download",
+    )
+    readonly_fields = ("shown_name", "analysis_link", "state", "size", "rows", "downloads", "asked_by", "asked",
+                       "expires", "download")  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).select_related("user")
+        return rows
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Let the page of an analysis link to its exports."""
+        return lookup == "analysis__analysis_id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    @admin.display(description="file")
+    def shown_name(self, export: DuplicateAnalysisExport) -> str:
+        return export.file_name or str(export.get_format_display())
+
+    @admin.display(description="analysis")
+    def analysis_link(self, export: DuplicateAnalysisExport) -> SafeString:
+        link = reverse("admin:duplicates_duplicateanalysisresult_change", args=[export.analysis_id])
+        return format_html('<a href="{}">Open the analysis</a>', link)
+
+    @admin.display(description="status")
+    def state(self, export: DuplicateAnalysisExport) -> SafeString:
+        status = ExportStatus(export.status)
+        if status == ExportStatus.COMPLETED and not is_downloadable(export, now=timezone.now()):
+            status = ExportStatus.EXPIRED
+        return pages.badge(EXPORT_BADGES[status], status.label)
+
+    @admin.display(description="size")
+    def size(self, export: DuplicateAnalysisExport) -> str:
+        return pages.size(export.size_bytes)
+
+    @admin.display(description="tracks")
+    def rows(self, export: DuplicateAnalysisExport) -> str:
+        return pages.number(export.row_count if export.size_bytes is not None else None)
+
+    @admin.display(description="downloads")
+    def downloads(self, export: DuplicateAnalysisExport) -> str:
+        return pages.number(export.download_count)
+
+    @admin.display(description="asked by")
+    def asked_by(self, export: DuplicateAnalysisExport) -> str:
+        return export.user.get_username() if export.user else "System"
+
+    @admin.display(description="asked", ordering="created_at")
+    def asked(self, export: DuplicateAnalysisExport) -> str | SafeString:
+        return pages.moment(export.created_at, timezone.now())
+
+    @admin.display(description="expires")
+    def expires(self, export: DuplicateAnalysisExport) -> str | SafeString:
+        return pages.moment(export.expires_at, timezone.now())
+
+    @admin.display(description="download")
+    def download(self, export: DuplicateAnalysisExport) -> str | SafeString:
+        if not is_downloadable(export, now=timezone.now()):
+            return pages.UNKNOWN
+        link = reverse("admin:duplicates_export_download", args=[export.pk])
+        label = f"Download {export.get_format_display()}, {pages.size(export.size_bytes)}"
+        return format_html('<a class="download" href="{}">{}</a>', link, label)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(
+                "<uuid:export_id>/download/",
+                self.admin_site.admin_view(self.download_view),
+                name="duplicates_export_download",
+            )
+        ]
+        return own + super().get_urls()
+
+    def download_view(self, request: HttpRequest, export_id: Any) -> HttpResponseBase:
+        """Send the file; 404 to those who may not know of it, 410 once it has expired."""
+        if not request.user.has_perm("duplicates.export_analysis"):
+            raise PermissionDenied
+        export = self.get_queryset(request).filter(pk=export_id).first()
+        if export is None:
+            raise Http404("There is no such export.")
+        try:
+            file = fetch_export(export, actor=person(request), now=timezone.now())
+        except ExportNotReady as error:
+            raise Http404(error.sentence) from error
+        except ExportExpired as error:
+            return self._gone(request, export, error)
+        return FileResponse(
+            file.open("rb"),
+            as_attachment=True,
+            filename=export.file_name,
+            content_type=CONTENT_TYPES[ExportFormat(export.format)],
+        )
+
+    def _gone(self, request: HttpRequest, export: DuplicateAnalysisExport, error: ExportExpired) -> HttpResponseBase:
+        link = reverse("admin:duplicates_duplicateanalysisresult_change", args=[export.analysis_id])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "This export is gone",
+            "sentence": error.sentence,
+            "analysis_url": link,
+        }
+        return TemplateResponse(request, "admin/duplicates/export_gone.html", context, status=410)

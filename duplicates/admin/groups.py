@@ -1,0 +1,261 @@
+"""Groups and their members: the list people leaf through, and the page that sets members side by side."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from duplicates.admin.group_page import GroupPage
+from duplicates.admin.shared import AnalysisFilter, OfVisibleAnalyses, band_badge, chosen_analysis, itunes_badge, person
+from duplicates.choices import AnalysisStatus, ConfidenceBand, ITunesMatch, Resolution
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, DuplicatePreferences
+from library import admin_pages as pages
+
+
+class BandFilter(admin.SimpleListFilter):
+    """How sure a group is, in the bands of the settings."""
+
+    title = "confidence"
+    parameter_name = "band"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return ConfidenceBand.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        very_high, high, medium = settings.CONFIDENCE_VERY_HIGH, settings.CONFIDENCE_HIGH, settings.CONFIDENCE_MEDIUM
+        limits = {
+            ConfidenceBand.VERY_HIGH: Q(confidence__gte=very_high),
+            ConfidenceBand.HIGH: Q(confidence__gte=high, confidence__lt=very_high),
+            ConfidenceBand.MEDIUM: Q(confidence__gte=medium, confidence__lt=high),
+            ConfidenceBand.LOW: Q(confidence__lt=medium),
+        }
+        return queryset.filter(limits[ConfidenceBand(value)]) if (value := self.value()) in limits else queryset
+
+
+class SizeFilter(admin.SimpleListFilter):
+    """Pairs, small groups and large ones; large ones deserve a closer look."""
+
+    title = "size"
+    parameter_name = "size"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("pair", "Two tracks"), ("few", "3 to 5 tracks"), ("many", "More than 5")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        limits = {
+            "pair": Q(member_count=2),
+            "few": Q(member_count__range=(3, 5)),
+            "many": Q(member_count__gt=5),
+        }
+        return queryset.filter(limits[value]) if (value := self.value()) in limits else queryset
+
+
+class ResolutionFilter(admin.SimpleListFilter):
+    """Still open, or what was decided."""
+
+    title = "decision"
+    parameter_name = "decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), *((value, str(label)) for value, label in Resolution.choices)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "open":
+            return queryset.filter(is_resolved=False)
+        return queryset.filter(is_resolved=True, resolution=self.value()) if self.value() else queryset
+
+
+class GroupList(ChangeList):
+    """A page of groups as long as its reader likes."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        preferred = DuplicatePreferences.objects.filter(user_id=person(request).pk)
+        self.list_per_page = preferred.values_list("groups_per_page", flat=True).first() or self.list_per_page
+        super().get_results(request)
+
+
+class CompletedOnly(OfVisibleAnalyses):
+    """Rows of finished analyses: a run under way may have written some that are not published yet."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(**{f"{self.analysis_path}__status": AnalysisStatus.COMPLETED})
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Say which analysis the list is about."""
+        analysis = chosen_analysis(request)
+        context: dict[str, Any] = {"of_analysis": analysis}
+        if analysis is not None:
+            context["of_analysis_age"] = pages.moment(analysis.age_anchor, timezone.now())
+        return super().changelist_view(request, context | (extra_context or {}))
+
+
+@admin.register(DuplicateAnalysisGroup)
+class GroupAdmin(CompletedOnly):
+    """Groups of one analysis, in its order."""
+
+    list_display = (
+        "number",
+        "shown_title",
+        "shown_artist",
+        "tracks",
+        "sure",
+        "why_keeper",
+        "plays",
+        "itunes",
+        "decision",
+    )
+    list_display_links = ("number", "shown_title")
+    list_filter = (AnalysisFilter, BandFilter, ResolutionFilter, SizeFilter, "itunes_match")
+    search_fields = ("title", "artist")
+    search_help_text = "Title or artist"
+    sortable_by = ("number", "sure", "tracks", "plays")
+    ordering = ("position",)
+    fieldsets = ((None, {"fields": ()}),)
+    empty_message = "No group: in this analysis every track stands alone."
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return GroupList
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Fill the page of one group."""
+        if obj := context.get("original"):
+            context.update(GroupPage(obj, timezone.now()).context())
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description="#", ordering="position")
+    def number(self, group: DuplicateAnalysisGroup) -> str:
+        return pages.number(group.position)
+
+    @admin.display(description="title")
+    def shown_title(self, group: DuplicateAnalysisGroup) -> str:
+        return group.title or "Untitled"
+
+    @admin.display(description="artist")
+    def shown_artist(self, group: DuplicateAnalysisGroup) -> str:
+        return group.artist
+
+    @admin.display(description="tracks", ordering="member_count")
+    def tracks(self, group: DuplicateAnalysisGroup) -> str:
+        if group.remaining_count < group.member_count:
+            return f"{group.remaining_count} of {group.member_count}"
+        return pages.number(group.member_count)
+
+    @admin.display(description="confidence", ordering="confidence")
+    def sure(self, group: DuplicateAnalysisGroup) -> SafeString:
+        return band_badge(group.confidence, group.band)
+
+    @admin.display(description="keeper because")
+    def why_keeper(self, group: DuplicateAnalysisGroup) -> str:
+        return group.keeper_reason or group.keeper_rule.replace("_", " ")
+
+    @admin.display(description="plays", ordering="total_plays")
+    def plays(self, group: DuplicateAnalysisGroup) -> str:
+        return pages.number(group.total_plays)
+
+    @admin.display(description="iTunes")
+    def itunes(self, group: DuplicateAnalysisGroup) -> str | SafeString:
+        return pages.UNKNOWN if group.itunes_match == ITunesMatch.NONE else itunes_badge(group.itunes_match)
+
+    @admin.display(description="decision")
+    def decision(self, group: DuplicateAnalysisGroup) -> SafeString:
+        if not group.is_resolved:
+            return pages.badge("quiet", "Open")
+        return pages.badge("good", group.get_resolution_display())
+
+
+class RoleFilter(admin.SimpleListFilter):
+    """Keepers, or the duplicates beside them."""
+
+    title = "role"
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("keeper", "Keepers"), ("duplicate", "Duplicates")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in ("keeper", "duplicate"):
+            return queryset
+        return queryset.filter(is_canonical=self.value() == "keeper")
+
+
+@admin.register(DuplicateAnalysisTrack)
+class MemberAdmin(CompletedOnly):
+    """Members of groups, as their tracks were when the analysis read them."""
+
+    analysis_path = "group__analysis"
+    list_display = (
+        "shown_title",
+        "artist",
+        "album",
+        "length",
+        "quality",
+        "role",
+        "alike",
+        "direct",
+        "itunes",
+        "in_group",
+    )
+    list_filter = (AnalysisFilter, RoleFilter, "matches_keeper", "still_exists", "itunes_match")
+    search_fields = ("title", "artist", "album")
+    search_help_text = "Title, artist or album"
+    sortable_by = ()
+    ordering = ("group_id", "position")
+    empty_message = "No member: in this analysis every track stands alone."
+    readonly_fields = ("length", "quality", "role", "alike", "direct", "itunes", "in_group", "track_link")
+    fieldsets = (
+        (None, {"fields": ("in_group", "role", "alike", "direct", "track_link")}),
+        ("What it said", {"fields": ("title", "artist", "album_artist", "album", "length", "year", "isrc", "quality")}),
+        ("What people did with it", {"fields": ("play_count", "rating", "last_played_at", "added_at")}),
+        ("Where it comes from", {"fields": ("source", "source_track_id", "itunes", "itunes_persistent_id")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("group")
+
+    @admin.display(description="title")
+    def shown_title(self, member: DuplicateAnalysisTrack) -> str:
+        return member.title or "Untitled"
+
+    @admin.display(description="length")
+    def length(self, member: DuplicateAnalysisTrack) -> str:
+        return pages.length(member.duration_ms)
+
+    @admin.display(description="file")
+    def quality(self, member: DuplicateAnalysisTrack) -> str:
+        return pages.quality(member.format, member.bit_rate_kbps)
+
+    @admin.display(description="role")
+    def role(self, member: DuplicateAnalysisTrack) -> SafeString:
+        return pages.badge("keeper", "Keeper") if member.is_canonical else pages.badge("quiet", "Duplicate")
+
+    @admin.display(description="similarity")
+    def alike(self, member: DuplicateAnalysisTrack) -> str:
+        return pages.UNKNOWN if member.is_canonical else pages.percent(member.similarity)
+
+    @admin.display(description="match")
+    def direct(self, member: DuplicateAnalysisTrack) -> str:
+        if member.is_canonical:
+            return pages.UNKNOWN
+        return "Direct" if member.matches_keeper else "Through others"
+
+    @admin.display(description="iTunes")
+    def itunes(self, member: DuplicateAnalysisTrack) -> str | SafeString:
+        return pages.UNKNOWN if member.itunes_match == ITunesMatch.NONE else itunes_badge(member.itunes_match)
+
+    @admin.display(description="group")
+    def in_group(self, member: DuplicateAnalysisTrack) -> SafeString:
+        link = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[member.group_id])
+        return format_html('<a href="{}">Group {}</a>', link, pages.number(member.group.position))
+
+    @admin.display(description="track now")
+    def track_link(self, member: DuplicateAnalysisTrack) -> str | SafeString:
+        if not member.still_exists:
+            return "Not in the library any more"
+        return format_html('<a href="{}">Open</a>', reverse("admin:library_track_change", args=[member.track_id]))

@@ -1,0 +1,65 @@
+"""Where a run is, as the analysis page shows it: sentences made here, so that the script only puts them in place."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import ngettext
+
+from duplicates.choices import ACTIVE, AnalysisStatus, Phase
+from duplicates.models import DuplicateAnalysisResult
+from duplicates.services.workers import WORKER_COMMAND, seems_unattended
+from library import admin_pages as pages
+
+
+def progress_values(analysis: DuplicateAnalysisResult, now: datetime) -> dict[str, Any]:
+    """Return the state of an analysis as plain JSON for page and script."""
+    stored = analysis.progress or {}
+    percentage = float(stored.get("percentage", 0))
+    return {
+        "status": analysis.status,
+        "status_label": str(analysis.get_status_display()),
+        "is_active": analysis.status in ACTIVE,
+        "percentage": round(percentage, 1),
+        "percent_text": f"{percentage:.0f} %",
+        "phase": analysis.phase,
+        "message": _message(analysis, stored),
+        "tracks_text": _tracks(stored),
+        "groups_text": _groups(stored.get("groups_found", 0)),
+        "time_left_text": _time_left(stored.get("estimated_seconds_remaining")),
+        "needs_worker": analysis.status == AnalysisStatus.QUEUED and seems_unattended(analysis.created_at, now=now),
+        "worker_command": WORKER_COMMAND,
+    }
+
+
+def phase_marks(analysis: DuplicateAnalysisResult) -> list[dict[str, str]]:
+    """Return the phases in order, each done, current or still to come."""
+    names = Phase.values
+    current = names.index(analysis.phase) if analysis.phase in names else -1
+    states = ["done" if place < current else "current" if place == current else "ahead" for place in range(len(names))]
+    return [
+        {"name": name, "label": str(Phase(name).label), "state": state}
+        for name, state in zip(names, states, strict=True)
+    ]
+
+
+def _message(analysis: DuplicateAnalysisResult, stored: dict[str, Any]) -> str:
+    if analysis.cancel_requested:
+        return "Stopping as asked. Earlier results stay untouched."
+    if analysis.status == AnalysisStatus.QUEUED:
+        return "Waiting for a worker."
+    return str(stored.get("message") or "Starting.")
+
+
+def _tracks(stored: dict[str, Any]) -> str:
+    total = stored.get("total_tracks", 0)
+    if not total:
+        return ""
+    return f"{pages.number(stored.get('tracks_processed', 0))} of {pages.number(total)} tracks in this step"
+
+
+def _groups(found: int) -> str:
+    return ngettext("%(count)s group found", "%(count)s groups found", found) % {"count": pages.number(found)}
+
+
+def _time_left(seconds: float | None) -> str:
+    return "" if seconds is None else f"about {pages.duration(max(1, round(seconds)))} left"
