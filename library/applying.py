@@ -1,0 +1,225 @@
+"""Applies a spool to the library in short transactions: tracks first, then playlists, then what vanished.
+
+Each transaction also moves the import's mark forward, so a run that dies is taken up at the exact entry. Nobody else
+writes tracks while a batch does: it holds the lock of the library revision. A dry run walks the same steps and writes
+nothing.
+"""
+
+import copy
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import batched
+from typing import Protocol
+
+from django.conf import settings
+from django.db import OperationalError, connection, reset_queries
+
+from library.changes import recording
+from library.importers.spool import KeyIndex, SpoolReader
+from library.models import LibraryImport, Playlist
+from library.playlists import replace_playlist, vanished_playlists
+from library.reconciliation import EXAMPLES
+from library.upserting import CATALOG, LIBRARY, BatchOutcome, RowWriter
+
+logger = logging.getLogger(__name__)
+
+# Small enough that no other writer of SQLite waits noticeably, large enough that the commit costs nothing.
+BATCH_ROWS = 1_000
+COUNTS = (
+    "added_count",
+    "changed_count",
+    "unchanged_count",
+    "vanished_count",
+    "pruned_count",
+    "playlist_count",
+    "report",
+)
+
+
+class ImportTakenOver(Exception):
+    """Another run has taken over this import; it goes on there."""
+
+
+class ImportProgress(Protocol):
+    """Who wants to know how far an import is. It may raise KeyboardInterrupt to stop it between two batches."""
+
+    def stage(self, name: str, total: int | None) -> None: ...
+
+    def advance(self, entries: int) -> None: ...
+
+
+class Application:
+    """One spool on its way into the library. `import_row` carries the counts and the mark."""
+
+    def __init__(
+        self, import_row: LibraryImport, spool: SpoolReader, keys: KeyIndex, *, progress: ImportProgress
+    ) -> None:
+        self._row = import_row
+        self._spool = spool
+        self._keys = keys
+        self._progress = progress
+        self._target = CATALOG if import_row.is_catalog else LIBRARY
+        self._writes = not import_row.is_dry_run
+        self._present_playlists: list[str] = []
+
+    def run(self) -> None:
+        """Apply what is not applied yet: tracks, playlists, and the rows that the source does not have any more."""
+        self._apply_tracks()
+        if self._target.has_playlists:
+            self._apply_playlists()
+        # Of a source that was cut short nobody knows what it does not have.
+        if not self._row.options.get("is_partial"):
+            self._reckon_vanished()
+            if self._target.has_playlists and self._present_playlists:
+                self._reckon_vanished_playlists()
+
+    # --- Steps ------------------------------------------------------------------------------------------------------
+
+    def _apply_tracks(self) -> None:
+        writer = RowWriter(self._target, source=self._row.source, fields=self._spool.fields, import_id=self._row.pk)
+        done = min(self._row.applied_entries, self._spool.track_count)
+        self._progress.stage("Applying tracks", self._spool.track_count)
+        self._progress.advance(done)
+        for rows in batched(self._spool.tracks(skip=done), BATCH_ROWS):
+            self._batch(len(rows), partial(writer.apply, rows, writes=self._writes), self._note_tracks)
+            self._progress.advance(len(rows))
+
+    def _apply_playlists(self) -> None:
+        done = max(self._row.applied_entries - self._spool.track_count, 0)
+        self._progress.stage("Applying playlists", self._spool.playlist_count)
+        for number, playlist in enumerate(self._spool.playlists()):
+            self._present_playlists.append(playlist.source_playlist_id)
+            if number >= done:
+                self._batch(
+                    1,
+                    partial(replace_playlist, playlist, source=self._row.source, writes=self._writes),
+                    self._note_playlist,
+                )
+            self._progress.advance(1)
+
+    def _reckon_vanished(self) -> None:
+        """Count the rows the source does not have any more, and remove them if that was asked for."""
+        self._row.vanished_count = self._row.pruned_count
+        matched = self._spool.track_count if self._writes else self._row.changed_count + self._row.unchanged_count
+        if self._target.rows_of(self._row.source).count() == matched:
+            return
+        self._progress.stage("Looking for what vanished", None)
+        prunes = self._may_prune()
+        for gone in self._vanished_rows():
+            self._batch(0, partial(self._remove, gone if prunes else []), self._note_vanished(gone))
+            self._progress.advance(len(gone))
+
+    def _may_prune(self) -> bool:
+        if not self._row.options.get("prune"):
+            return False
+        # An empty folder is more often a disk that is not there than a library somebody cleared.
+        if not self._spool.track_count or self._row.options.get("is_incomplete"):
+            reason = "Nothing was removed: not everything in the source could be looked at."
+            self._row.report["warnings"].append({"code": "NOT_PRUNED", "message": reason, "line": None})
+            return False
+        return True
+
+    def _vanished_rows(self) -> Iterator[list[tuple[int, str]]]:
+        """Yield batches of (primary key, name) of the rows that the source has no key for.
+
+        Rows in quarantine are left out: they are not part of the library, and what becomes of them is decided there.
+        """
+        key_field = self._target.key_field
+        rows = self._target.rows_of(self._row.source)
+        if self._target is LIBRARY:
+            rows = rows.filter(quarantined_at__isnull=True)
+        last_id = 0
+        while page := list(
+            rows.filter(pk__gt=last_id).order_by("pk").values_list("pk", key_field, "title", "artist")[:BATCH_ROWS]
+        ):
+            last_id = page[-1][0]
+            gone = self._keys.missing([key for _, key, _, _ in page])
+            if found := [(pk, f"{title} by {artist}"[:200]) for pk, key, title, artist in page if key in gone]:
+                yield found
+
+    def _remove(self, gone: list[tuple[int, str]]) -> int:
+        if not self._writes or not gone:
+            return len(gone)
+        rows = self._target.rows_of(self._row.source).filter(pk__in=[pk for pk, _ in gone])
+        return rows.delete()[1].get(self._target.model._meta.label, 0)
+
+    def _reckon_vanished_playlists(self) -> None:
+        gone = vanished_playlists(self._row.source, self._present_playlists)
+        if not gone:
+            return
+
+        def remove() -> int:
+            if self._row.options.get("prune") and self._writes:
+                Playlist.objects.filter(pk__in=[pk for pk, _ in gone]).delete()
+            return len(gone)
+
+        def note(count: int) -> None:
+            self._row.report["vanished_playlists"] = [name for _, name in gone[:EXAMPLES]]
+            self._row.report["playlists"]["vanished"] = count
+
+        self._batch(0, remove, note)
+
+    # --- What each step did -----------------------------------------------------------------------------------------
+
+    def _note_tracks(self, outcome: BatchOutcome) -> None:
+        self._row.added_count += outcome.added
+        self._row.changed_count += outcome.changed
+        self._row.unchanged_count += outcome.unchanged
+        counts = self._row.report["changed_fields"]
+        for name, count in outcome.changed_fields.items():
+            counts[name] = counts.get(name, 0) + count
+
+    def _note_playlist(self, outcome: str) -> None:
+        self._row.playlist_count += 1
+        counts = self._row.report["playlists"]
+        counts[outcome] = counts.get(outcome, 0) + 1
+
+    def _note_vanished(self, gone: list[tuple[int, str]]) -> Callable[[int], None]:
+        def note(removed: int) -> None:
+            self._row.vanished_count += len(gone)
+            self._row.pruned_count += removed
+            examples = self._row.report["vanished"]
+            examples.extend(name for _, name in gone[: max(EXAMPLES - len(examples), 0)])
+
+        return note
+
+    # --- One transaction --------------------------------------------------------------------------------------------
+
+    def _batch[T](self, entries: int, work: Callable[[], T], note: Callable[[T], None]) -> None:
+        """Run `work` in one transaction that also saves its counts and moves the mark forward by `entries`.
+
+        A passing fault of the database rolls all of it back and tries again. Raises `ImportTakenOver` when another run
+        has moved the mark meanwhile.
+        """
+        if not self._writes:
+            note(work())
+            return
+        before = {name: copy.deepcopy(getattr(self._row, name)) for name in COUNTS}
+        pause = settings.DATABASE_RETRY_SECONDS
+        for attempt in range(settings.DATABASE_RETRIES + 1):
+            try:
+                with recording(f"import:{self._row.pk}"):
+                    note(work())
+                    self._move_mark(entries)
+                break
+            except OperationalError as error:
+                for name, value in before.items():
+                    setattr(self._row, name, copy.deepcopy(value))
+                if attempt == settings.DATABASE_RETRIES or connection.in_atomic_block:
+                    raise
+                logger.warning("The database was busy (%s); trying the batch again.", str(error).strip())
+                time.sleep(pause + random.uniform(0, pause / 4))  # noqa: S311 (only to part two waiters)
+                pause *= 2
+        self._row.applied_entries += entries
+        reset_queries()  # with DEBUG on, Django keeps the text of every statement
+
+    def _move_mark(self, entries: int) -> None:
+        row = self._row
+        moved = LibraryImport.objects.filter(pk=row.pk, status=row.status, applied_entries=row.applied_entries).update(
+            applied_entries=row.applied_entries + entries, **{name: getattr(row, name) for name in COUNTS}
+        )
+        if not moved:
+            raise ImportTakenOver(str(row.pk))

@@ -1,0 +1,241 @@
+"""Brings a source into the library: read and checked to its end first, applied in short batches after.
+
+Reading writes a spool in the private work folder and nothing else, so a damaged source changes nothing. Applying moves
+the import's mark in the same transaction as each batch; a run that was killed is completed from its spool by the next
+import, on whatever day that is. Every run leaves a `LibraryImport` row whose numbers add up, except a dry run, which
+walks the same plan and writes nothing to the database.
+"""
+
+import hashlib
+import logging
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from django.contrib.auth.models import User
+
+from library.applying import Application, ImportProgress
+from library.importers.reading import ReadingOptions, default_source, read_source, resolve_format
+from library.importers.records import (
+    ImportedItem,
+    ImportedPlaylist,
+    ImportedTrack,
+    ImportProblem,
+    SkippedEntry,
+    SkippedPlaylist,
+    SourceFacts,
+    UnreadableSource,
+)
+from library.importers.spool import SpoolReader, SpoolWriter
+from library.interrupted import complete, complete_interrupted_imports, fail, spool_folder
+from library.models import ImportStatus, LibraryImport
+from library.reconciliation import Tally
+from library.upserting import CATALOG, LIBRARY
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SOURCE = 100
+LONGEST_FILE_NAME = 500
+PROGRESS_STEP = 500
+# A problem with this code means that part of the source was not looked at, so nothing in it can be called vanished.
+INCOMPLETE = "NOT_ALL_READ"
+
+
+class ImportRefused(Exception):
+    """The import did not happen, or stopped. The message is the sentence for the person; `code` is for machines."""
+
+    def __init__(self, sentence: str, *, code: str, import_row: LibraryImport) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.import_row = import_row
+
+
+class Silence:
+    """The progress nobody watches."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """Say nothing."""
+
+    def advance(self, entries: int) -> None:
+        """Say nothing."""
+
+
+def import_library(
+    *,
+    path: Path,
+    format: str = "auto",
+    source: str = "",
+    mapping: Mapping[str, str] | None = None,
+    id_column: str = "",
+    catalog: bool = False,
+    dry_run: bool = False,
+    keep_partial: bool = False,
+    prune: bool = False,
+    user: User | None = None,
+    now: datetime,
+    progress: ImportProgress | None = None,
+) -> LibraryImport:
+    """Import what lies at `path` and return the reconciled row; a dry run returns it unsaved.
+
+    1. Complete imports that were cut short, so that this one finds a settled library.
+    2. Read the source to its end into a spool.
+    3. Apply the spool in batches.
+
+    Raises `ImportRefused` when the source cannot be read to its end (with `keep_partial` only if nothing of it can) or
+    path and options contradict each other; the library is then as it was.
+    """
+    progress = progress or Silence()
+    if not dry_run:
+        complete_interrupted_imports(now=now, progress=progress)
+    options = ReadingOptions(format, dict(mapping or {}), id_column)
+    row = LibraryImport(
+        source=source.strip(),
+        format=format,
+        file_name=default_source(path)[-LONGEST_FILE_NAME:],
+        is_catalog=catalog,
+        is_dry_run=dry_run,
+        options={
+            "mapping": dict(options.mapping),
+            "id_column": id_column,
+            "keep_partial": keep_partial,
+            "prune": prune,
+            "host": socket.gethostname(),
+        },
+        user=user,
+        started_at=now,
+    )
+    return _Import(row, path, options, now=now, progress=progress).run()
+
+
+class _Import:
+    """One run, from path to reconciled row."""
+
+    def __init__(
+        self, row: LibraryImport, path: Path, options: ReadingOptions, *, now: datetime, progress: ImportProgress
+    ) -> None:
+        self._row = row
+        self._path = path
+        self._options = options
+        self._now = now
+        self._progress = progress
+        self._target = CATALOG if row.is_catalog else LIBRARY
+        self._tally = Tally()
+        self._facts = SourceFacts()
+
+    def run(self) -> LibraryImport:
+        row = self._row
+        row.spool = f"{row.pk}.spool"
+        spool = SpoolWriter(spool_folder() / row.spool)
+        try:
+            self._save()
+            self._read_into(spool)
+            self._settle(entries=spool.finish())
+            Application(row, SpoolReader(spool.path), spool.keys, progress=self._progress).run()
+            complete(row, now=self._now)
+        except BaseException as error:
+            self._stop(error, spool)
+            raise
+        spool.remove()
+        return row
+
+    def _stop(self, error: BaseException, spool: SpoolWriter) -> None:
+        """Leave a state that the next run understands: nothing happened, or the spool goes on from its mark."""
+        if self._row.status == ImportStatus.APPLYING and not self._row.is_dry_run:
+            spool.close()
+            return
+        if self._row.status != ImportStatus.FAILED:
+            reason = "stopped on request" if isinstance(error, KeyboardInterrupt) else f"stopped by an error: {error}"
+            fail(self._row, f"The import was {reason}. Nothing was changed.", now=self._now)
+        spool.remove()
+
+    # --- Reading ----------------------------------------------------------------------------------------------------
+
+    def _read_into(self, spool: SpoolWriter) -> None:
+        try:
+            self._row.format = resolve_format(self._path, self._options)
+            if self._row.is_catalog and self._row.format != "itunes":
+                raise UnreadableSource("Only an iTunes library can be the catalogue.", code="WRONG_FORMAT")
+            self._consume(spool)
+        except UnreadableSource as fault:
+            can_be_kept = self._row.options["keep_partial"] and self._tally.seen
+            if not can_be_kept:
+                self._refuse(fault)
+            self._row.options["is_partial"] = True
+            self._row.error_message = self._sentence(fault)
+
+    def _consume(self, spool: SpoolWriter) -> None:
+        self._progress.stage("Reading", None)
+        items = read_source(self._path, name=self._row.format, options=self._options, this_year=self._now.year)
+        for number, item in enumerate(items, start=1):
+            self._take(item, spool)
+            if number % PROGRESS_STEP == 0:
+                self._progress.advance(PROGRESS_STEP)
+
+    def _take(self, item: ImportedItem, spool: SpoolWriter) -> None:
+        match item:
+            case ImportedTrack():
+                spool.begin(self._fields())
+                if spool.add_track(item):
+                    self._tally.track(item)
+                else:
+                    self._tally.repeated(item)
+            case SkippedEntry():
+                self._tally.skip(item)
+                if item.source_track_id:
+                    spool.keep(item.source_track_id)
+            case ImportedPlaylist():
+                if self._target.has_playlists:
+                    spool.begin(self._fields())
+                    spool.add_playlist(item)
+            case SkippedPlaylist():
+                self._tally.skip_playlist(item)
+            case SourceFacts():
+                self._facts = replace(item, stated_fields=item.stated_fields or self._facts.stated_fields)
+            case ImportProblem():
+                self._tally.warn(item)
+                if item.code == INCOMPLETE:
+                    self._row.options["is_incomplete"] = True
+
+    def _fields(self) -> tuple[str, ...]:
+        """Return the fields each spooled track holds: what the source states and the target has."""
+        stated = self._facts.stated_fields
+        return tuple(name for name in self._target.fields if not stated or name in stated)
+
+    def _settle(self, *, entries: int) -> None:
+        """Write down what was read and go on to applying it."""
+        row = self._row
+        row.source = row.source or self._facts.library_id or row.file_name
+        row.source = row.source if len(row.source) <= LONGEST_SOURCE else fitted(row.source)
+        row.seen_count = self._tally.seen
+        row.skipped_count = self._tally.skipped_total
+        row.report = self._tally.as_report() | {"application": self._facts.application}
+        row.status = ImportStatus.APPLYING
+        self._save()
+        logger.info("Read %s entries of %s; %s to apply.", self._tally.seen, row.file_name, entries)
+
+    # --- Refusing ---------------------------------------------------------------------------------------------------
+
+    def _refuse(self, fault: UnreadableSource) -> NoReturn:
+        sentence = self._sentence(fault)
+        self._row.seen_count = self._tally.seen
+        self._row.report = {"readable_entries": self._tally.seen, "code": fault.code}
+        if not self._row.is_dry_run:
+            self._row.save(update_fields=["seen_count", "report"])
+        fail(self._row, sentence, now=self._now)
+        raise ImportRefused(sentence, code=fault.code, import_row=self._row) from fault
+
+    def _sentence(self, fault: UnreadableSource) -> str:
+        return f"{self._row.file_name}: {fault}"
+
+    def _save(self) -> None:
+        if not self._row.is_dry_run:
+            self._row.save()
+
+
+def fitted(name: str) -> str:
+    """Return a source name that fits its column; of a longer one the start and a digest of all of it."""
+    digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+    return f"{name[: LONGEST_SOURCE - 17]}#{digest}"

@@ -1,0 +1,162 @@
+"""`manage.py import_library PATH`: brings a library in, and says what became of every entry."""
+
+import argparse
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.utils import timezone
+from tqdm import tqdm
+
+from library.importers.csv_columns import MAPPABLE_FIELDS, parse_mapping
+from library.importing import ImportRefused, import_library
+from library.models import ImportStatus, LibraryImport
+from library.reconciliation import as_json, report_lines
+
+EPILOG = f"""fields for --map: {", ".join(MAPPABLE_FIELDS)}
+
+exit codes: 0 imported, whatever was left out is in the report; 1 refused or cut short, the reason is the last line of
+standard error."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Import an iTunes library (XML), a CSV of tracks or a folder of audio files; or update what one brought before."
+    )
+    # The checks load every page and serializer of the site; an import needs none of them and must stay small.
+    requires_system_checks = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        return super().create_parser(
+            prog_name,
+            subcommand,
+            epilog=EPILOG,
+            **kwargs,
+        )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.add_argument("path", metavar="PATH", help="File or folder; .gz files are read as they are.")
+        parser.add_argument(
+            "--format",
+            choices=["auto", "itunes", "csv", "audio"],
+            default="auto",
+            help="What PATH holds (default: auto, found out from the content).",
+        )
+        parser.add_argument(
+            "--source",
+            metavar="NAME",
+            default="",
+            help="Which library this is; an import of the same name updates it. Default: the iTunes library's id, else "
+            "the name of the file or folder.",
+        )
+        parser.add_argument(
+            "--map",
+            nargs="+",
+            metavar="FIELD=COLUMN",
+            action="extend",
+            default=[],
+            help="Which CSV column holds a field, such as title=song_name. Usual headers are recognised unasked.",
+        )
+        parser.add_argument(
+            "--id-column",
+            metavar="COL",
+            default="",
+            help="CSV column that names each track for good. Default: a Track URI, else the content of the row.",
+        )
+        parser.add_argument(
+            "--catalog", action="store_true", help="Load it as the iTunes reference catalogue, not as library tracks."
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Say what would happen and write nothing.")
+        parser.add_argument(
+            "--keep-partial", action="store_true", help="Of a damaged file, import what is readable before the fault."
+        )
+        parser.add_argument(
+            "--prune", action="store_true", help="Remove tracks of this source that are not in it any more."
+        )
+        parser.add_argument(
+            "--output", choices=["text", "json"], default="text", help="How the report is printed (default: text)."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            mapping = parse_mapping(options["map"])
+            with _stopping_politely(_Bars()) as progress:
+                row = import_library(
+                    path=Path(options["path"]),
+                    format=options["format"],
+                    source=options["source"],
+                    mapping=mapping,
+                    id_column=options["id_column"],
+                    catalog=options["catalog"],
+                    dry_run=options["dry_run"],
+                    keep_partial=options["keep_partial"],
+                    prune=options["prune"],
+                    now=timezone.now(),
+                    progress=progress,
+                )
+        except (ImportRefused, ValueError) as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt as error:
+            raise CommandError("Stopped. Run an import again: it completes first what was begun.") from error
+        except (DatabaseError, OSError, MemoryError) as error:
+            sentence = str(error).strip() or type(error).__name__
+            raise CommandError(f"The import was cut short: {sentence}. Run it again to complete it.") from error
+        self._print(row, options["output"])
+
+    def _print(self, row: LibraryImport, output: str) -> None:
+        if output == "json":
+            self.stdout.write(json.dumps(as_json(row), ensure_ascii=False, indent=2))
+        else:
+            self.stdout.write("\n".join(report_lines(row)))
+        if row.status == ImportStatus.PARTIAL:
+            self.stderr.write(self.style.WARNING(f"Kept what was readable before the fault. {row.error_message}"))
+
+
+class _Bars:
+    """Shows each stage as a bar on a terminal and nothing anywhere else; stops at the first request to."""
+
+    def __init__(self) -> None:
+        self.is_stopping = False
+        self._bar: tqdm[NoReturn] | None = None
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.close()
+        self._bar = tqdm(desc=name, total=total, unit=" entries", disable=None, leave=False)
+
+    def advance(self, entries: int) -> None:
+        if self._bar is not None:
+            self._bar.update(entries)
+        if self.is_stopping:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@contextmanager
+def _stopping_politely(bars: _Bars) -> Iterator[_Bars]:
+    """Let the first interrupt finish the batch at hand; the second one stops at once."""
+
+    def ask(signal_number: int, frame: FrameType | None) -> None:
+        if bars.is_stopping:
+            raise KeyboardInterrupt
+        bars.is_stopping = True
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)} if is_main else {}
+    try:
+        yield bars
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        bars.close()

@@ -1,0 +1,72 @@
+"""Replaces the playlists of a source, each as a whole and only if it differs."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import batched
+from typing import Any
+
+from django.db import connection
+
+from library.importers.records import ImportedPlaylist
+from library.models import Playlist, PlaylistEntry, Track
+
+KEYS_A_QUERY = 1_000
+
+
+def replace_playlist(playlist: ImportedPlaylist, *, source: str, writes: bool = True) -> str:
+    """Bring one playlist to what its source says; return "added", "changed" or "unchanged".
+
+    Places of tracks that the library does not hold are closed up. Call it inside a transaction.
+    """
+    wanted = _track_ids(playlist.source_track_ids, source)
+    known = Playlist.objects.filter(source=source, source_playlist_id=playlist.source_playlist_id).first()
+    if known is None:
+        if writes:
+            known = Playlist.objects.create(
+                source=source,
+                source_playlist_id=playlist.source_playlist_id,
+                name=playlist.name,
+                is_smart=playlist.is_smart,
+            )
+            _insert_entries(known.pk, wanted)
+        return "added"
+    has_other_places = _stored_places(known.pk) != wanted
+    has_other_name = (known.name, known.is_smart) != (playlist.name, playlist.is_smart)
+    if writes and has_other_name:
+        known.name, known.is_smart = playlist.name, playlist.is_smart
+        known.save(update_fields=["name", "is_smart"])
+    if writes and has_other_places:
+        PlaylistEntry.objects.filter(playlist_id=known.pk).delete()
+        _insert_entries(known.pk, wanted)
+    return "changed" if has_other_places or has_other_name else "unchanged"
+
+
+def vanished_playlists(source: str, present: Iterable[str]) -> list[tuple[int, str]]:
+    """Return (primary key, name) of the playlists of a source that it does not have any more."""
+    there = set(present)
+    rows = Playlist.objects.filter(source=source).order_by("pk").values_list("pk", "source_playlist_id", "name")
+    return [(pk, name) for pk, playlist_id, name in rows if playlist_id not in there]
+
+
+def _track_ids(keys: Sequence[str], source: str) -> "array[int]":
+    """Return the primary keys of the tracks in the playlist's order, without those the library does not hold."""
+    found: array[int] = array("q")
+    for part in batched(keys, KEYS_A_QUERY):
+        rows = Track.objects.filter(source=source, source_track_id__in=set(part))
+        by_key = dict(rows.values_list("source_track_id", "pk"))
+        found.extend(by_key[key] for key in part if key in by_key)
+    return found
+
+
+def _stored_places(playlist_id: int) -> "array[int]":
+    entries = PlaylistEntry.objects.filter(playlist_id=playlist_id).order_by("position")
+    return array("q", entries.values_list("track_id", flat=True).iterator())
+
+
+def _insert_entries(playlist_id: int, track_ids: "array[int]") -> None:
+    table = connection.ops.quote_name(PlaylistEntry._meta.db_table)
+    statement = f"INSERT INTO {table} (playlist_id, track_id, position) VALUES (%s, %s, %s)"  # noqa: S608 (our own names)
+    rows: Iterable[tuple[Any, ...]] = ((playlist_id, pk, position) for position, pk in enumerate(track_ids))
+    with connection.cursor() as cursor:
+        for part in batched(rows, 10_000):
+            cursor.executemany(statement, part)
