@@ -13,13 +13,19 @@ import numpy.typing as npt
 from scipy import sparse
 
 from duplicates.engine.features import features
-from duplicates.engine.normalise import Ints, Records
+from duplicates.engine.hashing import Hashes, Ints
+from duplicates.engine.normalise import Records
 
 POSTINGS_BUDGET = 300  # posting entries one record may read
-CAPS = np.array([2, 4, 8, 16, 32, 64, 128, 256], np.int64)  # largest allowed document frequency, chosen per record
+# Largest document frequency a record may read, chosen per record so that the budget holds.
+CAPS = np.array([2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256], np.int64)
 BEST = 10  # partners each record may name
 LOW_SHARE = 0.10  # share of their features two records must have in common
-CHUNK_PRODUCTS = 20_000_000  # sparse products computed at a time: bounds memory
+HIGH_SHARE = 0.34  # from here on a pair is looked at even when its titles have few letters in common
+COMMON_LETTERS = 0.5  # share of the shorter title's letter pairs that both titles must have
+CLOSE_LENGTH_MS = 1300  # lengths rounded to seconds by different programs
+CHUNK_PRODUCTS = 10_000_000  # sparse products computed at a time: bounds memory
+FEATURE_CHUNK = 50_000  # records
 _ROW_BITS = 23
 
 Floats = npt.NDArray[np.float32]
@@ -39,94 +45,123 @@ class CandidatePairs:
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """The features that at least two records share, as a feature-by-record table with weights."""
+    """The features that at least two records share, as a feature-by-record table of weights scaled per record."""
 
     by_feature: "sparse.csr_matrix"
-    frequency: Ints  # per feature: records that have it
-    norm: Floats  # per record: weight of all its features, shared or not
+    frequency: npt.NDArray[np.int32]  # per feature: records that have it
 
 
 def propose(records: Records, advance: Callable[[int], None]) -> CandidatePairs:
     """Return candidate pairs. `advance` hears how many records have been looked up."""
     count = len(records)
     if count < 2:
-        return _pairs(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
-    postings = build_postings(records)
+        return _once(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
+    postings = build_postings(records, lambda done: advance(done // 3))
     asked, cost = _within_budget(postings, count)
     codes, shares = [], []
     for start, stop in _chunks(cost):
-        code, share = _best_partners(asked[start:stop], postings, start)
+        code, share = _best_partners(asked[start:stop], postings, start, records)
         codes.append(code)
         shares.append(share)
-        advance(stop)
-    return _pairs(np.concatenate(codes), np.concatenate(shares), count)
+        advance(count // 3 + stop * 2 // 3)
+    return _once(np.concatenate(codes), np.concatenate(shares), count)
 
 
-def build_postings(records: Records) -> Postings:
+def build_postings(records: Records, advance: Callable[[int], None]) -> Postings:
     """Sort the features into posting lists; features of one record only are counted and dropped."""
-    values, rows = features(records)
-    packed = (values >> np.uint64(_ROW_BITS)) << np.uint64(_ROW_BITS) | rows.astype(np.uint64)
-    del values, rows
-    packed.sort()
-    packed = packed[np.concatenate([[True], packed[1:] != packed[:-1]])]
-    feature, row = packed >> np.uint64(_ROW_BITS), (packed & np.uint64((1 << _ROW_BITS) - 1)).astype(np.int32)
+    count = len(records)
+    packed = _packed_features(records, advance)
+    feature = packed >> np.uint64(_ROW_BITS)
     starts = np.flatnonzero(np.concatenate([[True], feature[1:] != feature[:-1]]))
-    frequency = np.diff(np.append(starts, len(packed)))
-    weight = np.log1p(len(records) / frequency).astype(np.float32)
-    norm = np.bincount(row, np.repeat(weight, frequency) ** 2, minlength=len(records)).astype(np.float32)
+    del feature
+    frequency = np.diff(np.append(starts, len(packed))).astype(np.int32)
+    row = (packed & np.uint64((1 << _ROW_BITS) - 1)).astype(np.int32)
+    del packed
+    weight = np.log1p(count / frequency).astype(np.float32)
+    entries = np.repeat(weight, frequency)
+    scale = (1.0 / np.sqrt(np.maximum(np.bincount(row, entries * entries, minlength=count), 1e-9))).astype(np.float32)
     shared = (frequency >= 2) & (frequency <= CAPS[-1])
     keep = np.repeat(shared, frequency)
+    row = row[keep]
+    entries = entries[keep] * scale[row]
     offsets = np.concatenate([[0], np.cumsum(frequency[shared])])
-    table = sparse.csr_matrix(
-        (np.repeat(weight[shared], frequency[shared]), row[keep], offsets), shape=(int(shared.sum()), len(records))
-    )
-    return Postings(table, frequency[shared], norm)
+    table = sparse.csr_matrix((entries, row, offsets), shape=(len(offsets) - 1, count))
+    return Postings(table, frequency[shared])
+
+
+def _packed_features(records: Records, advance: Callable[[int], None]) -> Hashes:
+    """Return every feature of every record once, hash and row in one number, in order."""
+    parts = []
+    for start in range(0, len(records), FEATURE_CHUNK):
+        stop = min(start + FEATURE_CHUNK, len(records))
+        values, rows = features(records, start, stop)
+        parts.append((values >> np.uint64(_ROW_BITS)) << np.uint64(_ROW_BITS) | rows.astype(np.uint64))
+        advance(stop)
+    packed = np.concatenate(parts)
+    del parts
+    packed.sort()
+    return packed[np.concatenate([[True], packed[1:] != packed[:-1]])]
 
 
 def _within_budget(postings: Postings, count: int) -> tuple["sparse.csr_matrix", Ints]:
-    """Return per record the features it looks up, the rarest first until the budget is spent, and their cost."""
+    """Return per record the features it looks up, the rarest first until the budget is spent, and what that costs."""
     by_record = postings.by_feature.T.tocsr()
     frequency = postings.frequency[by_record.indices]
+    band = np.searchsorted(CAPS, np.arange(CAPS[-1] + 1)).astype(np.int64)[frequency]
     row = np.repeat(np.arange(count), np.diff(by_record.indptr))
-    cap = np.zeros(count, np.int64)
-    cost = np.zeros(count, np.int64)
-    for limit in CAPS:
-        reading = np.bincount(row, np.where(frequency <= limit, frequency, 0), minlength=count).astype(np.int64)
-        within = (reading <= POSTINGS_BUDGET) & (cap == (limit >> 1 if limit > 2 else 0))
-        cap[within], cost[within] = limit, reading[within]
-    keep = frequency <= cap[row]
+    reading = np.bincount(row * len(CAPS) + band, frequency, minlength=count * len(CAPS)).reshape(count, len(CAPS))
+    reading = reading.cumsum(axis=1)
+    allowed = (reading <= POSTINGS_BUDGET).sum(axis=1)
+    keep = band < allowed[row]
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=count))])
     asked = sparse.csr_matrix((by_record.data[keep], by_record.indices[keep], indptr), shape=by_record.shape)
+    cost = np.where(allowed > 0, reading[np.arange(count), np.maximum(allowed - 1, 0)], 0).astype(np.int64)
     return asked, cost
 
 
 def _chunks(cost: Ints) -> list[tuple[int, int]]:
     """Cut the records into runs of about equal work."""
-    total = np.cumsum(cost)
-    cuts = np.searchsorted(total, np.arange(CHUNK_PRODUCTS, total[-1] + CHUNK_PRODUCTS, CHUNK_PRODUCTS), side="right")
-    edges = np.unique(np.concatenate([[0], np.maximum(cuts, 1), [len(cost)]]).clip(0, len(cost)))
+    total = np.cumsum(cost + 1)
+    cuts = np.searchsorted(total, np.arange(CHUNK_PRODUCTS, total[-1], CHUNK_PRODUCTS), side="right")
+    edges = np.unique(np.concatenate([[0], cuts, [len(cost)]]))
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
-def _best_partners(asked: "sparse.csr_matrix", postings: Postings, start: int) -> tuple[Ints, Floats]:
+def _best_partners(asked: "sparse.csr_matrix", postings: Postings, start: int, records: Records) -> tuple[Ints, Floats]:
     """Return the best partners of a run of records as pair codes with their shares."""
     found = asked @ postings.by_feature
-    row = np.repeat(np.arange(start, start + asked.shape[0]), np.diff(found.indptr))
-    partner = found.indices
-    share = found.data * found.data / (postings.norm[row] * postings.norm[partner])
-    share = found.data / np.sqrt(postings.norm[row] * postings.norm[partner])
-    keep = (share >= LOW_SHARE) & (row != partner)
-    row, partner, share = row[keep], partner[keep].astype(np.int64), share[keep]
+    at = np.flatnonzero(found.data >= LOW_SHARE)
+    row = np.searchsorted(found.indptr, at, side="right") - 1 + start
+    partner, share = found.indices[at].astype(np.int64), found.data[at]
+    keep = row != partner
+    keep &= (
+        (share >= HIGH_SHARE)
+        | _titles_may_agree(records.letters[row], records.letters[partner])
+        | _lengths_agree(records.duration_ms[row], records.duration_ms[partner])
+    )
+    row, partner, share = row[keep], partner[keep], share[keep]
     order = np.lexsort((partner, -share, row))
     row, partner, share = row[order], partner[order], share[order]
     first = np.searchsorted(row, row, side="left")
     best = np.arange(len(row)) - first < BEST
     row, partner, share = row[best], partner[best], share[best]
-    count = postings.norm.shape[0]
-    return np.minimum(row, partner) * count + np.maximum(row, partner), share.astype(np.float32)
+    return np.minimum(row, partner) * len(records) + np.maximum(row, partner), share
 
 
-def _pairs(codes: Ints, shares: Floats, count: int) -> CandidatePairs:
+def _titles_may_agree(left: Hashes, right: Hashes) -> npt.NDArray[np.bool_]:
+    """Tell which titles have enough letter pairs in common to be worth reading; a missing title may agree with any."""
+    shorter = np.minimum(np.bitwise_count(left), np.bitwise_count(right))
+    agree: npt.NDArray[np.bool_] = np.bitwise_count(left & right) >= shorter * COMMON_LETTERS
+    return agree
+
+
+def _lengths_agree(left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
+    """Tell which lengths are known and close enough to speak for a pair whose titles do not."""
+    agree: npt.NDArray[np.bool_] = (np.abs(left - right) <= CLOSE_LENGTH_MS) & (left > 0) & (right > 0)
+    return agree
+
+
+def _once(codes: Ints, shares: Floats, count: int) -> CandidatePairs:
     """Put each pair once, in order, with the larger of its two shares."""
     order = np.lexsort((-shares, codes))
     codes, shares = codes[order], shares[order]

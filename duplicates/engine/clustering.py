@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from duplicates.engine.normalise import Ints
+from duplicates.engine.hashing import Ints
 
 Floats = npt.NDArray[np.float64]
 

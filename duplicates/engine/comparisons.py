@@ -1,11 +1,10 @@
 """Judging pairs: every field of a pair falls into one level.
 
 Works on whole chunks of pairs. Equal texts are recognised by their hashes; only the others are compared letter by
-letter, and only the doubtful ones word by word. No field of one record is ever compared with nothing: where one side is
-missing the level is 0, unless its text is found elsewhere in the other record.
+letter, each distinct couple of names once, and only the doubtful ones word by word. No field of one record is ever
+compared with nothing: where one side is missing the level is 0, unless its text is found elsewhere in the other record.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,180 +13,262 @@ import polars as pl
 from rapidfuzz import fuzz, process
 
 from duplicates.engine import levels as lv
-from duplicates.engine.normalise import Hashes, Ints, Records, hashes
+from duplicates.engine.hashing import Hashes, Ints, both
+from duplicates.engine.misplaced import without_genres
+from duplicates.engine.normalise import Records
+from duplicates.engine.titles import part_numbers
 from duplicates.engine.vocabulary import MARKER_BITS
 
 Scores = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+Level = npt.NDArray[np.uint8]
 
 TITLE_CUTS = np.array([50, 65, 78, 88, 96, 100], np.float32)
 NAME_CUTS = np.array([45, 60, 75, 88, 96, 100], np.float32)
 LENGTH_CUTS_MS = np.array([600, 1300, 3000, 6000, 10_000, 20_000], np.int64)
-CONTAINS, ELSEWHERE, OTHER_PART = 8, 9, 9
+CONTAINS, ELSEWHERE, OTHER_PART, TITLE_ELSEWHERE = 8, 9, 9, 11
 DOUBTFUL = 88.0  # below this ratio words are compared as sets, too
+SAME_LETTERS = 0.65  # share of the shorter title's letter pairs from which reading its words is worth while
 SAME_VERSION_NAME = 80.0
-QUIET_MARKERS = MARKER_BITS["remaster"] | MARKER_BITS["mono"] | MARKER_BITS["explicit"] | MARKER_BITS["clean"]
+FOUND_INSIDE = 85.0
+SPOKEN_MARKERS = MARKER_BITS["explicit"] | MARKER_BITS["clean"]  # compared as explicit, not as version
+QUIET_MARKERS = MARKER_BITS["remaster"] | MARKER_BITS["mono"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Records with the hashes that make equality cheap."""
-
-    records: Records
-    hash_of: dict[str, Hashes]
-
-
-def prepare(records: Records) -> Prepared:
-    """Hash every text that pairs are compared by."""
-    names = ("title_key", "whole_key", "artist_key", "album_key", "version", "numbers")
-    return Prepared(records, {name: hashes(records.texts[name]) for name in names})
-
-
-def compare(prepared: Prepared, left: Ints, right: Ints) -> lv.Levels:
+def compare(records: Records, left: Ints, right: Ints) -> lv.Levels:
     """Return the comparison vector of each pair."""
     levels = np.zeros((len(left), len(lv.COMPARISONS)), np.uint8)
-    levels[:, lv.TITLE] = _title(prepared, left, right)
-    levels[:, lv.ARTIST] = _name(prepared, "artist", left, right)
-    levels[:, lv.ALBUM] = _name(prepared, "album", left, right)
-    records = prepared.records
+    levels[:, lv.TITLE], read_otherwise = _title(records, left, right)
+    levels[:, lv.ARTIST] = _name(records, "artist", left, right)
+    # What was taken for the artist was the title after all.
+    levels[read_otherwise & (records.is_guess[left] | records.is_guess[right]), lv.ARTIST] = 0
+    levels[:, lv.ALBUM] = _name(records, "album", left, right)
+    _look_elsewhere(records, levels, left, right)
     levels[:, lv.LENGTH] = _length(records.duration_ms[left], records.duration_ms[right])
     levels[:, lv.YEAR] = _year(records.year[left], records.year[right])
     levels[:, lv.NUMBER] = _equal(records.number[left], records.number[right], nothing=0)
-    levels[:, lv.VERSION] = _version(prepared, left, right)
+    levels[:, lv.VERSION] = _version(records, left, right)
     levels[:, lv.EXPLICIT] = _equal(records.explicit[left], records.explicit[right], nothing=-1)
     levels[:, lv.IDENTIFIER] = _identifier(records, left, right)
     return levels
 
 
-def _title(prepared: Prepared, left: Ints, right: Ints) -> npt.NDArray[np.uint8]:
-    """Compare titles in both of their readings; numbered parts differ however alike their letters are."""
-    texts, key = prepared.records.texts, prepared.hash_of["title_key"]
-    known = (key[left] != 0) & (key[right] != 0)
-    score = np.where(
-        key[left] == key[right], np.float32(100), _ratio(texts, "title", left, right, known & (key[left] != key[right]))
-    )
-    whole = prepared.hash_of["whole_key"]
-    read_again = known & (score < DOUBTFUL) & ((whole[left] != 0) | (whole[right] != 0))
-    score[read_again] = np.maximum(score[read_again], _ratio_whole(texts, left[read_again], right[read_again]))
-    level = np.searchsorted(TITLE_CUTS, score, side="right") + 1
-    level = np.where(
-        (score < DOUBTFUL) & _contains(texts, "title", left, right, known & (score < DOUBTFUL)), CONTAINS, level
-    )
-    numbers = prepared.hash_of["numbers"]
-    other_part = (numbers[left] != numbers[right]) & (numbers[left] != 0) & (numbers[right] != 0) & (level > 2)
-    return np.where(known, np.where(other_part, OTHER_PART, level), 0).astype(np.uint8)
+def _title(records: Records, left: Ints, right: Ints) -> tuple[Level, Flags]:
+    """Compare titles in both of their readings, and tell which pairs only the other reading brought together.
 
-
-def _name(prepared: Prepared, field: str, left: Ints, right: Ints) -> npt.NDArray[np.uint8]:
-    """Compare artists or albums; a name missing on one side may stand elsewhere in the other record."""
-    texts, key = prepared.records.texts, prepared.hash_of[f"{field}_key"]
-    known = (key[left] != 0) & (key[right] != 0)
-    score = np.where(
-        key[left] == key[right], np.float32(100), _ratio(texts, field, left, right, known & (key[left] != key[right]))
-    )
-    level = np.searchsorted(NAME_CUTS, score, side="right") + 1
-    level = np.where(
-        (score < DOUBTFUL) & _contains(texts, field, left, right, known & (score < DOUBTFUL)), CONTAINS, level
-    )
-    return np.where(known, level, _elsewhere(texts, field, key, left, right)).astype(np.uint8)
-
-
-def _ratio(texts: pl.DataFrame, field: str, left: Ints, right: Ints, wanted: npt.NDArray[np.bool_]) -> Scores:
-    """Return the better of the letter ratio without spaces and the ratio of sorted words, 0 where not wanted."""
-    score = np.zeros(len(left), np.float32)
-    rows = np.flatnonzero(wanted)
-    if not len(rows):
-        return score
-    key = texts[f"{field}_key"]
-    score[rows] = _pairwise(fuzz.ratio, key, key, left[rows], right[rows])
+    Numbered parts differ however alike their letters are.
+    """
+    known = (records.title[left] != 0) & (records.title[right] != 0)
+    score = np.where(records.title[left] == records.title[right], np.float32(100), np.float32(0))
+    rows = np.flatnonzero(known & (score < 100))
+    score[rows] = _ratio(records.texts["title"], left[rows], right[rows])
     rows = rows[score[rows] < DOUBTFUL]
-    words = texts[field]
-    score[rows] = np.maximum(score[rows], _pairwise(fuzz.token_sort_ratio, words, words, left[rows], right[rows]))
-    return score
+    rows = rows[(records.other[left[rows]] != 0) | (records.other[right[rows]] != 0)]
+    again = _ratio_of_readings(records, left[rows], right[rows])
+    read_otherwise = np.zeros(len(left), np.bool_)
+    read_otherwise[rows] = (again > score[rows]) & (again >= TITLE_CUTS[2])
+    score[rows] = np.maximum(score[rows], again)
+    level = (np.searchsorted(TITLE_CUTS, score, side="right") + 1).astype(np.uint8)
+    doubtful = np.flatnonzero(known & (score < DOUBTFUL))
+    level[doubtful] = np.maximum(level[doubtful], _without_the_others_names(records, left[doubtful], right[doubtful]))
+    rows = doubtful[_letters_shared(records, left[doubtful], right[doubtful]) >= SAME_LETTERS]
+    sorted_score, contains = _by_words(records.texts["title"], left[rows], right[rows])
+    level[rows] = np.maximum(level[rows], np.searchsorted(TITLE_CUTS, sorted_score, side="right") + 1)
+    level[rows] = np.where(contains & (level[rows] < 5), CONTAINS, level[rows])
+    rows = np.flatnonzero(known & (level > 2) & (level != CONTAINS) & (records.title[left] != records.title[right]))
+    level[rows[_other_part(records.texts["title"], left[rows], right[rows])]] = OTHER_PART
+    return np.where(known, level, 0).astype(np.uint8), read_otherwise
 
 
-def _ratio_whole(texts: pl.DataFrame, left: Ints, right: Ints) -> Scores:
-    """Return the best ratio that uses the other reading of at least one title."""
-    plain = texts["title_key"]
-    whole = pl.select(pl.when(texts["whole_key"] == "").then(plain).otherwise(texts["whole_key"])).to_series()
-    best = _pairwise(fuzz.ratio, whole, whole, left, right)
-    for one, other in ((plain, whole), (whole, plain)):
-        best = np.maximum(best, _pairwise(fuzz.ratio, one, other, left, right))
-    return best
-
-
-def _contains(
-    texts: pl.DataFrame, field: str, left: Ints, right: Ints, wanted: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    """Tell where the words of one side are all among the words of the other."""
-    result = np.zeros(len(left), np.bool_)
-    rows = np.flatnonzero(wanted)
-    if len(rows):
-        result[rows] = _pairwise(fuzz.token_set_ratio, texts[field], texts[field], left[rows], right[rows]) >= 100
-    return result
-
-
-def _elsewhere(texts: pl.DataFrame, field: str, key: Hashes, left: Ints, right: Ints) -> npt.NDArray[np.uint8]:
-    """Return ELSEWHERE where the name one side has is among all the words of the other side, else 0."""
-    level = np.zeros(len(left), np.uint8)
-    one_sided = (key[left] == 0) != (key[right] == 0)
-    rows = np.flatnonzero(one_sided)
-    if not len(rows):
-        return level
-    having = np.where(key[left[rows]] != 0, left[rows], right[rows])
-    lacking = np.where(key[left[rows]] != 0, right[rows], left[rows])
-    everything = texts.select(
-        pl.concat_str("title", "whole", "artist", "credits", "album", "version", separator=" ")
-    ).to_series()
-    name, text = texts[field].gather(having).to_list(), everything.gather(lacking).to_list()
-    level[rows] = [
-        ELSEWHERE if len(one) > 2 and fuzz.partial_ratio(one, other) >= 85 else 0
-        for one, other in zip(name, text, strict=True)
-    ]
+def _name(records: Records, field: str, left: Ints, right: Ints) -> Level:
+    """Compare artists or albums; a name missing on one side may stand elsewhere in the other record."""
+    texts: pl.Series = records.texts[field]
+    key: Hashes = getattr(records, field)
+    known = (key[left] != 0) & (key[right] != 0)
+    level = np.where(known & (key[left] == key[right]), np.uint8(7), np.uint8(0))
+    rows = np.flatnonzero(known & (level == 0))
+    once, where = _distinct(key[left[rows]], key[right[rows]])
+    couple_left, couple_right = left[rows[once]], right[rows[once]]
+    score = _ratio(texts, couple_left, couple_right)
+    doubtful = np.flatnonzero(score < DOUBTFUL)
+    sorted_score, contains = _by_words(texts, couple_left[doubtful], couple_right[doubtful])
+    score[doubtful] = np.maximum(score[doubtful], sorted_score)
+    couple = (np.searchsorted(NAME_CUTS, score, side="right") + 1).astype(np.uint8)
+    couple[doubtful] = np.where(contains & (couple[doubtful] < 5), CONTAINS, couple[doubtful])
+    level[rows] = couple[where]
+    rows = np.flatnonzero((key[left] != 0) != (key[right] != 0))
+    level[rows] = _elsewhere(records, field, left[rows], right[rows])
     return level
 
 
-def _pairwise(scorer: Any, one: pl.Series, other: pl.Series, left: Ints, right: Ints) -> Scores:
+def _look_elsewhere(records: Records, levels: lv.Levels, left: Ints, right: Ints) -> None:
+    """Look for titles and artists that disagree in the other columns of the other record, and mark those found.
+
+    Values filed in the wrong column are only worth looking for when something else speaks for the pair.
+    """
+    unlike_title, unlike_artist = levels[:, lv.TITLE] <= 3, (levels[:, lv.ARTIST] >= 1) & (levels[:, lv.ARTIST] <= 3)
+    album_speaks = levels[:, lv.ALBUM] >= 6
+    rows = np.flatnonzero(unlike_title & ((levels[:, lv.ARTIST] >= 5) | (levels[:, lv.ARTIST] == 0) | album_speaks))
+    rows = rows[_both_found(records, "title", left[rows], right[rows])]
+    levels[rows, lv.TITLE] = TITLE_ELSEWHERE
+    rows = np.flatnonzero(unlike_artist & ((levels[:, lv.TITLE] >= 5) | album_speaks))
+    rows = rows[_both_found(records, "artist", left[rows], right[rows])]
+    levels[rows, lv.ARTIST] = ELSEWHERE
+    unlike_album = (levels[:, lv.ALBUM] >= 1) & (levels[:, lv.ALBUM] <= 3)
+    rows = np.flatnonzero(unlike_album & (levels[:, lv.TITLE] == TITLE_ELSEWHERE))
+    rows = rows[_both_found(records, "album", left[rows], right[rows])]
+    levels[rows, lv.ALBUM] = ELSEWHERE
+
+
+def _both_found(records: Records, field: str, left: Ints, right: Ints) -> Flags:
+    """Tell where the values of both sides, as far as known, stand somewhere among the words of the other side."""
     if not len(left):
+        return np.empty(0, np.bool_)
+    key: Hashes = getattr(records, field)
+    found = (key[left] != 0) | (key[right] != 0)
+    for having, lacking in ((left, right), (right, left)):
+        values = records.texts[field].gather(having).to_list()
+        score = _pairwise(fuzz.partial_ratio, values, _everything(records, lacking))
+        short = np.array([len(value) <= 2 for value in values])
+        found &= (key[having] == 0) | ((score >= FOUND_INSIDE) & ~short)
+    return found
+
+
+def _everything(records: Records, rows: Ints) -> list[str]:
+    """Return all the words of records, whatever column they stand in."""
+    return records.texts.select(pl.concat_str(pl.all().gather(rows), separator=" ")).to_series().to_list()
+
+
+def _distinct(left: Hashes, right: Hashes) -> tuple[Ints, Ints]:
+    """Return the first place of each distinct couple of hashes, and for each place its couple."""
+    _, once, where = np.unique(both(left, right), return_index=True, return_inverse=True)
+    return once, where
+
+
+def _ratio(texts: pl.Series, left: Ints, right: Ints) -> Scores:
+    """Return how alike the letters are, spaces aside, from 0 to 100."""
+    return _pairwise(fuzz.ratio, _keys(texts, left), _keys(texts, right))
+
+
+def _ratio_of_readings(records: Records, left: Ints, right: Ints) -> Scores:
+    """Return the best ratio that uses the other reading of at least one title."""
+    plain, other = records.texts["title"], records.texts["other"]
+    plain_left, plain_right = _keys(plain, left), _keys(plain, right)
+    whole_left = [one or two for one, two in zip(_keys(other, left), plain_left, strict=True)]
+    whole_right = [one or two for one, two in zip(_keys(other, right), plain_right, strict=True)]
+    best = _pairwise(fuzz.ratio, whole_left, whole_right)
+    best = np.maximum(best, _pairwise(fuzz.ratio, whole_left, plain_right))
+    return np.maximum(best, _pairwise(fuzz.ratio, plain_left, whole_right))
+
+
+def _by_words(texts: pl.Series, left: Ints, right: Ints) -> tuple[Scores, Flags]:
+    """Return the ratio of the sorted words, and whether the words of one side are all among the other's."""
+    one, other = texts.gather(left).to_list(), texts.gather(right).to_list()
+    return _pairwise(fuzz.token_sort_ratio, one, other), _pairwise(fuzz.token_set_ratio, one, other) >= 100
+
+
+def _without_the_others_names(records: Records, left: Ints, right: Ints) -> Level:
+    """Compare titles once more where a record without artist or album may hold them in its title.
+
+    What the other record knows as artist and album is taken out of such a title, genre words behind it, too.
+    """
+    level = np.zeros(len(left), np.uint8)
+    bare = (records.artist == 0) | (records.album == 0)
+    rows = np.flatnonzero(bare[left] | bare[right])
+    if not len(rows):
+        return level
+    one = _stripped_titles(records, left[rows], right[rows])
+    other = _stripped_titles(records, right[rows], left[rows])
+    score = _pairwise(fuzz.ratio, one, other)
+    level[rows] = np.searchsorted(TITLE_CUTS, score, side="right") + 1
+    return level
+
+
+def _stripped_titles(records: Records, mine: Ints, theirs: Ints) -> list[str]:
+    """Return titles of `mine` without the names of `theirs` that `mine` lacks."""
+    titles = records.texts["title"].gather(mine).to_list()
+    lacking = [(getattr(records, name)[mine] == 0).tolist() for name in ("artist", "album")]
+    names = [records.texts[name].gather(theirs).to_list() for name in ("artist", "album")]
+    stripped = []
+    for words, *rest in zip(titles, *lacking, *names, strict=True):
+        for lacks, name in zip(rest[:2], rest[2:], strict=True):
+            at = words.find(f" {name}") if lacks and name else -1
+            words = words[:at] + words[at + len(name) + 1 :] if at > 0 else words
+        stripped.append((without_genres(words) if any(rest[:2]) else words).replace(" ", ""))
+    return stripped
+
+
+def _letters_shared(records: Records, left: Ints, right: Ints) -> Scores:
+    """Return the share of the shorter title's letter pairs that both titles have."""
+    one, other = records.letters[left], records.letters[right]
+    shorter = np.minimum(np.bitwise_count(one), np.bitwise_count(other)).astype(np.float32)
+    return np.bitwise_count(one & other) / np.maximum(shorter, 1)
+
+
+def _other_part(titles: pl.Series, left: Ints, right: Ints) -> Flags:
+    """Tell which titles carry different part numbers; a number on one side only is no conflict."""
+    numbers = [[part_numbers(words) for words in titles.gather(rows).to_list()] for rows in (left, right)]
+    return np.array([bool(one and other and one != other) for one, other in zip(*numbers, strict=True)], np.bool_)
+
+
+def _elsewhere(records: Records, field: str, left: Ints, right: Ints) -> Level:
+    """Return ELSEWHERE where the name one side has stands among all the words of the other side, else 0."""
+    if not len(left):
+        return np.empty(0, np.uint8)
+    key: Hashes = getattr(records, field)
+    having = np.where(key[left] != 0, left, right)
+    lacking = np.where(key[left] != 0, right, left)
+    name = records.texts[field].gather(having).to_list()
+    score = _pairwise(fuzz.partial_ratio, name, _everything(records, lacking))
+    long_enough = np.array([len(one) > 2 for one in name])
+    return np.where((score >= FOUND_INSIDE) & long_enough, ELSEWHERE, 0).astype(np.uint8)
+
+
+def _keys(texts: pl.Series, rows: Ints) -> list[str]:
+    return texts.gather(rows).str.replace_all(" ", "", literal=True).to_list()
+
+
+def _pairwise(scorer: Any, one: list[str], other: list[str]) -> Scores:
+    if not one:
         return np.empty(0, np.float32)
-    return process.cpdist(one.gather(left).to_list(), other.gather(right).to_list(), scorer=scorer, dtype=np.float32)
+    return process.cpdist(one, other, scorer=scorer, dtype=np.float32)
 
 
-def _length(left: Ints, right: Ints) -> npt.NDArray[np.uint8]:
+def _length(left: Ints, right: Ints) -> Level:
     apart = np.searchsorted(LENGTH_CUTS_MS, np.abs(left - right), side="left") + 1
     return np.where((left > 0) & (right > 0), apart, 0).astype(np.uint8)
 
 
-def _year(left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+def _year(left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]) -> Level:
     apart = np.abs(left - right)
     apart = np.minimum(apart, 100 - apart)
     level = np.searchsorted(np.array([0, 1, 3]), apart, side="left") + 1
     return np.where((left >= 0) & (right >= 0), level, 0).astype(np.uint8)
 
 
-def _equal(
-    left: npt.NDArray[np.signedinteger], right: npt.NDArray[np.signedinteger], *, nothing: int
-) -> npt.NDArray[np.uint8]:
+def _equal(left: npt.NDArray[np.signedinteger], right: npt.NDArray[np.signedinteger], *, nothing: int) -> Level:
     known = (left != nothing) & (right != nothing)
     return np.where(known, np.where(left == right, 1, 2), 0).astype(np.uint8)
 
 
-def _version(prepared: Prepared, left: Ints, right: Ints) -> npt.NDArray[np.uint8]:
+def _version(records: Records, left: Ints, right: Ints) -> Level:
     """Compare version markers; remasters and mono or stereo are quieter differences than live or remix."""
-    markers, text = prepared.records.markers, prepared.hash_of["version"]
+    markers = records.markers & ~SPOKEN_MARKERS
     loud_left, loud_right = markers[left] & ~QUIET_MARKERS, markers[right] & ~QUIET_MARKERS
     level = np.where(loud_left == loud_right, 2, np.where((loud_left == 0) | (loud_right == 0), 5, 6))
     level = np.where((loud_left == 0) & (loud_right == 0), np.where(markers[left] == markers[right], 1, 3), level)
-    rows = np.flatnonzero((level == 2) & (text[left] != text[right]))
-    words = prepared.records.texts["version"]
-    level[rows[_pairwise(fuzz.token_sort_ratio, words, words, left[rows], right[rows]) < SAME_VERSION_NAME]] = 4
+    rows = np.flatnonzero((level == 2) & (records.version[left] != records.version[right]))
+    words = records.texts["version"]
+    one, other = words.gather(left[rows]).to_list(), words.gather(right[rows]).to_list()
+    level[rows[_pairwise(fuzz.token_sort_ratio, one, other) < SAME_VERSION_NAME]] = 4
     return level.astype(np.uint8)
 
 
-def _identifier(records: Records, left: Ints, right: Ints) -> npt.NDArray[np.uint8]:
+def _identifier(records: Records, left: Ints, right: Ints) -> Level:
     """Compare ISRC and recording id: one equal pair is enough, a different one counts when nothing is equal."""
     level = np.zeros(len(left), np.uint8)
     for values in (records.isrc, records.recording_id):
         known = (values[left] != 0) & (values[right] != 0)
         same = known & (values[left] == values[right])
-        level = np.where(same | (level == 1), 1, np.where(known, 2, level))
-    return level.astype(np.uint8)
+        level = np.where(same | (level == 1), 1, np.where(known, 2, level)).astype(np.uint8)
+    return level

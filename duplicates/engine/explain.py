@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from duplicates.engine import features, model
-from duplicates.engine.comparisons import compare, prepare
+from duplicates.engine.comparisons import compare
 from duplicates.engine.levels import pack, unpack
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.pipeline import thin
@@ -117,7 +117,7 @@ def explain_pair(
         if track_id not in frame["track_id"]:
             raise KeyError(track_id)
     records = normalise(TrackColumns(frame), settings)
-    code = int(pack(compare(prepare(records), np.array([0]), np.array([1])))[0])
+    code = int(pack(compare(records, np.array([0]), np.array([1])))[0])
     fitted = model.from_bytes(tables)
     weight = float(fitted.weights(np.array([code]))[0])
     chance = float(model.probability(np.array([weight]))[0])
@@ -146,7 +146,7 @@ def _outcome(records: Records, linked: bool, declared_different: bool, same_grou
 
 
 def _share_a_feature(records: Records) -> bool:
-    values, rows = features.features(records)
+    values, rows = features.features(records, 0, len(records))
     return bool(np.intersect1d(values[rows == 0], values[rows == 1]).size)
 
 

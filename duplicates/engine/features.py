@@ -6,106 +6,71 @@ whose title is gone. How much a shared feature says depends only on how rare it 
 """
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
-from duplicates.engine.normalise import Hashes, Ints, Records, hashes
+from duplicates.engine.hashing import Hashes, Ints, Letters, both, letters, mix
+from duplicates.engine.normalise import Records
+from duplicates.engine.text import without_spaces
 
 RUN_LETTERS = 5  # letters in a sampled run
 EDGE_LETTERS = 6  # letters taken from the start and the end of a text
 LENGTH_STEP_MS = 2000  # lengths in one or the next step of this size may be equal
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-_SALTS = {
-    name: np.uint64(0x1000_0001 * (n + 3)) for n, name in enumerate(("word", "pair", "edge", "run", "both", "whole"))
-}
+WORD, PAIR, EDGE, RUN, WHOLE, COMBINED = range(
+    1, 7
+)  # salts: the same letters as a word and as an edge are two features
+
+_NAMES = frozenset(("title", "artist", "album"))
+Found = list[tuple[Hashes, Ints]]
 
 
-def features(records: Records) -> tuple[Hashes, Ints]:
-    """Return all features of all records as (hash, record row), in no particular order."""
-    texts = records.texts
-    parts = [*_words(texts)]
-    for name in ("title_key", "artist_key", "album_key"):
-        parts += [*_edges(texts[name]), *_letter_runs(texts[name])]
-    parts += _combinations(records)
-    kept = [(values[values != 0], rows[values != 0]) for values, rows in parts]
-    return np.concatenate([values for values, _ in kept]), np.concatenate([rows for _, rows in kept])
+def features(records: Records, start: int, stop: int) -> tuple[Hashes, Ints]:
+    """Return the features of the records from start to stop as (hash, record row), in no particular order."""
+    found = _combinations(records, start, stop)
+    for name in ("title", "artist", "album", "credits", "unparsed"):
+        words = "\n".join(records.texts[name].slice(start, stop - start).to_list()).encode()
+        found += _words(letters(words), with_pairs=name in _NAMES)
+        if name not in _NAMES:
+            continue
+        key = letters(without_spaces(words))
+        found += _edges(key)
+        if name == "title":
+            found += [(run, np.arange(stop - start)) for run in map(lambda r: mix(r, RUN), key.runs(RUN_LETTERS))]
+    values = np.concatenate([values for values, _ in found])
+    rows = np.concatenate([rows for _, rows in found])
+    there = values != 0
+    return values[there], rows[there] + start
 
 
-def mix(values: Hashes, salt: str) -> Hashes:
-    """Scramble hashes so that equal values of different kinds differ; 0 stays 0."""
-    mixed = (values ^ _SALTS[salt]) * _MIX
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= _MIX
-    mixed[values == 0] = 0
-    return mixed
-
-
-def _words(texts: pl.DataFrame) -> list[tuple[Hashes, Ints]]:
+def _words(text: Letters, *, with_pairs: bool) -> Found:
     """Return every word and every pair of neighbouring words."""
-    found = []
-    for name in ("title", "artist", "album", "credits"):
-        words = texts.select(row=pl.int_range(pl.len(), dtype=pl.Int64), word=pl.col(name).str.split(" ")).explode(
-            "word"
-        )
-        rows, values = words["row"].to_numpy(), hashes(words["word"].fill_null(""))
-        found.append((mix(values, "word"), rows))
-        pairs = np.where(rows[1:] == rows[:-1], values[1:] * np.uint64(3) + values[:-1], np.uint64(0))
-        found.append((mix(pairs, "pair"), rows[1:]))
-    return found
-
-
-def _edges(keys: pl.Series) -> list[tuple[Hashes, Ints]]:
-    """Return the first and last letters of long enough keys."""
-    rows = np.flatnonzero((keys.str.len_bytes() >= EDGE_LETTERS + 2).to_numpy())
-    chosen = keys.gather(rows)
+    words, rows = text.words()
+    if not with_pairs:
+        return [(mix(words, WORD), rows)]
+    neighbours = rows[1:] == rows[:-1]
     return [
-        (mix(hashes(edge), "edge"), rows)
-        for edge in (chosen.str.slice(0, EDGE_LETTERS), chosen.str.slice(-EDGE_LETTERS))
+        (mix(words, WORD), rows),
+        (mix(both(words[:-1][neighbours], words[1:][neighbours]), PAIR), rows[1:][neighbours]),
     ]
 
 
-def _letter_runs(keys: pl.Series) -> list[tuple[Hashes, Ints]]:
-    """Return two sampled runs of letters per key: the ones whose hash is smallest and largest (min-hashes)."""
-    rows = np.flatnonzero((keys.str.len_bytes() >= RUN_LETTERS).to_numpy())
-    if not len(rows):
-        return []
-    chosen = keys.gather(rows)
-    letters = np.frombuffer("".join(chosen.to_list()).encode(), np.uint8)
-    lengths = chosen.str.len_bytes().to_numpy().astype(np.int64)
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    runs = np.zeros(len(letters), np.uint64)
-    for offset in range(RUN_LETTERS):
-        runs[: len(letters) - offset] |= letters[offset:].astype(np.uint64) << np.uint64(8 * offset)
-    runs = mix(runs + np.uint64(1), "run")
-    inside = np.ones(len(letters), np.bool_)  # a run must not cross into the next text
-    for offset in range(1, RUN_LETTERS):
-        inside[starts[1:] - offset] = False
-    inside[len(letters) - RUN_LETTERS + 1 :] = False
-    low = np.minimum.reduceat(np.where(inside, runs, ~np.uint64(0)), starts)
-    high = np.maximum.reduceat(np.where(inside, runs, np.uint64(0)), starts)
-    return [(low, rows), (high, rows)]
+def _edges(key: Letters) -> Found:
+    """Return the first and last letters of long enough texts."""
+    rows = np.flatnonzero(key.end - key.start >= EDGE_LETTERS + 2)
+    start, end = key.start[rows], key.end[rows]
+    return [
+        (mix(key.span(start, start + EDGE_LETTERS), EDGE), rows),
+        (mix(key.span(end - EDGE_LETTERS, end), EDGE), rows),
+    ]
 
 
-def _combinations(records: Records) -> list[tuple[Hashes, Ints]]:
+def _combinations(records: Records, start: int, stop: int) -> Found:
     """Return features made of two fields, for records whose title is cut or lost."""
-    rows = np.arange(len(records))
-    title, artist, album = (hashes(records.texts[name]) for name in ("title_key", "artist_key", "album_key"))
-    number = records.number.astype(np.uint64)
-    found = [
-        (mix(title, "whole"), rows),
-        (mix(_both(title, artist), "both"), rows),
-        (mix(_both(album, number), "both"), rows),
-    ]
-    step = records.duration_ms // LENGTH_STEP_MS
+    here, rows = slice(start, stop), np.arange(stop - start)
+    title, artist, album = records.title[here], records.artist[here], records.album[here]
+    number = records.number[here].astype(np.uint64)
+    pairs = [both(title, artist), both(album, number)]
+    duration = records.duration_ms[here]
     for shift in (0, 1):  # each length lies in two overlapping steps
-        length = np.where(records.duration_ms > 0, step + shift, 0).astype(np.uint64)
-        found += [(mix(_both(field, length), "both"), rows) for field in (artist, album)]
-    for identifier in (records.isrc, records.recording_id):
-        found.append((mix(identifier, "whole"), rows))
-    return found
-
-
-def _both(left: Hashes, right: npt.NDArray[np.uint64]) -> Hashes:
-    both = left * np.uint64(31) + right * _MIX + np.uint64(7)
-    both[(left == 0) | (right == 0)] = 0
-    return both
+        length = np.where(duration > 0, duration // LENGTH_STEP_MS + shift, 0).astype(np.uint64)
+        pairs += [both(artist, length), both(album, length)]
+    single = [mix(values, WHOLE) for values in (title, records.isrc[here], records.recording_id[here])]
+    return [(values, rows) for values in (*single, *(mix(pair, COMBINED) for pair in pairs))]

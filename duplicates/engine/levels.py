@@ -27,7 +27,7 @@ class Comparison:
 
 SIMILARITY = ("unlike", "faintly alike", "partly alike", "alike", "nearly equal", "a letter apart", "equal")
 COMPARISONS: tuple[Comparison, ...] = (
-    Comparison("title", ("not known", *SIMILARITY, "one contains the other", "other part numbers", "equal, but a common title")),
+    Comparison("title", ("not known", *SIMILARITY, "one contains the other", "other part numbers", "equal, but a common title", "found in the other's text")),
     Comparison("artist", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),
     Comparison("album", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),
     Comparison("length", ("not known", "within 0.6 s", "within 1.3 s", "within 3 s", "within 6 s", "within 10 s", "within 20 s", "more than 20 s apart")),

@@ -1,11 +1,14 @@
 """From track columns to records the matcher can compare.
 
 Every text column is folded, blanks become missing, titles and credits are taken apart. Records come out ordered by
-track id, so nothing later can depend on the order of the file. What a record lacks is empty text, 0 or -1; two empty
-values are never equal to anyone downstream.
+track id, so nothing later can depend on the order of the file, and each record is read alone, so any part of a library
+can be normalised anywhere. What a record lacks is empty text, 0 or -1; two empty values are never equal to anyone
+downstream.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,141 +16,183 @@ import numpy.typing as npt
 import polars as pl
 
 from duplicates.engine import vocabulary as say
+from duplicates.engine.hashing import Hashes, Ints, letters
+from duplicates.engine.misplaced import free_title, is_displaced, is_number_like, length_among
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.text import fold, to_words, without_spaces
-from duplicates.engine.titles import ParsedTitle, parse_title, part_numbers
+from duplicates.engine.titles import ParsedTitle, needs_parsing, parse_title
 
-Ints = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int32]
-Hashes = npt.NDArray[np.uint64]
 
-_HASH_SEED = 20_26
+CHUNK = 50_000  # records read at a time: bounds memory and the wait for a cancel
+LONGEST_BLANK = 18  # letters
+LONGEST_MS = 1 << 40
+TEXTS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
+_FIELD_COLUMNS = {"duration": "duration_ms"}
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The normalised library, one entry per record, ordered by track id."""
+    """The normalised library, one entry per record, ordered by track id. Hashes ignore spaces; 0 is nothing."""
 
     track_id: Ints
-    texts: pl.DataFrame  # title, whole, artist, credits, album, version, numbers as words; *_key without spaces
+    texts: pl.DataFrame  # TEXTS as words
+    title: Hashes
+    other: Hashes  # another reading of an ambiguous title
+    artist: Hashes
+    album: Hashes
+    version: Hashes
+    is_guess: npt.NDArray[np.bool_]  # the artist was guessed from the title and may be the title
+    letters: Hashes  # letter pairs of the title as a bit set
     markers: Small  # bit set of vocabulary.MARKERS
     duration_ms: Ints  # 0: not known
     year: Small  # of the century, -1: not known
     number: Small  # 0: not known
     explicit: npt.NDArray[np.int8]  # -1: not known
-    isrc: Hashes  # 0: not known
+    isrc: Hashes
     recording_id: Hashes
 
     def __len__(self) -> int:
         return len(self.track_id)
 
 
-def normalise(columns: TrackColumns, settings: EngineSettings) -> Records:
-    """Return the records of a library; ignored fields are blank."""
+def normalise(
+    columns: TrackColumns, settings: EngineSettings, advance: Callable[[int], None] = lambda done: None
+) -> Records:
+    """Return the records of a library; ignored fields are blank. `advance` hears how many records are done."""
     frame = _without_ignored(columns.frame.sort("track_id"), settings)
-    folded = {name: _without_blanks(fold(frame[name])) for name in ("title", "artist", "album_artist", "album")}
-    artist = pl.select(
-        pl.when(folded["artist"] == "").then(folded["album_artist"]).otherwise(folded["artist"])
-    ).to_series()
-    album = (
-        folded["album"].str.replace(say.EDITION.pattern + r"\s*$", "").str.replace(say.EDITION.pattern + r"\s*$", "")
-    )
-    album = pl.select(pl.when(album == "").then(folded["album"]).otherwise(album)).to_series()
-    number = frame["track_number"].fill_null(0).to_numpy()
-    year_in_album = folded["album"].str.extract(r"\(\s*((?:19|20)\d\d)\s*\)\s*$").cast(pl.Int32, strict=False)
-    parsed = _parse_titles(folded["title"], to_words(artist), to_words(album), number)
-    texts, markers = _assemble(parsed, artist, album)
-    years = frame["year"].fill_null(frame["release_date"].dt.year()).fill_null(year_in_album)
-    return Records(
-        track_id=frame["track_id"].to_numpy(),
-        texts=texts,
-        markers=markers,
-        duration_ms=frame["duration_ms"].fill_null(0).clip(0, 2**40).to_numpy(),
-        year=(years % 100).fill_null(-1).cast(pl.Int32).to_numpy(),
-        number=number,
-        explicit=frame["explicit"].cast(pl.Int8).fill_null(-1).to_numpy(),
-        isrc=hashes(frame["isrc"].fill_null("").str.to_uppercase().str.replace_all("[^A-Z0-9]", "")),
-        recording_id=hashes(frame["musicbrainz_recording_id"].fill_null("").str.to_lowercase()),
-    )
-
-
-def hashes(texts: pl.Series) -> Hashes:
-    """Return 64-bit hashes of texts, 0 for the empty one: equal texts, equal hashes."""
-    values = texts.hash(_HASH_SEED).to_numpy().copy()
-    values[values == 0] = 1
-    values[(texts == "").to_numpy()] = 0
-    return values
+    parts = []
+    for start in range(0, max(frame.height, 1), CHUNK):
+        parts.append(_normalise(frame.slice(start, CHUNK)))
+        advance(min(start + CHUNK, frame.height))
+    if len(parts) == 1:
+        return parts[0]
+    joined = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Records)
+        if field.name != "texts"
+    }
+    return Records(texts=pl.concat([part.texts for part in parts], rechunk=True), **joined)
 
 
 def _without_ignored(frame: pl.DataFrame, settings: EngineSettings) -> pl.DataFrame:
     """Blank the columns this run must not look at."""
-    renamed = {"duration": "duration_ms"}
-    names = [renamed.get(name, name) for name in sorted(settings.ignored_fields)]
+    names = [_FIELD_COLUMNS.get(name, name) for name in sorted(settings.ignored_fields)]
     return frame.with_columns(pl.lit(None).cast(frame.schema[name]).alias(name) for name in names)
 
 
-def _without_blanks(folded: pl.Series) -> pl.Series:
-    """Empty the values that only say that nothing is known."""
-    short = folded.str.len_chars() <= 20
-    if not short.any():
-        return folded
-    bare = folded.str.replace_all(r"[^\w]+", " ").str.strip_chars()
-    blank = bare.is_in(sorted(say.BLANKS)) & short
-    return pl.select(pl.when(blank).then(pl.lit("")).otherwise(folded)).to_series()
-
-
-_NEEDS_PARSING = r"[()]| - |-\(|^\s*(?:\d{1,3}|0[0-9a-z]{1,3}|[a-d]\d{1,2})\s*[-.)]|^0\d\d$|\bfeat|\bft\b"
-_HAS_NUMBERS = r"\d|\b(?:[ivx]{2,5}|part|pt|act|no|vol|volume)\b"
-
-
-def _parse_titles(
-    title: pl.Series, artist: pl.Series, album: pl.Series, number: Small
-) -> dict[str, list[Any]]:
-    """Take apart the titles that have anything to take apart; the others are their own core."""
-    rows = title.str.contains(_NEEDS_PARSING).arg_true()
-    columns: dict[str, list[Any]] = {
-        name: [""] * len(title) if name != "markers" else [0] * len(title) for name in ParsedTitle._fields
-    }
-    columns["core"] = title.to_list()
-    picked = zip(
-        rows.to_list(),
-        title.gather(rows).to_list(),
-        artist.gather(rows).to_list(),
-        album.gather(rows).to_list(),
-        number[rows.to_numpy()].tolist(),
-        strict=True,
+def _normalise(frame: pl.DataFrame) -> Records:
+    """Normalise one chunk of track columns."""
+    title, artist, album_artist, album = (
+        _known(fold(frame[name].fill_null("").to_list())) for name in ("title", "artist", "album_artist", "album")
     )
+    unparsed = _unparsed(frame["unparsed"])
+    number, duration = frame["track_number"].fill_null(0).to_numpy(), frame["duration_ms"].fill_null(0).to_list()
+    artist = [own or other for own, other in zip(artist, album_artist, strict=True)]
+    album_parts = [_album_core(text) for text in album]
+    album, years = [core for core, _ in album_parts], [year for _, year in album_parts]
+    _put_back(title, artist, unparsed, duration, years)
+    parsed = _parse_titles(title, artist, album, number.tolist())
+    artist = [own or found for own, found in zip(artist, parsed["artist"], strict=True)]
+    album = [own or found for own, found in zip(album, parsed["album"], strict=True)]
+    markers = np.array(parsed["markers"], np.int32)
+    named = {"title": parsed["core"], "other": parsed["other"], "artist": artist, "album": album}
+    named |= {"credits": parsed["credits"], "version": parsed["version"], "unparsed": unparsed}
+    blocks = {name: to_words(texts) for name, texts in named.items()}
+    keys = {name: letters(without_spaces(blocks[name])) for name in ("title", "other", "artist", "album", "version")}
+    found_year = pl.Series(years, dtype=pl.Int32)
+    year = frame["year"].fill_null(frame["release_date"].dt.year()).fill_null(found_year)
+    return Records(
+        track_id=frame["track_id"].to_numpy(),
+        texts=pl.DataFrame({name: pl.Series(blocks[name].decode().split("\n"), dtype=pl.String) for name in TEXTS}),
+        **{name: keys[name].whole() for name in ("title", "other", "artist", "album", "version")},
+        letters=keys["title"].signature(),
+        markers=markers,
+        is_guess=np.array(parsed["is_guess"], np.bool_),
+        duration_ms=np.array(duration, np.int64).clip(0, LONGEST_MS),
+        year=(year % 100).fill_null(-1).cast(pl.Int32).to_numpy(),
+        number=number,
+        explicit=_explicit(frame["explicit"], markers),
+        isrc=_identifiers(frame["isrc"]),
+        recording_id=_identifiers(frame["musicbrainz_recording_id"]),
+    )
+
+
+def _unparsed(texts: pl.Series) -> list[str]:
+    """Return the values nobody could read, folded, without those that say nothing."""
+    if texts.null_count() == len(texts):
+        return [""] * len(texts)
+    return [
+        " ".join(_known(fold(text.split("\n")))) if text and not _says_nothing(text) else ""
+        for text in texts.fill_null("").to_list()
+    ]
+
+
+@lru_cache(maxsize=1 << 12)
+def _says_nothing(text: str) -> bool:
+    return not any(_known(fold(text.split("\n"))))
+
+
+def _put_back(
+    titles: list[str], artists: list[str], unparsed: list[str], durations: list[int], years: list[int | None]
+) -> None:
+    """Move values that stand in the wrong column where they belong, as far as their shape tells."""
+    for row, title in enumerate(titles):
+        if unparsed[row]:
+            durations[row] = durations[row] or length_among(unparsed[row])
+            if is_displaced(unparsed[row]):
+                titles[row] = "" if is_number_like(title) else title
+                artists[row] = "" if is_number_like(artists[row]) else artists[row]
+        freed = free_title(title)
+        if freed.title is not title:
+            titles[row] = freed.title
+            durations[row] = durations[row] or freed.duration_ms
+            years[row] = years[row] or freed.year or None
+
+
+def _known(folded: list[str]) -> list[str]:
+    """Empty the values that only say that nothing is known, `[Unknown]` and `n.a.` among them."""
+    return ["" if len(text) < LONGEST_BLANK and text.strip(" ()-.") in say.BLANKS else text for text in folded]
+
+
+@lru_cache(maxsize=1 << 16)
+def _album_core(folded: str) -> tuple[str, int | None]:
+    """Return an album without its edition, and the year that stood behind it."""
+    year = None
+    core = folded.strip()
+    if "(" not in core and not core.endswith((" ep", " single")):
+        return core, year
+    while found := say.EDITION.search(core):
+        year = int(found["year"]) if found["year"] else year
+        core = core[: found.start()].rstrip() if found.start() or found["nothing"] else core
+        if not found.start():
+            break
+    return core, year
+
+
+def _parse_titles(titles: list[str], artists: list[str], albums: list[str], numbers: list[int]) -> dict[str, list[Any]]:
+    """Take apart the titles that have anything to take apart; the others are their own core."""
+    columns: dict[str, list[Any]] = {name: [""] * len(titles) for name in ParsedTitle._fields}
+    columns["core"], columns["markers"], columns["is_guess"] = titles.copy(), [0] * len(titles), [False] * len(titles)
     outputs = [columns[name] for name in ParsedTitle._fields]
-    for row, one_title, one_artist, one_album, one_number in picked:
-        for output, value in zip(outputs, parse_title(one_title, one_artist, one_album, one_number), strict=True):
-            output[row] = value
+    for row, title in enumerate(titles):
+        if needs_parsing(title):
+            parsed = parse_title(title, artists[row], albums[row], numbers[row])
+            for output, value in zip(outputs, parsed, strict=True):
+                output[row] = value
     return columns
 
 
-def _assemble(
-    parsed: dict[str, list[Any]], artist: pl.Series, album: pl.Series
-) -> tuple[pl.DataFrame, Small]:
-    """Turn the parts into word columns and keys, filling artist and album in where the title held them."""
-    series = {name: pl.Series(name, values, dtype=pl.String) for name, values in parsed.items() if name != "markers"}
-    artist = pl.select(pl.when(artist == "").then(series["artist"]).otherwise(artist)).to_series()
-    album = pl.select(pl.when(album == "").then(series["album"]).otherwise(album)).to_series()
-    words = {
-        "title": to_words(series["core"]),
-        "whole": to_words(series["whole"]),
-        "artist": to_words(artist),
-        "credits": to_words(series["credits"]),
-        "album": to_words(album),
-        "version": series["version"],
-    }
-    keys = {f"{name}_key": without_spaces(words[name]) for name in ("title", "whole", "artist", "album")}
-    texts = pl.DataFrame({**words, **keys}).with_columns(numbers=_numbers(words["title"]))
-    return texts, np.asarray(parsed["markers"], np.int32)
+def _explicit(flags: pl.Series, markers: Small) -> npt.NDArray[np.int8]:
+    """Return 1 for explicit, 0 for clean, -1 for not known, by the flag or else by what the title says."""
+    said = np.where(markers & say.MARKER_BITS["explicit"], 1, np.where(markers & say.MARKER_BITS["clean"], 0, -1))
+    return np.where(flags.is_null().to_numpy(), said, flags.fill_null(False).cast(pl.Int8).to_numpy()).astype(np.int8)
 
 
-def _numbers(titles: pl.Series) -> pl.Series:
-    """Return the part numbers of every title as text."""
-    rows = titles.str.contains(_HAS_NUMBERS).arg_true()
-    found = [part_numbers(words) for words in titles.gather(rows).to_list()]
-    numbers = pl.Series("numbers", [""], dtype=pl.String).new_from_index(0, len(titles))
-    return numbers.scatter(rows, found) if len(rows) else numbers
+def _identifiers(texts: pl.Series) -> Hashes:
+    """Return hashes of identifiers, whatever their case, spaces or hyphens."""
+    if texts.null_count() == len(texts):
+        return np.zeros(len(texts), np.uint64)
+    plain = texts.fill_null("").str.to_lowercase().str.replace_all("[^a-z0-9]", "")
+    return letters("\n".join(plain.to_list()).encode()).whole()

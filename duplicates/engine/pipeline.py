@@ -14,7 +14,7 @@ import polars as pl
 from duplicates.engine import keeper, model, shipped
 from duplicates.engine.candidates import CandidatePairs, propose
 from duplicates.engine.clustering import Links, cluster
-from duplicates.engine.comparisons import compare, prepare
+from duplicates.engine.comparisons import compare
 from duplicates.engine.levels import pack
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.progress import Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
@@ -41,8 +41,7 @@ def find_clusters(
     """
     progress, checkpoints = progress or NullProgress(), checkpoints or NoCheckpoints()
     progress.begin(Stage.NORMALISE, len(columns))
-    records = normalise(columns, settings)
-    progress.advance(len(columns))
+    records = normalise(columns, settings, progress.advance)
     pairs = _candidates(records, progress, checkpoints)
     codes, fitted = _scores(records, pairs, settings, progress, checkpoints)
     return _clusters(records, pairs, codes, fitted, settings, not_duplicates, progress)
@@ -69,11 +68,10 @@ def _scores(
     saved = checkpoints.load(Stage.SCORING)
     if saved is not None:
         return saved["codes"].astype(np.int64), model.from_bytes(saved["tables"].tobytes())
-    prepared = prepare(records)
     codes = np.empty(len(pairs), np.int64)
     for start in range(0, len(pairs), SCORING_CHUNK):
         chunk = slice(start, start + SCORING_CHUNK)
-        codes[chunk] = pack(compare(prepared, pairs.left[chunk], pairs.right[chunk]))
+        codes[chunk] = pack(compare(records, pairs.left[chunk], pairs.right[chunk]))
         progress.advance(min(start + SCORING_CHUNK, len(pairs)))
     fitted = model.fit(shipped.shipped_model(settings.preset), codes)
     checkpoints.save(Stage.SCORING, {"codes": codes, "tables": np.frombuffer(fitted.to_bytes(), np.uint8)})
@@ -117,9 +115,7 @@ def threshold_bits(threshold: float) -> float:
 
 def thin(records: Records) -> npt.NDArray[np.bool_]:
     """Tell which records hold too little to be judged: no title, and not both artist and album."""
-    no_title, no_artist, no_album = (
-        (records.texts[name] == "").to_numpy() for name in ("title_key", "artist_key", "album_key")
-    )
+    no_title, no_artist, no_album = records.title == 0, records.artist == 0, records.album == 0
     unjudged: npt.NDArray[np.bool_] = no_title & (no_artist | no_album)
     return unjudged
 
@@ -161,7 +157,7 @@ def choose_keepers(
     records = normalise(TrackColumns(frame), settings)
     row = np.searchsorted(records.track_id, clusters.track_ids)
     keeper_row = np.repeat(row[choice.rows], np.diff(clusters.offsets))
-    codes = pack(compare(prepare(records), np.minimum(row, keeper_row), np.maximum(row, keeper_row)))
+    codes = pack(compare(records, np.minimum(row, keeper_row), np.maximum(row, keeper_row)))
     weight = model.from_bytes(clusters.tables).weights(codes) if len(codes) else np.empty(0)
     is_keeper = row == keeper_row
     progress.advance(len(clusters), groups_found=len(clusters))

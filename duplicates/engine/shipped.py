@@ -15,9 +15,9 @@ from duplicates.engine.settings import Preset
 CLASSES = ("match", "album neighbours", "same title, other artist", "strangers", "other recording")
 Menu = dict[str, tuple[float, ...]]
 
-#                  unlike faint partly alike nearly letter equal contains parts common
+#                  unlike faint partly alike nearly letter equal contains parts common elsewhere
 MATCH: Menu = {
-    "title": (20, 4, 5, 6, 31, 31, 860, 43, 2, 30),
+    "title": (4, 2, 5, 6, 31, 31, 860, 43, 2, 30, 15),
     "artist": (6, 1, 3, 12, 62, 30, 820, 40, 25),
     "album": (6, 1, 3, 12, 46, 47, 820, 30, 37),
     "length": (830, 140, 5, 2, 2, 3, 18),
@@ -28,10 +28,10 @@ MATCH: Menu = {
     "identifier": (980, 20),
 }
 NEIGHBOURS: Menu = {
-    "title": (850, 80, 25, 5, 4, 1, 10, 10, 15, 2),
+    "title": (850, 80, 25, 5, 4, 1, 10, 10, 15, 2, 8),
     "artist": (20, 10, 5, 3, 25, 10, 860, 60, 5),
     "album": (150, 30, 20, 15, 40, 20, 700, 40, 5),
-    "length": (8, 9, 24, 30, 45, 110, 780),
+    "length": (60, 50, 30, 40, 50, 110, 660),
     "year": (800, 60, 40, 100),
     "track number": (12, 988),
     "version": (850, 60, 10, 20, 50, 10),
@@ -39,7 +39,7 @@ NEIGHBOURS: Menu = {
     "identifier": (2, 998),
 }
 SAME_TITLE: Menu = {
-    "title": (1, 1, 2, 5, 40, 10, 600, 150, 20, 250),
+    "title": (1, 1, 2, 5, 40, 10, 600, 150, 20, 250, 2),
     "artist": (850, 80, 30, 5, 5, 1, 5, 10, 2),
     "album": (800, 90, 50, 10, 10, 2, 25, 20, 2),
     "length": (8, 8, 20, 35, 40, 100, 790),
@@ -50,10 +50,10 @@ SAME_TITLE: Menu = {
     "identifier": (1, 999),
 }
 STRANGERS: Menu = {
-    "title": (800, 110, 40, 8, 6, 1, 10, 20, 3, 5),
+    "title": (800, 110, 40, 8, 6, 1, 10, 20, 3, 5, 3),
     "artist": (400, 40, 20, 5, 20, 5, 450, 60, 3),
     "album": (750, 90, 70, 20, 10, 2, 15, 40, 2),
-    "length": (10, 10, 20, 30, 40, 100, 790),
+    "length": (40, 40, 20, 30, 40, 100, 730),
     "year": (60, 70, 130, 740),
     "track number": (80, 920),
     "version": (850, 5, 20, 10, 110, 5),
@@ -61,7 +61,7 @@ STRANGERS: Menu = {
     "identifier": (1, 999),
 }
 OTHER_RECORDING: Menu = {
-    "title": (1, 1, 4, 10, 40, 10, 750, 120, 20, 60),
+    "title": (1, 1, 4, 10, 40, 10, 750, 120, 20, 60, 2),
     "artist": (10, 5, 5, 5, 30, 20, 840, 80, 5),
     "album": (500, 80, 60, 40, 40, 10, 200, 60, 5),
     "length": (30, 30, 60, 80, 90, 170, 540),
@@ -74,7 +74,7 @@ OTHER_RECORDING: Menu = {
 SHARES = (0.31, 0.22, 0.13, 0.31, 0.03)
 # The same recording may sit on any release, so album, year and number say little about a match.
 RECORDING_MATCH: Menu = MATCH | {
-    "title": (12, 3, 2, 2, 6, 8, 880, 20, 3, 60),
+    "title": (6, 2, 2, 2, 6, 8, 880, 20, 3, 60, 5),
     "artist": (15, 3, 3, 3, 8, 5, 840, 110, 10),
     "album": (430, 30, 10, 8, 10, 10, 450, 30, 10),
     "length": (650, 150, 130, 40, 20, 8, 2),

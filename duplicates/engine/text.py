@@ -5,11 +5,10 @@ needs it. `to_words` keeps letters and digits as words. Neither ever turns a tex
 title of pure punctuation keeps its punctuation. Both work on the column joined into one text, so the inner loops are C.
 """
 
+import re
 import unicodedata
-from collections.abc import Callable
-from functools import lru_cache
 
-import polars as pl
+import numpy as np
 from anyascii import anyascii
 
 # Signs with a plain twin that parsing relies on. Everything a person may type for a bracket, dash or quote.
@@ -25,6 +24,7 @@ TWINS = {
     "&": "&",
 }
 APOSTROPHES = b"'`"
+SPACE, NEWLINE = 32, 10
 # Ideographs, kana: each is a word of its own, since such titles have no spaces.
 _SPACED_BLOCKS = (
     (0x2E80, 0x2FDF),
@@ -37,6 +37,9 @@ _SPACED_BLOCKS = (
 )
 
 _ASCII_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]{}", b"abcdefghijklmnopqrstuvwxyz()()")
+# Line breaks and control characters end no line here: a newline stands between texts.
+_BREAKS = {code: " " for code in (*range(32), 0x7F, 0x85, 0x2028, 0x2029)}
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]")
 _IS_WORD = bytes(c if chr(c).isalnum() and c < 128 else (c if c >= 128 or c == 10 else 32) for c in range(256))
 
 
@@ -54,7 +57,7 @@ def _fold_character(character: str) -> str:
         return TWINS[character]
     code = ord(character)
     if code < 128:
-        return character.lower()
+        return {"[": "(", "{": "(", "]": ")", "}": ")"}.get(character, character.lower())
     if any(low <= code <= high for low, high in _SPACED_BLOCKS):
         plain = unicodedata.normalize("NFKC", character)
         return f" {plain} "
@@ -72,60 +75,51 @@ def _fold_character(character: str) -> str:
 _FOLD = _FoldTable()
 
 
-def fold(texts: pl.Series) -> pl.Series:
-    """Lower the case and strip accents of every text; null becomes empty. Punctuation and spaces stay."""
-    texts = texts.fill_null("").str.replace_all(r"[\r\n\x00\x0b\x0c\x1c-\x1f\x85\u2028\u2029]", " ")
-    plain = texts.str.len_bytes() == texts.str.len_chars()
-    lowered = _through_bytes(texts.filter(plain), lambda joined: joined.translate(_ASCII_LOWER))
-    if plain.all():
-        return lowered
-    odd = _through_text(texts.filter(~plain), lambda joined: joined.translate(_FOLD))
-    odd = _through_bytes(odd, lambda joined: joined.translate(_ASCII_LOWER))
-    return _merge(plain, lowered, odd)
+def fold(texts: list[str]) -> list[str]:
+    """Lower the case and strip the accents of every text. Punctuation and spaces stay; newlines become spaces."""
+    joined = "\n".join(texts)
+    if joined.count("\n") >= len(texts) or _CONTROL.search(joined):
+        texts = [text.translate(_BREAKS) for text in texts]
+        joined = "\n".join(texts)
+    if joined.isascii():
+        return joined.encode().translate(_ASCII_LOWER).decode().split("\n")
+    rows = [row for row, text in enumerate(texts) if not text.isascii()]
+    odd = "\n".join([texts[row] for row in rows]).translate(_FOLD).split("\n")
+    plain = joined.encode().translate(_ASCII_LOWER).decode().split("\n")
+    for row, text in zip(rows, odd, strict=True):
+        plain[row] = text if text.strip() else texts[row]
+    return plain
 
 
-def to_words(folded: pl.Series) -> pl.Series:
-    """Keep the words of every folded text, one space between them; a text of pure punctuation keeps that instead."""
-    words = _through_bytes(folded, _words_of_bytes)
-    lost = (words == "") & (folded != "")
-    if not lost.any():
-        return words
-    return pl.select(pl.when(lost).then(folded.str.replace_all(" ", "")).otherwise(words)).to_series()
+def to_words(folded: list[str]) -> bytes:
+    """Return the words of every folded text as one block, a newline between texts.
+
+    Letters and digits stay, one space between words; a text of pure punctuation keeps that instead.
+    """
+    block = _words_of_bytes("\n".join(folded).encode())
+    if not (block.startswith(b"\n") or b"\n\n" in block or block.endswith(b"\n") or not block):
+        return block
+    words = block.split(b"\n")
+    for row, text in enumerate(words):
+        if not text and folded[row]:
+            words[row] = folded[row].replace(" ", "").encode()
+    return b"\n".join(words)
 
 
-def without_spaces(words: pl.Series) -> pl.Series:
-    """Return every text with its spaces taken out."""
-    return _through_bytes(words, lambda joined: joined.translate(None, b" "))
+def without_spaces(words: bytes) -> bytes:
+    """Return a block of words with the spaces taken out."""
+    return words.translate(None, b" ")
 
 
-@lru_cache(maxsize=4096)
 def words_of(folded: str) -> str:
     """Return the words of one folded text, as `to_words` does for a column."""
-    words = _words_of_bytes(folded.encode(errors="surrogatepass")).decode(errors="surrogatepass")
-    return words or folded.replace(" ", "")
+    return to_words([folded]).decode()
 
 
 def _words_of_bytes(joined: bytes) -> bytes:
-    joined = joined.translate(_IS_WORD, APOSTROPHES)
-    while b"  " in joined:
-        joined = joined.replace(b"  ", b" ")
-    joined = joined.replace(b"\n ", b"\n").replace(b" \n", b"\n")
-    return joined.strip(b" ")
-
-
-def _through_bytes(texts: pl.Series, change: Callable[[bytes], bytes]) -> pl.Series:
-    if not len(texts):
-        return texts
-    joined = change("\n".join(texts.to_list()).encode())
-    return pl.Series(texts.name, joined.decode().split("\n"), dtype=pl.String)
-
-
-def _through_text(texts: pl.Series, change: Callable[[str], str]) -> pl.Series:
-    return pl.Series(texts.name, change("\n".join(texts.to_list())).split("\n"), dtype=pl.String)
-
-
-def _merge(chosen: pl.Series, if_true: pl.Series, if_false: pl.Series) -> pl.Series:
-    """Put two filtered halves back in their places."""
-    order = pl.select(pl.concat([chosen.arg_true(), (~chosen).arg_true()])).to_series()
-    both = pl.concat([if_true, if_false])
-    return both.gather(order.arg_sort())
+    """Turn punctuation into spaces and keep single spaces between words only."""
+    block = np.frombuffer(joined.translate(_IS_WORD, APOSTROPHES) + b"\n", np.uint8)
+    edge = (block == SPACE) | (block == NEWLINE)
+    keep = block != SPACE
+    keep[1:] |= ~edge[:-1]  # the first space behind a word
+    return block[keep].tobytes().replace(b" \n", b"\n")[:-1]

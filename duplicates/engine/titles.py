@@ -5,6 +5,7 @@ brackets and dash tails are classified one by one and taken off only when they a
 "(What's the Story) Morning Glory" keeps its bracket. Nothing here looks at more than one record.
 """
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +18,10 @@ from duplicates.engine.text import words_of
 SAME_NAME = 75.0
 MAX_TAILS = 5  # more brackets than this behind one title are lyrics
 MAX_PARSED = 600  # letters; what lies beyond is no title
+_BARE = str.maketrans("()-,.:;/'\"", "          ")
+
+
+_BRACKET = re.compile(r"\(([^()]*)\)")
 
 
 class ParsedTitle(NamedTuple):
@@ -28,79 +33,155 @@ class ParsedTitle(NamedTuple):
     credits: str = ""  # featured artists, separated by commas
     artist: str = ""  # only when the record had none
     album: str = ""  # only when the record had none
-    whole: str = ""  # another reading: the title with its tails, when they were not surely understood
+    other: str = ""  # another reading of the title, when a dash could mean two things
+    is_guess: bool = False  # the artist may as well be the title: neither artist nor album was known
 
 
-@lru_cache(maxsize=1 << 14)
+def needs_parsing(title: str) -> bool:
+    """Tell whether a folded title may hold more than itself; false for most."""
+    return (
+        "(" in title
+        or " - " in title
+        or "_" in title
+        or "---" in title
+        or title[:1] in _DIGITS
+        or title[1:2] in _DIGITS
+        or " feat" in title
+        or " ft" in title
+    )
+
+
+_DIGITS = frozenset("0123456789")
+
+
+@lru_cache(maxsize=1 << 15)
 def classify(tail: str) -> tuple[str, int]:
     """Return what a bracket or dash tail is: credit, version, neutral or other, with its markers."""
+    if say.TELLING.isdisjoint(tail.translate(_BARE).split()):
+        return "other", 0
     if say.CREDIT_LEAD.match(tail):
         return "credit", 0
     markers = 0
-    if say.ANY_MARKER.search(tail):
-        for bit, pattern in say.MARKER_PATTERNS:
-            if pattern.search(tail):
-                markers |= bit
+    for bit, pattern in say.MARKER_PATTERNS:
+        if pattern.search(tail):
+            markers |= bit
+    if markers:
         return "version", markers
     return ("neutral" if say.NEUTRAL.search(tail) else "other"), 0
 
 
 def parse_title(title: str, artist: str, album: str, number: int) -> ParsedTitle:
-    """Take a folded title apart, knowing the words of its record's artist and album and its track number (or 0)."""
-    title = _strip_prefix(title[:MAX_PARSED].strip(), number)
-    core, markers, version, credits = title, 0, "", ""
-    album_found = artist_found = whole = ""
-    album_key = album.replace(" ", "")
+    """Take a folded title apart, knowing its record's folded artist and album and its track number (or 0)."""
+    title = _strip_prefix(_with_spaces(title[:MAX_PARSED].strip()), number)
+    artist_found = other = ""
+    core, is_guess = title, False
+    if " - " in title:
+        core, artist_found, other = _split_artist(title, artist, album)
+        is_guess = bool(artist_found) and not album
+    core, markers, version, credits, album_found = _take_tails(core, album, guess_album=not album and " - " in core)
+    if album_found and not is_guess:
+        head, _, rest = title.partition(" - ")
+        other = head if " - " in rest else title
+    if " f" in core or "(f" in core:
+        core, credits = _split_credits(core, credits)
+    core = "" if core.strip(" ()-.") in say.NO_TITLE and core.startswith("(") else core.strip()
+    return ParsedTitle(core, markers, version, credits, artist_found, album_found, other, is_guess)
+
+
+def _with_spaces(title: str) -> str:
+    """Undo file-name spelling: `Some_Band_-_Some_Song`, `Some-Band---Some-Song`."""
+    title = title.replace("_", " ")
+    if " " not in title and ("---" in title or title.count("-") > 3):
+        title = title.replace("---", "\0").replace("-", " ").replace("\0", " - ").strip()
+    return title
+
+
+def _split_artist(title: str, artist: str, album: str) -> tuple[str, str, str]:
+    """Read `Artist - Title`: (title, artist found, other reading).
+
+    Without an artist the head is one; with one the head goes only when it repeats it. When neither artist nor album is
+    known the head may as well be the title, so it stays as the other reading.
+    """
+    head, _, rest = title.partition(" - ")
+    if not rest.strip():
+        return title, "", ""
+    if artist:
+        return (rest, "", title) if _same_name(head, artist) else (title, "", "")
+    return rest, head, title if album else head
+
+
+def _take_tails(core: str, album: str, *, guess_album: bool) -> tuple[str, int, str, str, str]:
+    """Take the understood tails off: (core, markers, version words, credits, album found)."""
+    markers, version, credits, album_found = 0, "", "", ""
     for _ in range(MAX_TAILS):
         rest, tail, bracket = _last_tail(core)
         if not rest:
             break
-        kind, bits = _classify_for(tail, album_key, may_be_album=not (bracket or album_key))
+        kind, bits = _classify_for(tail, album, may_be_album=guess_album and not bracket)
+        if kind == "other" and bracket and " - " in core:  # `Title - Album (1958-1961)`: the bracket is the album's
+            rest, _, tail = core.rpartition(" - ")
+            kind, bits = _classify_for(tail, album, may_be_album=guess_album)
+            kind = kind if kind in {"album", "guess"} else "other"
         if kind == "credit":
             credits = f"{credits},{say.CREDIT_LEAD.sub('', tail)}".strip(",")
         elif kind == "version":
             markers |= bits
             version = f"{words_of(tail)} {version}".strip()
-        elif kind == "album":
-            album_found = album_found or tail
         elif kind == "guess":
-            album_found, whole, album_key = tail, core, words_of(tail).replace(" ", "")
-        elif kind != "neutral":
+            album = album_found = tail
+            guess_album = False
+        elif kind == "other":
             break
         core = rest
-    if not artist:
-        core, artist_found, album_found, whole = _split_artist(core, album, album_found, whole)
-    elif " - " in core:
-        head, _, rest = core.partition(" - ")
-        if _same_name(words_of(head).replace(" ", ""), artist.replace(" ", "")):
-            core = rest
+    if "(" in core:
+        core, bits, words, names = _take_brackets_inside(core)
+        markers, version, credits = markers | bits, f"{words} {version}".strip(), f"{names},{credits}".strip(",")
+    return core, markers, version, credits, album_found
+
+
+def _take_brackets_inside(core: str) -> tuple[str, int, str, str]:
+    """Take versions and credits out of brackets with text behind them: (core, markers, version words, credits)."""
+    markers, version, credits = 0, [], []
+    for found in _BRACKET.finditer(core):
+        kind, bits = classify(found[1].strip())
+        if kind == "other" or not core[: found.start()].strip():
+            continue
+        markers |= bits
+        if kind == "version":
+            version.append(words_of(found[1]))
+        elif kind == "credit":
+            credits.append(say.CREDIT_LEAD.sub("", found[1].strip()))
+        core = core.replace(found[0], " ", 1)
+    return core, markers, " ".join(version), ",".join(credits)
+
+
+def _split_credits(core: str, credits: str) -> tuple[str, str]:
+    """Take `feat. Somebody` out of running text."""
     inside = say.CREDIT_INSIDE.search(core)
-    if inside and inside.start() > 0:
-        credits = f"{core[inside.end() :].strip(' )(')},{credits}".strip(",")
-        core = core[: inside.start()]
-    return ParsedTitle(core.strip(), markers, version, credits, artist_found, "" if album else album_found, whole)
+    if not inside or inside.start() == 0:
+        return core, credits
+    return core[: inside.start()], f"{core[inside.end() :].strip(' )(')},{credits}".strip(",")
 
 
-def _split_artist(core: str, album: str, album_found: str, whole: str) -> tuple[str, str, str, str]:
-    """Read `Artist - Title` when the record has no artist. With a guessed album the guess is undone first."""
-    if whole and whole.count(" - ") == 1:  # one dash, no artist, no album: an artist is likelier than an album
-        core, album_found = whole, ""
-    head, dash, rest = core.partition(" - ")
-    if not dash or not rest.strip():
-        return core, "", album_found, whole
-    return rest, head, album_found, core
-
-
-def _classify_for(tail: str, album_key: str, *, may_be_album: bool) -> tuple[str, int]:
+def _classify_for(tail: str, album: str, *, may_be_album: bool) -> tuple[str, int]:
     """Classify a tail with what the record knows: its own album first, then the vocabulary, then a guess."""
+    if album and tail == album:
+        return "album", 0
     kind, bits = classify(tail)
-    if album_key and kind != "credit":
-        key = words_of(tail).replace(" ", "")
-        if key == album_key or (kind == "other" and _same_name(key, album_key)):
+    if kind == "other":
+        if may_be_album:
+            return "guess", 0
+        if album and _same_name(tail, album):
             return "album", 0
-    if may_be_album and (kind == "other" or (kind == "version" and ":" in tail)):
-        return "guess", 0
+    elif kind == "version":
+        if may_be_album and not say.SURE_VERSION.search(tail):
+            return "guess", 0
+        if album and fuzz.ratio(tail, album) >= SAME_VERSION_ALBUM:
+            return "album", 0
     return kind, bits
+
+
+SAME_VERSION_ALBUM = 92.0  # "Live at Leeds" on the album "Live at Leeds" is the album; "Live" on it is a version
 
 
 def _same_name(left: str, right: str) -> bool:
@@ -109,9 +190,11 @@ def _same_name(left: str, right: str) -> bool:
 
 def _strip_prefix(title: str, number: int) -> str:
     """Take off `013-`, `0D1-`, `12. `: a zero-padded prefix, or one that repeats the track number."""
+    if title[:1] not in _DIGITS and title[1:2] not in _DIGITS:
+        return title
     found = say.TRACK_PREFIX.match(title)
     if not found:
-        return "" if len(title) == 3 and title[0] == "0" and title.lstrip("0") in {str(number), ""} else title
+        return title
     prefix, rest = found[1], title[found.end() :]
     padded = prefix[0] == "0" and len(prefix) >= 2
     repeats = number > 0 and prefix.isdigit() and int(prefix) == number
@@ -121,21 +204,27 @@ def _strip_prefix(title: str, number: int) -> str:
 def _last_tail(text: str) -> tuple[str, str, bool]:
     """Split off the last bracket or dash tail: (rest, tail, was it a bracket). An empty rest means there is none."""
     text = text.rstrip(" -")
-    if text.endswith(")"):
-        depth = 0
-        for position in range(len(text) - 1, -1, -1):
-            depth += (text[position] == ")") - (text[position] == "(")
-            if depth == 0:
-                return text[:position].rstrip(), text[position + 1 : -1].strip(), True
-        opening = text.find("(")
-        return (text[:opening].rstrip(), text[opening + 1 :].strip(" ()"), True) if opening > 0 else ("", "", False)
     opening = text.rfind("(")
+    if text.endswith(")"):
+        if text.find(")", opening) != len(text) - 1:
+            opening = _matching_bracket(text)
+        return (text[:opening].rstrip(), text[opening + 1 : -1].strip(), True) if opening > 0 else ("", "", False)
     if opening > 0 and ")" not in text[opening:]:
         tail = text[opening + 1 :].strip()
-        if say.CREDIT_LEAD.match(tail) or say.ANY_MARKER.search(tail):
+        if classify(tail)[0] in {"credit", "version"}:  # a bracket cut off before it closed
             return text[:opening].rstrip(), tail, True
     rest, dash, tail = text.rpartition(" - ")
     return (rest.rstrip(), tail.strip(), False) if dash and tail.strip() else ("", "", False)
+
+
+def _matching_bracket(text: str) -> int:
+    """Return where the bracket closed by the last letter opens; the first bracket when they do not balance."""
+    depth = 0
+    for position in range(len(text) - 1, -1, -1):
+        depth += (text[position] == ")") - (text[position] == "(")
+        if depth == 0:
+            return position
+    return text.find("(")
 
 
 def part_numbers(words: str) -> str:

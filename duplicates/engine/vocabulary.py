@@ -8,9 +8,31 @@ import re
 
 # What people and programs write when they know nothing. Compared with the words of a value, so `[Unknown]` is `unknown`.
 BLANKS = frozenset(
-    ("null", "none", "nan", "na", "unk", "unknown", "untitled", "undefined", "n a")
+    (
+        "null",
+        "none",
+        "nan",
+        "na",
+        "unk",
+        "unknown",
+        "untitled",
+        "undefined",
+        "n a",
+        "n.a",
+        "n/a",
+        "#name?",
+        "#name ?",
+        "#n/a",
+        "#value!",
+        "#ref!",
+        "?",
+        "",
+    )
     + ("unknown artist", "unknown album", "unknown title", "not available", "no artist", "no album", "no title")
 )
+
+# What stands in brackets where a release has no title to print.
+NO_TITLE = frozenset(("untitled", "silence", "unknown", "no title", "data track", "no audio", "blank"))
 
 # Marker name -> words that reveal it. One of these inside a bracket or dash tail makes that tail a version.
 MARKERS: dict[str, str] = {
@@ -41,6 +63,13 @@ MARKER_BITS: dict[str, int] = {name: 1 << position for position, name in enumera
 MARKER_PATTERNS = [(MARKER_BITS[name], re.compile(pattern)) for name, pattern in MARKERS.items()]
 ANY_MARKER = re.compile("|".join(f"(?:{pattern})" for pattern in MARKERS.values()))
 
+# A dash tail that is a version beyond doubt, even when the record has no album it could be.
+SURE_VERSION = re.compile(
+    r"^(?:live|remaster|acoustic|demo|instrumental|radio|single|extended|mono|stereo|original|album|alternate|alternative|"
+    r"take|explicit|clean|re-?record|remix|reprise|(?:19|20)\d\d (?:re-?)?(?:remaster|mix|version|digital))"
+    r"|(?:\bremix|\bversion|\bedit|\bre-?master(?:ed)?|\blive|\bdemo|\bacoustic|\binstrumental|\bdub|\btake \d+)$"
+)
+
 # Said of a track, but not a difference anyone hears.
 NEUTRAL = re.compile(
     r"\b(?:album|single|original|main|lp|ep|standard|stereo|us|uk|japan(?:ese)?|international|soundtrack|studio|full|"
@@ -58,11 +87,11 @@ CREDIT_SEPARATORS = re.compile(
 
 # Behind an album's name: tells the edition, not the album.
 EDITION = re.compile(
-    r"\s*(?:-\s*(?:ep|single)\s*$|\s(?:ep|single)\s*$|[(]\s*(?:[^()]*\b(?:deluxe|edition|version|remaster(?:ed)?|explicit|clean|"
+    r"\s*(?:-\s*(?:ep|single)|\s(?:ep|single)|\(\s*(?:[^()]*\b(?:deluxe|edition|version|remaster(?:ed)?|explicit|clean|"
     r"expanded|bonus|special|anniversary|edited|digital booklet|video|complete|collection|disc|cd|vol|ep|single|lp|"
-    r"original (?:motion picture )?soundtrack)\b[^()]*|(?:19|20)\d\d|unknown)\s*[)])"
+    r"original (?:motion picture )?soundtrack)\b[^()]*|(?P<nothing>(?P<year>(?:19|20)\d\d)|unknown|\s*))\s*\))\s*$"
 )
-TRACK_PREFIX = re.compile(r"^\s*(0[0-9a-z]{1,3}|\d{1,3}|[a-d]\d{1,2})\s*[-.)]\s*(?=\S)")
+TRACK_PREFIX = re.compile(r"^\s*(0[0-9a-z]{1,3}|\d{1,3}|[a-d]\d{1,2})(?:\s*[-.)]\s*|$)")
 PART_WORD = re.compile(
     r"\b(?:part|parts|pt|pts|act|no|nr|num|number|vol|volume|chapter|ch|episode|ep|mvt|movement|book|scene|op|side|disc|cd|teil|parte|partie)\b\.?\s*#?\s*([ivxlc]+|\d+)\b"
 )
@@ -74,3 +103,19 @@ ROMAN = {
 }
 LONE_ROMAN = re.compile(r"\b(ii|iii|iv|vi|vii|viii|ix|xi|xii|xiii|xiv|xv|xvi|xvii|xviii|xix|xx)\b")
 NUMBER = re.compile(r"\d+")
+
+# Every word that can make a bracket a credit, a version or neutral. Most brackets hold none of them.
+TELLING = frozenset(
+    re.findall(
+        r"[a-z0-9]+",
+        """live recorded concert unplugged remix remixes remixed re mashup mash bootleg rework reworked refix vip mix dub
+        acoustic stripped acustica acustico akustik acoustique instrumental backing instr karaoke sing singalong vocal style demo
+        demos rough work remaster remastered remasterizado remasterisiert master edit radio edited short extended long 12 inch
+        maxi full length cover covered tribute originally performed alternate alternative alt take outtake out early rehearsal
+        session sessions rerecorded rerecording recording version visited revisited cappella capella acappella acapella orchestral symphonic
+        piano string strings quartet sped slowed nightcore 8d reprise intro outro interlude skit espanol mono stereo explicit
+        dirty uncensored clean censored album single original main lp ep standard edition release track deluxe special
+        anniversary bonus expanded b side a bside aside digital booklet video from soundtrack motion theme official
+        feat ft featuring with duet avec con mit edition 7""",
+    )
+) | frozenset(str(year) for year in range(1900, 2100))

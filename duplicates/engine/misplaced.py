@@ -1,0 +1,94 @@
+"""Values that stand in the wrong column: a length behind a title, a price, a copyright line, a shifted row.
+
+Spreadsheets and scraped lists glue columns together or push them one to the right. What is recognisable by its shape is
+taken out of the title here and handed to the field it belongs to; names cannot be told by their shape, so those are
+found later, pair by pair, by looking for one record's names among all the words of the other.
+"""
+
+import re
+from typing import NamedTuple
+
+# `$ 1.29`, `( C ) 2014 Somebody Records`, `2015 Interscope Records`: from here on a title is a price tag.
+NOTICE = re.compile(
+    r"\s(?:\$ ?\d+[.,]\d\d\b|\(\s*[cp]\s*\)\s*(?:19|20)\d\d\b|"
+    r"(?:19|20)\d\d (?=[^-]*\b(?:records?|recordings?|music|entertainment|inc|llc|ltd|limited|corporation|group|productions?)\b))"
+)
+CLOCK = re.compile(r"(?:^|\s)(\d{1,2}):([0-5]\d)(?=\s|$)")
+MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+DATE = re.compile(
+    rf"(?:^|\s)(?:\d{{1,2}}-(?:{MONTH})-(?P<short>\d\d)|(?:{MONTH})[a-z]* \d{{1,2}} ?, (?P<long>(?:19|20)\d\d))(?=\s|$)"
+)
+_LIST_END = re.compile(r"[a-z] , music\b|, \w+ , \w+$")
+_WORD = re.compile(r"[^\W_]+")
+NUMBERS_ONLY = re.compile(r"^[\d.,:' ]+(?:m[\d ]+s(?:ec)?)?$")
+LETTERS = re.compile(r"[^\W\d]{4}")
+# Words that follow a title when its genre column slid into it.
+GENRES = frozenset(
+    """pop rock country rap hip hop r b soul funk dance electronic electronica music alternative indie metal punk folk blues jazz
+    classical reggae latin world soundtrack singer songwriter vocal house techno trance dubstep ambient adult contemporary
+    hardcore gangsta east coast west southern dirty underground teen urban cowboy honky tonk traditional grunge hard lo fi
+    french garage and disco gospel christian holiday children new age easy listening contemporary""".split()
+)
+
+
+class Freed(NamedTuple):
+    """A title without what did not belong to it, and what that was: a length in ms and a year, 0 when there was none."""
+
+    title: str
+    duration_ms: int = 0
+    year: int = 0
+
+
+def free_title(title: str) -> Freed:
+    """Take price tags, copyright lines, lengths and dates out of a folded title."""
+    if not _may_hold_values(title):
+        return Freed(title)
+    clock, date = CLOCK.search(title, 1), DATE.search(title, 1)
+    notice = NOTICE.search(title, 1)
+    cuts = [found.start() for found in (clock, date, notice) if found]
+    listed = _LIST_END.search(title)
+    if not cuts and not listed:
+        return Freed(title)
+    duration = (int(clock[1]) * 60 + int(clock[2])) * 1000 if clock else 0
+    year = int(date["long"] or date["short"]) if date else 0
+    kept = title[: min(cuts, default=len(title))].rstrip()
+    return Freed(_without_genre_list(kept) or title, duration, year)
+
+
+def _without_genre_list(title: str) -> str:
+    """Take genres off the end of a title whose columns ran together: `Pop , Music , Rock`, `R&B / Soul`."""
+    end = len(title)
+    for word in reversed(list(_WORD.finditer(title))):
+        if word[0] not in GENRES or not word.start():
+            break
+        end = word.start()
+    return title[:end].rstrip(" ,/&-")
+
+
+def length_among(text: str) -> int:
+    """Return a length found in text nobody could read, in ms; 0 when there is none."""
+    clock = CLOCK.search(text)
+    return (int(clock[1]) * 60 + int(clock[2])) * 1000 if clock else 0
+
+
+def is_displaced(unparsed: str) -> bool:
+    """Tell whether a row slid sideways: words stand where a length, year or number should."""
+    return LETTERS.search(unparsed) is not None
+
+
+def is_number_like(text: str) -> bool:
+    """Tell whether a value is only digits and their punctuation; in a displaced row that is no title."""
+    return NUMBERS_ONLY.match(text) is not None
+
+
+def without_genres(words: str) -> str:
+    """Take genre words off the end of a title, as long as something is left."""
+    parts = words.split(" ")
+    keep = len(parts)
+    while keep > 1 and parts[keep - 1] in GENRES:
+        keep -= 1
+    return " ".join(parts[:keep])
+
+
+def _may_hold_values(title: str) -> bool:
+    return len(title) > 6 and (":" in title or "$" in title or "(" in title or " , " in title or "-" in title)
