@@ -6,7 +6,6 @@ makes carries a mark: the tracks their source, the login its address. The comman
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -35,34 +34,26 @@ EVIDENCE_SHOWN = 4
 PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105 (what passwords are made of)
 
 
-class DemoRefused(Exception):
-    """The demo would touch what it did not make. The message says what that is and where to go instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """The way into the admin. `password` is None when an earlier run made it: only its digest is kept."""
-
-    user: AbstractUser
-    password: str | None
+class DemoStopped(Exception):
+    """The demo cannot go on, or would touch what it did not make. The message says what is wrong and what to do."""
 
 
 # --- May it run? ----------------------------------------------------------------------------------------------------
 
 
 def require_demo_database() -> None:
-    """Raise DemoRefused in production, and for a database with tracks or a login that no demo has made."""
+    """Raise DemoStopped in production, and for a database with tracks or a login that no demo has made."""
     if settings.IS_PRODUCTION:
-        raise DemoRefused("The demo does not run with DJANGO_ENV=production. Try it on your own computer.")
+        raise DemoStopped("The demo does not run with DJANGO_ENV=production. Try it on your own computer.")
     tables = connection.introspection.table_names()
     if Track._meta.db_table in tables and (foreign := Track.objects.exclude(source=SOURCE).count()):
-        raise DemoRefused(
+        raise DemoStopped(
             f"This database holds {foreign:,} tracks that are not the demo's. Nothing was changed. "
             f"Give the demo a database of its own: DATABASE_URL=sqlite:///demo.sqlite3 uv run manage.py demo"
         )
     users = get_user_model().objects
     if get_user_model()._meta.db_table in tables and users.filter(username=USERNAME).exclude(email=ADDRESS).exists():
-        raise DemoRefused(
+        raise DemoStopped(
             f"This database has a user called {USERNAME} that the demo did not make. Nothing was changed. "
             f"Rename that user or give the demo a database of its own."
         )
@@ -71,32 +62,37 @@ def require_demo_database() -> None:
 # --- The login ------------------------------------------------------------------------------------------------------
 
 
-def ensure_login(*, new_password: bool) -> Login:
-    """Return the demo's login, made on the first run; it may do everything, as its database holds only the demo."""
+def ensure_user() -> AbstractUser:
+    """Return the demo's user, without a password at first. It may do everything: its database holds only the demo."""
     user, is_new = get_user_model().objects.get_or_create(
         username=USERNAME, defaults={"email": ADDRESS, "is_staff": True, "is_superuser": True}
     )
-    if not (is_new or new_password):
-        return Login(user, None)
+    if is_new:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    return user
+
+
+def login_lines(user: AbstractUser, *, new_password: bool) -> Iterator[str]:
+    """Say how to log in. The password is made here, so that a run cut short earlier cannot keep it to itself."""
+    yield f"User      {user.get_username()}"
+    if user.has_usable_password() and not new_password:
+        yield "Password  the one an earlier run printed; `uv run manage.py demo --new-password` sets another"
+        return
     password = "-".join("".join(secrets.choice(PASSWORD_LETTERS) for _ in range(4)) for _ in range(4))
     user.set_password(password)
     user.save(update_fields=["password"])
-    return Login(user, password)
-
-
-def login_lines(login: Login) -> Iterator[str]:
-    yield f"User      {USERNAME}"
-    if login.password:
-        yield f"Password  {login.password}   (shown only now)"
-    else:
-        yield "Password  the one an earlier run printed; `uv run manage.py demo --new-password` sets another"
+    yield f"Password  {password}   (shown only now)"
 
 
 # --- The analysis ---------------------------------------------------------------------------------------------------
 
 
 def run_analysis(user: AbstractUser) -> DuplicateAnalysisResult:
-    """Analyse the library with the default options, or return the result of an earlier run that still holds."""
+    """Analyse the library with the default options, or return the result of an earlier run that still holds.
+
+    Raises DemoStopped when there is no complete result in the end.
+    """
     service = DuplicateDetectionService()
     with following() as draw:
         ran = service.find_duplicates_with_persistence(AnalysisOptions(), user=user, draw=draw)
@@ -105,6 +101,9 @@ def run_analysis(user: AbstractUser) -> DuplicateAnalysisResult:
                 ran.analysis, AnalysisStatus.FAILED, actor=user, now=timezone.now(), message="Its process was ended."
             )
             ran = service.find_duplicates_with_persistence(AnalysisOptions(), user=user, draw=draw)
+    if ran.analysis.status != AnalysisStatus.COMPLETED:
+        reason = ran.analysis.error_message or "Run the demo again when it has ended."
+        raise DemoStopped(f"The analysis is {ran.analysis.status}. {reason}")
     return ran.analysis
 
 

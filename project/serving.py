@@ -27,6 +27,14 @@ class ServingFailed(Exception):
     """Serving did not start or broke off. The message says why and what to do."""
 
 
+def port_number(text: str) -> int:
+    """Read a port from the command line."""
+    port = int(text)
+    if not 1 <= port < 65_535:
+        raise ValueError(text)
+    return port
+
+
 def require_free_port(port: int) -> None:
     """Raise ServingFailed when something listens on the port already."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
