@@ -29,6 +29,8 @@ from library.models import (
 FORMATS_FROM_NEWEST = 2_000
 ENTRIES_SHOWN = 200
 
+CREATED, COMPLETED, QUARANTINED = pages.when("created_at"), pages.when("completed_at"), pages.when("quarantined_at")
+
 AVAILABILITY_BADGES = {
     Availability.LOCAL: "good",
     Availability.CLOUD: "info",
@@ -108,7 +110,7 @@ class CatalogFilter(SourceFilter):
 class TrackAdmin(pages.CalmAdmin):
     """Tracks may be corrected; they come by import and leave by quarantine, never by hand here."""
 
-    list_display = ("shown_title", "shown_artist", "shown_album", "length", "year", "quality", "plays", "state")
+    list_display = ("shown_title", "shown_album", "length", "year", "quality", "plays", "state")
     list_filter = (QuarantineFilter, "availability", SourceFilter, FormatFilter)
     search_fields = ("title", "artist", "album")
     search_help_text = "Title, artist or album"
@@ -121,8 +123,8 @@ class TrackAdmin(pages.CalmAdmin):
         "source_track_id",
         "unparsed_values",
         "last_import",
-        "created_at",
-        "quarantined_at",
+        CREATED,
+        QUARANTINED,
         "playlists",
     )
     fieldsets = (
@@ -159,7 +161,7 @@ class TrackAdmin(pages.CalmAdmin):
         ),
         (
             "Where it came from",
-            {"fields": ("source", "source_track_id", "last_import", "created_at", "quarantined_at")},
+            {"fields": ("source", "source_track_id", "last_import", CREATED, QUARANTINED)},
         ),
     )
 
@@ -188,12 +190,8 @@ class TrackAdmin(pages.CalmAdmin):
         return False
 
     @admin.display(description="title")
-    def shown_title(self, track: Track) -> str:
-        return track.title or "Untitled"
-
-    @admin.display(description="artist")
-    def shown_artist(self, track: Track) -> str:
-        return track.artist
+    def shown_title(self, track: Track) -> SafeString:
+        return pages.two_lines(track.title or "Untitled", track.artist or "Unknown artist")
 
     @admin.display(description="album")
     def shown_album(self, track: Track) -> str:
@@ -233,14 +231,14 @@ class TrackAdmin(pages.CalmAdmin):
 class PlaylistAdmin(pages.ReadOnlyAdmin):
     """Playlists as they were imported."""
 
-    list_display = ("name", "source", "entry_count", "is_smart", "created_at")
+    list_display = ("name", "source", "entry_count", "is_smart", CREATED)
     list_filter = (SourceFilter, "is_smart")
     search_fields = ("name",)
     sortable_by = ()
     ordering = ("-pk",)
     empty_message = "No playlist here. iTunes libraries bring theirs along: uv run manage.py import_library PATH"
-    fields = ("name", "source", "source_playlist_id", "is_smart", "created_at", "entry_count", "tracks")
-    readonly_fields = ("entry_count", "tracks")
+    fields = ("name", "source", "source_playlist_id", "is_smart", CREATED, "entry_count", "tracks")
+    readonly_fields = (CREATED, "entry_count", "tracks")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Count entries by a subquery, so that only the rows of the page are counted."""
@@ -286,7 +284,7 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
     ordering = ("-started_at",)
     empty_message = "No import yet. Bring a library in: uv run manage.py import_library PATH"
     fieldsets = (
-        (None, {"fields": ("file_name", "source", "format", "state", "error_message", "started", "completed_at")}),
+        (None, {"fields": ("file_name", "source", "format", "state", "error_message", "started", COMPLETED)}),
         (
             "Reconciliation",
             {
@@ -308,6 +306,7 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
     readonly_fields = (
         "state",
         "started",
+        COMPLETED,
         "seen",
         "added",
         "changed",
@@ -399,7 +398,7 @@ class LibraryChangeAdmin(pages.ReadOnlyAdmin):
 class ITunesTrackAdmin(pages.ReadOnlyAdmin):
     """The iTunes reference catalogue."""
 
-    list_display = ("shown_title", "artist", "album", "length", "year", "plays", "catalog")
+    list_display = ("shown_title", "album", "length", "year", "plays", "catalog")
     list_filter = (CatalogFilter,)
     search_fields = ("title", "artist", "album", "persistent_id__exact")
     search_help_text = "Title, artist, album or persistent id"
@@ -411,8 +410,8 @@ class ITunesTrackAdmin(pages.ReadOnlyAdmin):
         return super().get_queryset(request).select_related("last_import")
 
     @admin.display(description="title")
-    def shown_title(self, track: ITunesTrack) -> str:
-        return track.title or "Untitled"
+    def shown_title(self, track: ITunesTrack) -> SafeString:
+        return pages.two_lines(track.title or "Untitled", track.artist or "Unknown artist")
 
     @admin.display(description="length")
     def length(self, track: ITunesTrack) -> str:

@@ -14,6 +14,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -55,6 +56,7 @@ class CalmAdmin(AnyModelAdmin):
 
     paginator = CappedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a count per choice would read the whole table for each
     list_per_page = 50
     empty_value_display = UNKNOWN
     empty_message = "Nothing here yet."
@@ -70,6 +72,17 @@ class ReadOnlyAdmin(CalmAdmin):
     """Rows that only the machine writes: to be read, found and filtered."""
 
     actions: Any = None
+    change_form_template = "admin/record.html"
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Head the page with the row's own name: there is nothing to change about it."""
+        context.update({"title": str(context["original"]), "subtitle": None})
+        context.update(self.page_context(request, context["original"]))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Return what a page of its own needs; the plain one lists the fields."""
+        return {}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -84,6 +97,11 @@ class ReadOnlyAdmin(CalmAdmin):
 def badge(kind: str, text: object) -> SafeString:
     """Return a word on a coloured ground; `kind` names the class, the word says it without the colour."""
     return format_html('<span class="badge badge-{}">{}</span>', kind.replace("_", "-"), text)
+
+
+def two_lines(first: str, second: str) -> SafeString:
+    """Return two texts one below the other, the second in a quieter voice."""
+    return format_html('{}<span class="aside under">{}</span>', first, second) if second else format_html("{}", first)
 
 
 def absolute(at: datetime) -> str:
@@ -105,6 +123,17 @@ def moment(at: datetime | None, now: datetime) -> SafeString | str:
     return format_html(
         '<time datetime="{}">{}</time> <span class="aside">{}</span>', at.isoformat(), absolute(at), relative(at, now)
     )
+
+
+def when(field: str, name: str = "") -> Any:
+    """Return a column that shows the moment in `field` both ways; a callable, which Django takes for a field's name."""
+
+    @admin.display(description=name or field.removesuffix("_at").replace("_", " "))
+    def shown(row: Any) -> str | SafeString:
+        return moment(getattr(row, field), timezone.now())
+
+    shown.__name__ = field
+    return shown
 
 
 def number(value: float | None, decimals: int = 0) -> str:

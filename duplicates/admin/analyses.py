@@ -38,7 +38,7 @@ EXPORTS = "admin:duplicates_duplicateanalysisexport_changelist"
 class AnalysisAdmin(pages.ReadOnlyAdmin):
     """What was analysed, how old it is and what it found."""
 
-    list_display = ("name", "state", "age", "search_term", "groups", "duplicates", "tracks", "took", "asked_by")
+    list_display = ("name", "state", "age", "groups", "duplicates", "tracks", "took", "asked_by")
     list_filter = ("status", "preset", "trigger", "created_at")
     search_fields = ("search_term", "analysis_id", "user__username")
     search_help_text = "Search term, id or user"
@@ -47,6 +47,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     list_per_page = 25
     actions = ("refresh", "export_json", "export_csv", "cancel")
     fieldsets = ((None, {"fields": ()}),)
+    change_form_template = "admin/duplicates/analysis.html"
     empty_message = "No analysis yet. Start one: choose Run analysis, or uv run manage.py run_duplicate_analysis"
 
     class Media:
@@ -72,8 +73,9 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         return super().changelist_view(request, context | (extra_context or {}))
 
     @admin.display(description="analysis")
-    def name(self, analysis: DuplicateAnalysisResult) -> str:
-        return str(analysis.get_preset_display())
+    def name(self, analysis: DuplicateAnalysisResult) -> SafeString:
+        search = f"“{analysis.search_term}”" if analysis.search_term else ""
+        return pages.two_lines(str(analysis.get_preset_display()), search)
 
     @admin.display(description="status")
     def state(self, analysis: DuplicateAnalysisResult) -> SafeString:
@@ -178,11 +180,9 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         ]
         return own + super().get_urls()
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Fill the page of one analysis."""
-        if obj := context.get("original"):
-            context.update(AnalysisPage(obj, person(request), timezone.now()).context())
-        return super().render_change_form(request, context, *args, **kwargs)
+        return AnalysisPage(obj, person(request), timezone.now()).context()
 
     def progress_view(self, request: HttpRequest, analysis_id: Any) -> HttpResponseBase:
         """Answer the polling script of a page."""

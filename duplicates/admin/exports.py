@@ -19,6 +19,7 @@ from duplicates.models import DuplicateAnalysisExport
 from duplicates.services.downloading import fetch_export, is_downloadable
 from library import admin_pages as pages
 
+LAST_DOWNLOADED = pages.when("last_downloaded_at")
 CONTENT_TYPES = {ExportFormat.JSON: "application/json", ExportFormat.CSV: "text/csv; charset=utf-8"}
 
 
@@ -26,7 +27,7 @@ CONTENT_TYPES = {ExportFormat.JSON: "application/json", ExportFormat.CSV: "text/
 class ExportAdmin(OfVisibleAnalyses):
     """Files written from analyses, and how often they were fetched."""
 
-    list_display = ("shown_name", "state", "size", "rows", "downloads", "asked_by", "asked", "expires", "download")
+    list_display = ("shown_name", "state", "download", "size", "rows", "downloads", "asked_by", "asked", "expires")
     list_filter = ("status", "format", "created_at")
     search_fields = ("file_name", "user__username")
     search_help_text = "File name or user"
@@ -40,15 +41,15 @@ class ExportAdmin(OfVisibleAnalyses):
         "size",
         "rows",
         "downloads",
-        "last_downloaded_at",
+        LAST_DOWNLOADED,
         "asked_by",
         "asked",
         "expires",
         "error_message",
         "download",
     )
-    readonly_fields = ("shown_name", "analysis_link", "state", "size", "rows", "downloads", "asked_by", "asked",
-                       "expires", "download")  # fmt: skip
+    readonly_fields = ("shown_name", "analysis_link", "state", "size", "rows", "downloads", LAST_DOWNLOADED, "asked_by",
+                       "asked", "expires", "download")  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request).select_related("user")
@@ -103,7 +104,7 @@ class ExportAdmin(OfVisibleAnalyses):
         if not is_downloadable(export, now=timezone.now()):
             return pages.UNKNOWN
         link = reverse("admin:duplicates_export_download", args=[export.pk])
-        label = f"Download {export.get_format_display()}, {pages.size(export.size_bytes)}"
+        label = f"Download {export.get_format_display()}"
         return format_html('<a class="download" href="{}">{}</a>', link, label)
 
     def get_urls(self) -> list[URLPattern]:

@@ -18,6 +18,8 @@ from duplicates.choices import AnalysisStatus, ConfidenceBand, ITunesMatch, Reso
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, DuplicatePreferences
 from library import admin_pages as pages
 
+PLAYED, ADDED = pages.when("last_played_at"), pages.when("added_at")
+
 
 class BandFilter(admin.SimpleListFilter):
     """How sure a group is, in the bands of the settings."""
@@ -103,7 +105,6 @@ class GroupAdmin(CompletedOnly):
     list_display = (
         "number",
         "shown_title",
-        "shown_artist",
         "tracks",
         "sure",
         "why_keeper",
@@ -117,29 +118,25 @@ class GroupAdmin(CompletedOnly):
     search_help_text = "Title or artist"
     sortable_by = ("number", "sure", "tracks", "plays")
     ordering = ("position",)
+    change_list_template = "admin/duplicates/of_analysis.html"
     fieldsets = ((None, {"fields": ()}),)
+    change_form_template = "admin/duplicates/group.html"
     empty_message = "No group: in this analysis every track stands alone."
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return GroupList
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Fill the page of one group."""
-        if obj := context.get("original"):
-            context.update(GroupPage(obj, timezone.now()).context())
-        return super().render_change_form(request, context, *args, **kwargs)
+        return GroupPage(obj, timezone.now()).context()
 
     @admin.display(description="#", ordering="position")
     def number(self, group: DuplicateAnalysisGroup) -> str:
         return pages.number(group.position)
 
     @admin.display(description="title")
-    def shown_title(self, group: DuplicateAnalysisGroup) -> str:
-        return group.title or "Untitled"
-
-    @admin.display(description="artist")
-    def shown_artist(self, group: DuplicateAnalysisGroup) -> str:
-        return group.artist
+    def shown_title(self, group: DuplicateAnalysisGroup) -> SafeString:
+        return pages.two_lines(group.title or "Untitled", group.artist or "Unknown artist")
 
     @admin.display(description="tracks", ordering="member_count")
     def tracks(self, group: DuplicateAnalysisGroup) -> str:
@@ -153,7 +150,8 @@ class GroupAdmin(CompletedOnly):
 
     @admin.display(description="keeper because")
     def why_keeper(self, group: DuplicateAnalysisGroup) -> str:
-        return group.keeper_reason or group.keeper_rule.replace("_", " ")
+        reason = group.keeper_reason.removeprefix("Kept because ").partition(" (")[0]
+        return reason or group.keeper_rule.replace("_", " ")
 
     @admin.display(description="plays", ordering="total_plays")
     def plays(self, group: DuplicateAnalysisGroup) -> str:
@@ -192,7 +190,6 @@ class MemberAdmin(CompletedOnly):
     analysis_path = "group__analysis"
     list_display = (
         "shown_title",
-        "artist",
         "album",
         "length",
         "quality",
@@ -207,12 +204,24 @@ class MemberAdmin(CompletedOnly):
     search_help_text = "Title, artist or album"
     sortable_by = ()
     ordering = ("group_id", "position")
+    change_list_template = "admin/duplicates/of_analysis.html"
     empty_message = "No member: in this analysis every track stands alone."
-    readonly_fields = ("length", "quality", "role", "alike", "direct", "itunes", "in_group", "track_link")
+    readonly_fields = (
+        "length",
+        "quality",
+        "role",
+        "alike",
+        "direct",
+        "itunes",
+        "in_group",
+        "track_link",
+        PLAYED,
+        ADDED,
+    )
     fieldsets = (
         (None, {"fields": ("in_group", "role", "alike", "direct", "track_link")}),
         ("What it said", {"fields": ("title", "artist", "album_artist", "album", "length", "year", "isrc", "quality")}),
-        ("What people did with it", {"fields": ("play_count", "rating", "last_played_at", "added_at")}),
+        ("What people did with it", {"fields": ("play_count", "rating", PLAYED, ADDED)}),
         ("Where it comes from", {"fields": ("source", "source_track_id", "itunes", "itunes_persistent_id")}),
     )
 
@@ -220,8 +229,8 @@ class MemberAdmin(CompletedOnly):
         return super().get_queryset(request).select_related("group")
 
     @admin.display(description="title")
-    def shown_title(self, member: DuplicateAnalysisTrack) -> str:
-        return member.title or "Untitled"
+    def shown_title(self, member: DuplicateAnalysisTrack) -> SafeString:
+        return pages.two_lines(member.title or "Untitled", member.artist or "Unknown artist")
 
     @admin.display(description="length")
     def length(self, member: DuplicateAnalysisTrack) -> str:

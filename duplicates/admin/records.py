@@ -14,6 +14,8 @@ from duplicates.models import AuditRecord, NotDuplicate
 from duplicates.models.analysis import VIEW_ALL
 from library import admin_pages as pages
 
+REVOKED = pages.when("revoked_at", "taken back")
+
 
 @admin.register(AuditRecord)
 class AuditRecordAdmin(pages.ReadOnlyAdmin):
@@ -85,8 +87,8 @@ class NotDuplicateAdmin(pages.ReadOnlyAdmin):
     sortable_by = ()
     ordering = ("-pk",)
     empty_message = "No decision yet. Pairs declared different while reviewing groups will be listed here."
-    fields = ("left_label", "right_label", "decided_by", "decided", "state", "revoked_at", "note")
-    readonly_fields = ("decided_by", "decided", "state")
+    fields = ("left_label", "right_label", "decided_by", "decided", "state", REVOKED, "note")
+    readonly_fields = ("decided_by", "decided", "state", REVOKED)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user")
