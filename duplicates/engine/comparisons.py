@@ -27,6 +27,9 @@ TITLE_CUTS = np.array([50, 65, 78, 88, 96, 100], np.float32)
 NAME_CUTS = np.array([45, 60, 75, 88, 96, 100], np.float32)
 LENGTH_CUTS_MS = np.array([600, 1300, 3000, 6000, 10_000, 20_000], np.int64)
 CONTAINS, ELSEWHERE, OTHER_PART, TITLE_ELSEWHERE = 8, 9, 9, 11
+TO_THE_MILLISECOND = 8
+UNLIKE = 3  # levels up to here are no agreement
+TITLES, NAMES, TOO_LITTLE = 1, 2, 3
 DOUBTFUL = 88.0  # below this ratio words are compared as sets, too
 SAME_LETTERS = 0.65  # share of the shorter title's letter pairs from which reading its words is worth while
 SAME_VERSION_NAME = 80.0
@@ -50,6 +53,7 @@ def compare(records: Records, left: Ints, right: Ints) -> lv.Levels:
     levels[:, lv.VERSION] = _version(records, left, right)
     levels[:, lv.EXPLICIT] = _equal(records.explicit[left], records.explicit[right], nothing=-1)
     levels[:, lv.IDENTIFIER] = _identifier(records, left, right)
+    levels[:, lv.GROUNDS] = _grounds(levels)
     return levels
 
 
@@ -59,7 +63,8 @@ def _title(records: Records, left: Ints, right: Ints) -> tuple[Level, Flags]:
     Numbered parts differ however alike their letters are.
     """
     known = (records.title[left] != 0) & (records.title[right] != 0)
-    score = np.where(records.title[left] == records.title[right], np.float32(100), np.float32(0))
+    equal = (records.title[left] == records.title[right]) | (records.full[left] == records.full[right])
+    score = np.where(equal, np.float32(100), np.float32(0))
     rows = np.flatnonzero(known & (score < 100))
     score[rows] = _ratio(records.texts["title"], left[rows], right[rows])
     rows = rows[score[rows] < DOUBTFUL]
@@ -75,7 +80,7 @@ def _title(records: Records, left: Ints, right: Ints) -> tuple[Level, Flags]:
     sorted_score, contains = _by_words(records.texts["title"], left[rows], right[rows])
     level[rows] = np.maximum(level[rows], np.searchsorted(TITLE_CUTS, sorted_score, side="right") + 1)
     level[rows] = np.where(contains & (level[rows] < 5), CONTAINS, level[rows])
-    rows = np.flatnonzero(known & (level > 2) & (level != CONTAINS) & (records.title[left] != records.title[right]))
+    rows = np.flatnonzero(known & (level > 2) & (level != CONTAINS) & ~equal)
     level[rows[_other_part(records.texts["title"], left[rows], right[rows])]] = OTHER_PART
     return np.where(known, level, 0).astype(np.uint8), read_otherwise
 
@@ -102,41 +107,46 @@ def _name(records: Records, field: str, left: Ints, right: Ints) -> Level:
 
 
 def _look_elsewhere(records: Records, levels: lv.Levels, left: Ints, right: Ints) -> None:
-    """Look for titles and artists that disagree in the other columns of the other record, and mark those found.
+    """Look for titles, artists and albums that disagree in the other columns of the other record; mark those found.
 
-    Values filed in the wrong column are only worth looking for when something else speaks for the pair.
+    Values filed in the wrong column are only worth looking for when something else speaks for the pair, and only in
+    columns that do not agree already: the title track of an album is not found in the album's name.
     """
-    unlike_title, unlike_artist = levels[:, lv.TITLE] <= 3, (levels[:, lv.ARTIST] >= 1) & (levels[:, lv.ARTIST] <= 3)
-    album_speaks = levels[:, lv.ALBUM] >= 6
-    rows = np.flatnonzero(unlike_title & ((levels[:, lv.ARTIST] >= 5) | (levels[:, lv.ARTIST] == 0) | album_speaks))
-    rows = rows[_both_found(records, "title", left[rows], right[rows])]
-    levels[rows, lv.TITLE] = TITLE_ELSEWHERE
-    rows = np.flatnonzero(unlike_artist & ((levels[:, lv.TITLE] >= 5) | album_speaks))
-    rows = rows[_both_found(records, "artist", left[rows], right[rows])]
-    levels[rows, lv.ARTIST] = ELSEWHERE
-    unlike_album = (levels[:, lv.ALBUM] >= 1) & (levels[:, lv.ALBUM] <= 3)
-    rows = np.flatnonzero(unlike_album & (levels[:, lv.TITLE] == TITLE_ELSEWHERE))
-    rows = rows[_both_found(records, "album", left[rows], right[rows])]
-    levels[rows, lv.ALBUM] = ELSEWHERE
+    title, artist, album = levels[:, lv.TITLE], levels[:, lv.ARTIST], levels[:, lv.ALBUM]
+    speaks = {lv.TITLE: title >= 5, lv.ARTIST: artist >= 5, lv.ALBUM: album >= 6}
+    rows = np.flatnonzero((title <= UNLIKE) & (speaks[lv.ARTIST] | (artist == 0) | speaks[lv.ALBUM]))
+    title[rows[_both_found(records, "title", levels[rows], left[rows], right[rows])]] = TITLE_ELSEWHERE
+    rows = np.flatnonzero((artist >= 1) & (artist <= UNLIKE) & (speaks[lv.TITLE] | speaks[lv.ALBUM]))
+    artist[rows[_both_found(records, "artist", levels[rows], left[rows], right[rows])]] = ELSEWHERE
+    rows = np.flatnonzero((album >= 1) & (album <= UNLIKE) & (title == TITLE_ELSEWHERE))
+    album[rows[_both_found(records, "album", levels[rows], left[rows], right[rows])]] = ELSEWHERE
 
 
-def _both_found(records: Records, field: str, left: Ints, right: Ints) -> Flags:
-    """Tell where the values of both sides, as far as known, stand somewhere among the words of the other side."""
-    if not len(left):
-        return np.empty(0, np.bool_)
+def _both_found(records: Records, field: str, levels: lv.Levels, left: Ints, right: Ints) -> Flags:
+    """Tell where the values of both sides, as far as known, stand in columns of the other side that do not agree."""
     key: Hashes = getattr(records, field)
-    found = (key[left] != 0) | (key[right] != 0)
+    found: Flags = (key[left] != 0) | (key[right] != 0)
     for having, lacking in ((left, right), (right, left)):
-        values = records.texts[field].gather(having).to_list()
-        score = _pairwise(fuzz.partial_ratio, values, _everything(records, lacking))
-        short = np.array([len(value) <= 2 for value in values])
-        found &= (key[having] == 0) | ((score >= FOUND_INSIDE) & ~short)
+        rows = np.flatnonzero(found & (key[having] != 0))
+        values = records.texts[field].gather(having[rows]).to_list()
+        texts = _unmatched_words(records, field, levels[rows], lacking[rows])
+        found[rows] = [len(value) > 2 and text != "" for value, text in zip(values, texts, strict=True)]
+        kept = np.flatnonzero(found[rows])
+        values, texts = [values[place] for place in kept], [texts[place] for place in kept]
+        found[rows[kept]] = _pairwise(fuzz.partial_ratio, values, texts, at_least=FOUND_INSIDE) > 0
     return found
 
 
-def _everything(records: Records, rows: Ints) -> list[str]:
-    """Return all the words of records, whatever column they stand in."""
-    return records.texts.select(pl.concat_str(pl.all().gather(rows), separator=" ")).to_series().to_list()
+def _unmatched_words(records: Records, field: str, levels: lv.Levels, rows: Ints) -> list[str]:
+    """Return the words of records without this field and without the columns that agree with the other side."""
+    texts = records.texts
+    parts = [texts[name].gather(rows) for name in ("other", "credits", "unparsed")]
+    for name, position in (("title", lv.TITLE), ("artist", lv.ARTIST), ("album", lv.ALBUM)):
+        if name != field:
+            differs = pl.Series((levels[:, position] <= UNLIKE) | (levels[:, position] == ELSEWHERE))
+            parts.append(pl.select(pl.when(differs).then(texts[name].gather(rows)).otherwise(pl.lit(""))).to_series())
+    joined = pl.select(pl.concat_str(parts, separator=" ").str.strip_chars(" ")).to_series()
+    return joined.to_list()
 
 
 def _distinct(left: Hashes, right: Hashes) -> tuple[Ints, Ints]:
@@ -147,7 +157,7 @@ def _distinct(left: Hashes, right: Hashes) -> tuple[Ints, Ints]:
 
 def _ratio(texts: pl.Series, left: Ints, right: Ints) -> Scores:
     """Return how alike the letters are, spaces aside, from 0 to 100."""
-    return _pairwise(fuzz.ratio, _keys(texts, left), _keys(texts, right))
+    return _pairwise(fuzz.ratio, _keys(texts, left), _keys(texts, right), at_least=NAME_CUTS[0])
 
 
 def _ratio_of_readings(records: Records, left: Ints, right: Ints) -> Scores:
@@ -164,7 +174,8 @@ def _ratio_of_readings(records: Records, left: Ints, right: Ints) -> Scores:
 def _by_words(texts: pl.Series, left: Ints, right: Ints) -> tuple[Scores, Flags]:
     """Return the ratio of the sorted words, and whether the words of one side are all among the other's."""
     one, other = texts.gather(left).to_list(), texts.gather(right).to_list()
-    return _pairwise(fuzz.token_sort_ratio, one, other), _pairwise(fuzz.token_set_ratio, one, other) >= 100
+    in_order = _pairwise(fuzz.token_sort_ratio, one, other, at_least=NAME_CUTS[0])
+    return in_order, _pairwise(fuzz.token_set_ratio, one, other, at_least=100.0) > 0
 
 
 def _without_the_others_names(records: Records, left: Ints, right: Ints) -> Level:
@@ -208,7 +219,12 @@ def _letters_shared(records: Records, left: Ints, right: Ints) -> Scores:
 def _other_part(titles: pl.Series, left: Ints, right: Ints) -> Flags:
     """Tell which titles carry different part numbers; a number on one side only is no conflict."""
     numbers = [[part_numbers(words) for words in titles.gather(rows).to_list()] for rows in (left, right)]
-    return np.array([bool(one and other and one != other) for one, other in zip(*numbers, strict=True)], np.bool_)
+    return np.array([_conflict(one.split(), other.split()) for one, other in zip(*numbers, strict=True)], np.bool_)
+
+
+def _conflict(one: list[str], other: list[str]) -> bool:
+    """Tell whether two titles number different parts; numbers that one side merely leaves out do not count."""
+    return not (set(one) <= set(other) or set(other) <= set(one))
 
 
 def _elsewhere(records: Records, field: str, left: Ints, right: Ints) -> Level:
@@ -219,23 +235,30 @@ def _elsewhere(records: Records, field: str, left: Ints, right: Ints) -> Level:
     having = np.where(key[left] != 0, left, right)
     lacking = np.where(key[left] != 0, right, left)
     name = records.texts[field].gather(having).to_list()
-    score = _pairwise(fuzz.partial_ratio, name, _everything(records, lacking))
+    score = _pairwise(fuzz.partial_ratio, name, _all_words(records, lacking))
     long_enough = np.array([len(one) > 2 for one in name])
     return np.where((score >= FOUND_INSIDE) & long_enough, ELSEWHERE, 0).astype(np.uint8)
+
+
+def _all_words(records: Records, rows: Ints) -> list[str]:
+    """Return all the words of records, whatever column they stand in."""
+    return records.texts.select(pl.concat_str(pl.all().gather(rows), separator=" ")).to_series().to_list()
 
 
 def _keys(texts: pl.Series, rows: Ints) -> list[str]:
     return texts.gather(rows).str.replace_all(" ", "", literal=True).to_list()
 
 
-def _pairwise(scorer: Any, one: list[str], other: list[str]) -> Scores:
+def _pairwise(scorer: Any, one: list[str], other: list[str], *, at_least: float = 0.0) -> Scores:
+    """Score texts couple by couple, from 0 to 100; what falls below `at_least` is 0 and cheap."""
     if not one:
         return np.empty(0, np.float32)
-    return process.cpdist(one, other, scorer=scorer, dtype=np.float32)
+    return process.cpdist(one, other, scorer=scorer, dtype=np.float32, score_cutoff=at_least)
 
 
 def _length(left: Ints, right: Ints) -> Level:
     apart = np.searchsorted(LENGTH_CUTS_MS, np.abs(left - right), side="left") + 1
+    apart = np.where((left == right) & (left % 1000 != 0), TO_THE_MILLISECOND, apart)
     return np.where((left > 0) & (right > 0), apart, 0).astype(np.uint8)
 
 
@@ -257,10 +280,22 @@ def _version(records: Records, left: Ints, right: Ints) -> Level:
     loud_left, loud_right = markers[left] & ~QUIET_MARKERS, markers[right] & ~QUIET_MARKERS
     level = np.where(loud_left == loud_right, 2, np.where((loud_left == 0) | (loud_right == 0), 5, 6))
     level = np.where((loud_left == 0) & (loud_right == 0), np.where(markers[left] == markers[right], 1, 3), level)
-    rows = np.flatnonzero((level == 2) & (records.version[left] != records.version[right]))
+    level = np.where((records.full[left] == records.full[right]) & (records.full[left] != 0) & (level > 2), 2, level)
+    rows = np.flatnonzero((level == 2) & (records.full[left] != records.full[right]))
+    rows = rows[records.version[left[rows]] != records.version[right[rows]]]
     words = records.texts["version"]
     one, other = words.gather(left[rows]).to_list(), words.gather(right[rows]).to_list()
     level[rows[_pairwise(fuzz.token_sort_ratio, one, other) < SAME_VERSION_NAME]] = 4
+    return level.astype(np.uint8)
+
+
+def _grounds(levels: lv.Levels) -> Level:
+    """Tell what a pair can be judged by: titles and something more, or a name with a length or number, or too little."""
+    known = levels != 0
+    numbers = known[:, lv.LENGTH] | known[:, lv.NUMBER]
+    names = known[:, lv.ARTIST] | known[:, lv.ALBUM]
+    titles = known[:, lv.TITLE] & (names | numbers)
+    level = np.where(titles | known[:, lv.IDENTIFIER], TITLES, np.where(names & numbers, NAMES, TOO_LITTLE))
     return level.astype(np.uint8)
 
 

@@ -30,15 +30,16 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison("title", ("not known", *SIMILARITY, "one contains the other", "other part numbers", "equal, but a common title", "found in the other's text")),
     Comparison("artist", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),
     Comparison("album", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),
-    Comparison("length", ("not known", "within 0.6 s", "within 1.3 s", "within 3 s", "within 6 s", "within 10 s", "within 20 s", "more than 20 s apart")),
+    Comparison("length", ("not known", "within 0.6 s", "within 1.3 s", "within 3 s", "within 6 s", "within 10 s", "within 20 s", "more than 20 s apart", "equal to the millisecond")),
     Comparison("year", ("not known", "equal", "one apart", "two or three apart", "further apart")),
     Comparison("track number", ("not known", "equal", "different")),
     Comparison("version", ("not known", "no markers", "same markers", "remaster only", "same kind, other name", "marker on one side", "other markers")),
     Comparison("explicit", ("not known", "equal", "different")),
     Comparison("identifier", ("not known", "equal", "different")),
+    Comparison("grounds", ("not known", "titles compared", "names and more compared", "too little to compare")),
 )  # fmt: skip
 NAMES: tuple[str, ...] = tuple(comparison.name for comparison in COMPARISONS)
-TITLE, ARTIST, ALBUM, LENGTH, YEAR, NUMBER, VERSION, EXPLICIT, IDENTIFIER = range(len(COMPARISONS))
+TITLE, ARTIST, ALBUM, LENGTH, YEAR, NUMBER, VERSION, EXPLICIT, IDENTIFIER, GROUNDS = range(len(COMPARISONS))
 
 
 def pack(levels: Levels) -> Codes:

@@ -6,6 +6,8 @@ found later, pair by pair, by looking for one record's names among all the words
 """
 
 import re
+from bisect import bisect_right
+from itertools import accumulate
 from typing import NamedTuple
 
 # `$ 1.29`, `( C ) 2014 Somebody Records`, `2015 Interscope Records`: from here on a title is a price tag.
@@ -18,8 +20,12 @@ MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DATE = re.compile(
     rf"(?:^|\s)(?:\d{{1,2}}-(?:{MONTH})-(?P<short>\d\d)|(?:{MONTH})[a-z]* \d{{1,2}} ?, (?P<long>(?:19|20)\d\d))(?=\s|$)"
 )
+# Anything that any of the patterns above needs.
+_VALUE = re.compile(rf"\$ ?\d|\d:[0-5]\d|\( ?[cp] ?\)|\d-(?:{MONTH})-\d|\d ?, (?:19|20)\d\d| (?:19|20)\d\d [a-z]| , music\b|, \w+ , \w")
 _LIST_END = re.compile(r"[a-z] , music\b|, \w+ , \w+$")
 _WORD = re.compile(r"[^\W_]+")
+_MINUTES = re.compile(r"^(\d{1,3}) ?m[a-z]* ?(\d{1,2}) ?s(?:ec)?$")
+_DECIMAL = re.compile(r"^\d{1,7}(?:\.\d{1,3})?$")
 NUMBERS_ONLY = re.compile(r"^[\d.,:' ]+(?:m[\d ]+s(?:ec)?)?$")
 LETTERS = re.compile(r"[^\W\d]{4}")
 # Words that follow a title when its genre column slid into it.
@@ -41,8 +47,6 @@ class Freed(NamedTuple):
 
 def free_title(title: str) -> Freed:
     """Take price tags, copyright lines, lengths and dates out of a folded title."""
-    if not _may_hold_values(title):
-        return Freed(title)
     clock, date = CLOCK.search(title, 1), DATE.search(title, 1)
     notice = NOTICE.search(title, 1)
     cuts = [found.start() for found in (clock, date, notice) if found]
@@ -65,10 +69,33 @@ def _without_genre_list(title: str) -> str:
     return title[:end].rstrip(" ,/&-")
 
 
+def rows_with_values(titles: list[str]) -> list[int]:
+    """Return the rows whose title may hold a value that `free_title` would take out."""
+    found = [match.start() for match in _VALUE.finditer("\n".join(titles))]
+    if not found:
+        return []
+    ends = list(accumulate(len(title) + 1 for title in titles))
+    return sorted({bisect_right(ends, place) for place in found})
+
+
 def length_among(text: str) -> int:
     """Return a length found in text nobody could read, in ms; 0 when there is none."""
     clock = CLOCK.search(text)
     return (int(clock[1]) * 60 + int(clock[2])) * 1000 if clock else 0
+
+
+def length_of(text: str) -> int:
+    """Return a bare length in ms, however it is written: `4m 31sec`, `02:59`, `298`, `240440`, `4.233` minutes; else 0."""
+    if clock := CLOCK.search(text):
+        return (int(clock[1]) * 60 + int(clock[2])) * 1000
+    if found := _MINUTES.match(text):
+        return (int(found[1]) * 60 + int(found[2])) * 1000
+    if not _DECIMAL.match(text):
+        return 0
+    value = float(text)
+    if "." in text:
+        return round(value * 60_000)
+    return int(value) if value >= 10_000 else int(value) * 1000
 
 
 def is_displaced(unparsed: str) -> bool:
@@ -88,7 +115,3 @@ def without_genres(words: str) -> str:
     while keep > 1 and parts[keep - 1] in GENRES:
         keep -= 1
     return " ".join(parts[:keep])
-
-
-def _may_hold_values(title: str) -> bool:
-    return len(title) > 6 and (":" in title or "$" in title or "(" in title or " , " in title or "-" in title)

@@ -23,6 +23,7 @@ SETTLED = 1e-5  # largest change of a class share that still counts as movement
 ANCHOR = 0.5  # share of the shipped chances in the learnt ones
 ENOUGH_PAIRS = 400  # below this many candidate pairs only the class shares are learnt
 FLOOR = 1e-4  # no level is impossible in any class
+NEVER_LEARNT = frozenset(("grounds",))  # a rule rather than an observation
 WIDTH = 1 << lv.BITS_PER_LEVEL
 
 
@@ -115,6 +116,9 @@ def _chances(shipped: Model, levels: lv.Levels, membership: Floats) -> Floats:
     """Return level chances half shipped, half as seen by the current class memberships."""
     chances = np.ones_like(shipped.chances)
     for position, comparison in enumerate(shipped.comparisons):
+        if comparison.name in NEVER_LEARNT:
+            chances[:, position] = shipped.chances[:, position]
+            continue
         seen = np.stack([np.bincount(levels[:, position], part, minlength=WIDTH) for part in membership.T])
         seen[:, 0] = 0.0
         total = seen.sum(axis=1, keepdims=True)

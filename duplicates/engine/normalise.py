@@ -17,7 +17,7 @@ import polars as pl
 
 from duplicates.engine import vocabulary as say
 from duplicates.engine.hashing import Hashes, Ints, letters
-from duplicates.engine.misplaced import free_title, is_displaced, is_number_like, length_among
+from duplicates.engine.misplaced import free_title, is_displaced, is_number_like, length_among, length_of, rows_with_values
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.text import fold, to_words, without_spaces
@@ -27,8 +27,10 @@ Small = npt.NDArray[np.int32]
 
 CHUNK = 50_000  # records read at a time: bounds memory and the wait for a cancel
 LONGEST_BLANK = 18  # letters
+_NOTHING = ParsedTitle("")
 LONGEST_MS = 1 << 40
 TEXTS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
+_BLANK_STARTS = frozenset(" ()-.") | {blank[:1] for blank in say.BLANKS}
 _FIELD_COLUMNS = {"duration": "duration_ms"}
 
 
@@ -39,6 +41,7 @@ class Records:
     track_id: Ints
     texts: pl.DataFrame  # TEXTS as words
     title: Hashes
+    full: Hashes  # the title as it stands, before anything was taken out of it
     other: Hashes  # another reading of an ambiguous title
     artist: Hashes
     album: Hashes
@@ -85,17 +88,18 @@ def _without_ignored(frame: pl.DataFrame, settings: EngineSettings) -> pl.DataFr
 def _normalise(frame: pl.DataFrame) -> Records:
     """Normalise one chunk of track columns."""
     title, artist, album_artist, album = (
-        _known(fold(frame[name].fill_null("").to_list())) for name in ("title", "artist", "album_artist", "album")
+        _folded(frame[name]) for name in ("title", "artist", "album_artist", "album")
     )
     unparsed = _unparsed(frame["unparsed"])
-    number, duration = frame["track_number"].fill_null(0).to_numpy(), frame["duration_ms"].fill_null(0).to_list()
+    number, duration = (frame[name].fill_null(0).to_list() for name in ("track_number", "duration_ms"))
     artist = [own or other for own, other in zip(artist, album_artist, strict=True)]
     album_parts = [_album_core(text) for text in album]
     album, years = [core for core, _ in album_parts], [year for _, year in album_parts]
-    _put_back(title, artist, unparsed, duration, years)
-    parsed = _parse_titles(title, artist, album, number.tolist())
+    _put_back(title, artist, unparsed, duration, years, number)
+    full = letters(without_spaces(to_words(title))).whole()
+    parsed = _parse_titles(title, artist, album, number)
     artist = [own or found for own, found in zip(artist, parsed["artist"], strict=True)]
-    album = [own or found for own, found in zip(album, parsed["album"], strict=True)]
+    album = [own or _album_core(found)[0] for own, found in zip(album, parsed["album"], strict=True)]
     markers = np.array(parsed["markers"], np.int32)
     named = {"title": parsed["core"], "other": parsed["other"], "artist": artist, "album": album}
     named |= {"credits": parsed["credits"], "version": parsed["version"], "unparsed": unparsed}
@@ -107,12 +111,13 @@ def _normalise(frame: pl.DataFrame) -> Records:
         track_id=frame["track_id"].to_numpy(),
         texts=pl.DataFrame({name: pl.Series(blocks[name].decode().split("\n"), dtype=pl.String) for name in TEXTS}),
         **{name: keys[name].whole() for name in ("title", "other", "artist", "album", "version")},
+        full=full,
         letters=keys["title"].signature(),
         markers=markers,
         is_guess=np.array(parsed["is_guess"], np.bool_),
         duration_ms=np.array(duration, np.int64).clip(0, LONGEST_MS),
         year=(year % 100).fill_null(-1).cast(pl.Int32).to_numpy(),
-        number=number,
+        number=np.array(number, np.int32),
         explicit=_explicit(frame["explicit"], markers),
         isrc=_identifiers(frame["isrc"]),
         recording_id=_identifiers(frame["musicbrainz_recording_id"]),
@@ -135,25 +140,44 @@ def _says_nothing(text: str) -> bool:
 
 
 def _put_back(
-    titles: list[str], artists: list[str], unparsed: list[str], durations: list[int], years: list[int | None]
+    titles: list[str],
+    artists: list[str],
+    unparsed: list[str],
+    durations: list[int],
+    years: list[int | None],
+    numbers: list[int],
 ) -> None:
-    """Move values that stand in the wrong column where they belong, as far as their shape tells."""
-    for row, title in enumerate(titles):
-        if unparsed[row]:
-            durations[row] = durations[row] or length_among(unparsed[row])
-            if is_displaced(unparsed[row]):
-                titles[row] = "" if is_number_like(title) else title
-                artists[row] = "" if is_number_like(artists[row]) else artists[row]
-        freed = free_title(title)
-        if freed.title is not title:
-            titles[row] = freed.title
-            durations[row] = durations[row] or freed.duration_ms
-            years[row] = years[row] or freed.year or None
+    """Move values that stand in the wrong column where they belong, as far as their shape tells.
+
+    A row that slid one column to the right has its number for a title and its length for an artist.
+    """
+    for row in [row for row, text in enumerate(unparsed) if text]:
+        durations[row] = durations[row] or length_among(unparsed[row])
+        title = titles[row]
+        if is_displaced(unparsed[row]) and is_number_like(title):
+            numbers[row], titles[row] = (int(title) if title.isdecimal() and len(title) <= 3 else 0), ""
+            durations[row] = length_of(artists[row])
+            artists[row] = "" if is_number_like(artists[row]) else artists[row]
+    for row in rows_with_values(titles):
+        freed = free_title(titles[row])
+        titles[row] = freed.title
+        durations[row] = durations[row] or freed.duration_ms
+        years[row] = years[row] or freed.year or None
+
+
+def _folded(texts: pl.Series) -> list[str]:
+    """Return a text column folded, without the values that say nothing."""
+    if texts.null_count() == len(texts):
+        return [""] * len(texts)
+    return _known(fold(texts.fill_null("").to_list()))
 
 
 def _known(folded: list[str]) -> list[str]:
     """Empty the values that only say that nothing is known, `[Unknown]` and `n.a.` among them."""
-    return ["" if len(text) < LONGEST_BLANK and text.strip(" ()-.") in say.BLANKS else text for text in folded]
+    return [
+        "" if text[:1] in _BLANK_STARTS and len(text) < LONGEST_BLANK and text.strip(" ()-.") in say.BLANKS else text
+        for text in folded
+    ]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -173,14 +197,13 @@ def _album_core(folded: str) -> tuple[str, int | None]:
 
 def _parse_titles(titles: list[str], artists: list[str], albums: list[str], numbers: list[int]) -> dict[str, list[Any]]:
     """Take apart the titles that have anything to take apart; the others are their own core."""
-    columns: dict[str, list[Any]] = {name: [""] * len(titles) for name in ParsedTitle._fields}
-    columns["core"], columns["markers"], columns["is_guess"] = titles.copy(), [0] * len(titles), [False] * len(titles)
-    outputs = [columns[name] for name in ParsedTitle._fields]
-    for row, title in enumerate(titles):
-        if needs_parsing(title):
-            parsed = parse_title(title, artists[row], albums[row], numbers[row])
-            for output, value in zip(outputs, parsed, strict=True):
-                output[row] = value
+    rows = [row for row, title in enumerate(titles) if needs_parsing(title)]
+    parsed = [parse_title(titles[row], artists[row], albums[row], numbers[row]) for row in rows]
+    columns: dict[str, list[Any]] = {"core": titles.copy()}
+    for place, (name, nothing) in enumerate(zip(ParsedTitle._fields, _NOTHING, strict=True)):
+        column = columns.setdefault(name, [nothing] * len(titles))
+        for row, parts in zip(rows, parsed, strict=True):
+            column[row] = parts[place]
     return columns
 
 

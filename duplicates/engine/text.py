@@ -5,6 +5,7 @@ needs it. `to_words` keeps letters and digits as words. Neither ever turns a tex
 title of pure punctuation keeps its punctuation. Both work on the column joined into one text, so the inner loops are C.
 """
 
+import html
 import re
 import unicodedata
 
@@ -39,8 +40,13 @@ _SPACED_BLOCKS = (
 _ASCII_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]{}", b"abcdefghijklmnopqrstuvwxyz()()")
 # Line breaks and control characters end no line here: a newline stands between texts.
 _BREAKS = {code: " " for code in (*range(32), 0x7F, 0x85, 0x2028, 0x2029)}
+# Pairs of letters that no language writes but UTF-8 read by the wrong table produces.
+_GARBLED = re.compile("[\u00c2-\u00c6\u00ce-\u00d1\u00d8\u00d9\u00e0-\u00e9][\u0080-\u00bf\u201a-\u2122]|ï¿|\ufffd|â€")
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]")
 _IS_WORD = bytes(c if chr(c).isalnum() and c < 128 else (c if c >= 128 or c == 10 else 32) for c in range(256))
+
+
+_TO_SPACES = {code: None if code in APOSTROPHES else " " for code in range(128) if not chr(code).isalnum()}
 
 
 class _FoldTable(dict[int, str]):
@@ -78,17 +84,33 @@ _FOLD = _FoldTable()
 def fold(texts: list[str]) -> list[str]:
     """Lower the case and strip the accents of every text. Punctuation and spaces stay; newlines become spaces."""
     joined = "\n".join(texts)
+    if "&amp;" in joined or "&#" in joined or "&quot;" in joined:
+        texts = [html.unescape(text) if "&" in text else text for text in texts]
+        joined = "\n".join(texts)
     if joined.count("\n") >= len(texts) or _CONTROL.search(joined):
         texts = [text.translate(_BREAKS) for text in texts]
         joined = "\n".join(texts)
     if joined.isascii():
         return joined.encode().translate(_ASCII_LOWER).decode().split("\n")
     rows = [row for row, text in enumerate(texts) if not text.isascii()]
+    if _GARBLED.search(joined):
+        texts = [text if text.isascii() else repaired(text) for text in texts]
     odd = "\n".join([texts[row] for row in rows]).translate(_FOLD).split("\n")
     plain = joined.encode().translate(_ASCII_LOWER).decode().split("\n")
     for row, text in zip(rows, odd, strict=True):
         plain[row] = text if text.strip() else texts[row]
     return plain
+
+
+def repaired(text: str) -> str:
+    """Undo UTF-8 that was read as Windows or Latin letters: `cafÃ©` is `café`. Lost letters become nothing."""
+    for wrong in ("cp1252", "latin-1"):
+        try:
+            text = text.encode(wrong).decode()
+        except UnicodeError:
+            continue
+        break
+    return text.replace("ï¿½", "").replace("\ufffd", "")
 
 
 def to_words(folded: list[str]) -> bytes:
@@ -113,7 +135,8 @@ def without_spaces(words: bytes) -> bytes:
 
 def words_of(folded: str) -> str:
     """Return the words of one folded text, as `to_words` does for a column."""
-    return to_words([folded]).decode()
+    words = " ".join([word for word in folded.translate(_TO_SPACES).split(" ") if word])
+    return words or folded.replace(" ", "")
 
 
 def _words_of_bytes(joined: bytes) -> bytes:

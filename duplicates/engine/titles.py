@@ -18,6 +18,10 @@ from duplicates.engine.text import words_of
 SAME_NAME = 75.0
 MAX_TAILS = 5  # more brackets than this behind one title are lyrics
 MAX_PARSED = 600  # letters; what lies beyond is no title
+SAME_CREDIT = 95.0  # of 100: a bracket that only repeats the artists
+_LIVE = say.MARKER_BITS["live"]
+# Markers whose words name no version of their own: two remasters are one thing, two remixes are not.
+_UNNAMED = sum(say.MARKER_BITS[name] for name in ("remaster", "mono", "explicit", "clean"))
 _BARE = str.maketrans("()-,.:;/'\"", "          ")
 
 
@@ -57,7 +61,8 @@ _DIGITS = frozenset("0123456789")
 @lru_cache(maxsize=1 << 15)
 def classify(tail: str) -> tuple[str, int]:
     """Return what a bracket or dash tail is: credit, version, neutral or other, with its markers."""
-    if say.TELLING.isdisjoint(tail.translate(_BARE).split()):
+    telling = say.TELLING.intersection(tail.translate(_BARE).split())
+    if not telling:
         return "other", 0
     if say.CREDIT_LEAD.match(tail):
         return "credit", 0
@@ -78,7 +83,7 @@ def parse_title(title: str, artist: str, album: str, number: int) -> ParsedTitle
     if " - " in title:
         core, artist_found, other = _split_artist(title, artist, album)
         is_guess = bool(artist_found) and not album
-    core, markers, version, credits, album_found = _take_tails(core, album, guess_album=not album and " - " in core)
+    core, markers, version, credits, album_found = _take_tails(core, artist, album, guess_album=not album and " - " in core)
     if album_found and not is_guess:
         head, _, rest = title.partition(" - ")
         other = head if " - " in rest else title
@@ -110,7 +115,7 @@ def _split_artist(title: str, artist: str, album: str) -> tuple[str, str, str]:
     return rest, head, title if album else head
 
 
-def _take_tails(core: str, album: str, *, guess_album: bool) -> tuple[str, int, str, str, str]:
+def _take_tails(core: str, artist: str, album: str, *, guess_album: bool) -> tuple[str, int, str, str, str]:
     """Take the understood tails off: (core, markers, version words, credits, album found)."""
     markers, version, credits, album_found = 0, "", "", ""
     for _ in range(MAX_TAILS):
@@ -122,11 +127,15 @@ def _take_tails(core: str, album: str, *, guess_album: bool) -> tuple[str, int, 
             rest, _, tail = core.rpartition(" - ")
             kind, bits = _classify_for(tail, album, may_be_album=guess_album)
             kind = kind if kind in {"album", "guess"} else "other"
+        if kind == "other" and (opening := say.OPENS_VERSION.search(core)) and opening.start():
+            rest, tail, kind, bits = core[: opening.start()], core[opening.end() :], "version", _LIVE
+        if kind == "other" and bracket and artist and fuzz.token_set_ratio(words_of(tail), words_of(artist)) >= SAME_CREDIT:
+            kind = "credit"
         if kind == "credit":
             credits = f"{credits},{say.CREDIT_LEAD.sub('', tail)}".strip(",")
         elif kind == "version":
             markers |= bits
-            version = f"{words_of(tail)} {version}".strip()
+            version = f"{words_of(tail)} {version}".strip() if bits & ~_UNNAMED else version
         elif kind == "guess":
             album = album_found = tail
             guess_album = False
@@ -147,7 +156,7 @@ def _take_brackets_inside(core: str) -> tuple[str, int, str, str]:
         if kind == "other" or not core[: found.start()].strip():
             continue
         markers |= bits
-        if kind == "version":
+        if kind == "version" and bits & ~_UNNAMED:
             version.append(words_of(found[1]))
         elif kind == "credit":
             credits.append(say.CREDIT_LEAD.sub("", found[1].strip()))

@@ -36,7 +36,7 @@ NO_TITLE = frozenset(("untitled", "silence", "unknown", "no title", "data track"
 
 # Marker name -> words that reveal it. One of these inside a bracket or dash tail makes that tail a version.
 MARKERS: dict[str, str] = {
-    "live": r"(?:^|recorded |mtv |bbc |in concert,? ?)live\b|\blive (?:at|in|from|on|version|session|recording|acoustic|performance|edit|mix|medley|,|\d)"
+    "live": r"(?:^|recorded |mtv |bbc |in concert,? ?)live\b|^recorded (?:at|live|in|on)\b|\blive (?:at|in|from|on|version|session|recording|acoustic|performance|edit|mix|medley|,|\d)"
     r"|\blive$|\bin concert\b|\bunplugged\b|\bconcert version\b|\blive,",
     "remix": r"\bre-?mix(?:es|ed)?\b|\bmash-?up\b|\bbootleg\b|\brework(?:ed)?\b|\bre-?fix\b|\bvip\b|\b(?:club|dub|house|dance|trance|vocal|disco|chill|lounge|summer|night|dj|full|continuous|new|alternate|alternative|rough|early|single|original|short|long|rap|reggae|ambient|deep|piano|festival|video) mix\b|\bmix$|\bmix version\b|\bdub\b",
     "acoustic": r"\bacoustic\b|\bstripped(?: down)?\b|\bacustic[ao]\b|\bakustik\b|\bacoustique\b",
@@ -45,7 +45,7 @@ MARKERS: dict[str, str] = {
     "demo": r"\bdemos?\b|\brough cut\b|\bwork tape\b",
     "remaster": r"\bre-?master(?:ed|izado|isiert)?\b|\bdigital master\b",
     "edit": r"\b(?:radio|single|video|short|club|original|7\"?|7''|clean|tv|extended|dub|album) edit\b|\bedit$|\bradio (?:version|mix|cut)\b|\bedited(?: version)?\b|\bshort version\b",
-    "extended": r"\bextended\b|\blong version\b|\b12\"|\b12''|\b12 ?inch\b|\bmaxi\b|\bfull[- ]length\b",
+    "extended": r"\bextended\b|\blong version\b|\b12\"|\b12''|\b12 ?inch\b|\bmaxi\b",
     "cover": r"\bcover(?:ed)?(?: version)?$|\btribute to\b|\bcover of\b|\boriginally (?:performed )?by\b",
     "alternate": r"\b(?:alternate|alternative|alt) (?:take|version|ending|lyrics)\b|\btake \d+\b|\bout-?take\b|\bearly version\b|\brehearsal\b|\bsession(?:s)?\b",
     "rerecorded": r"\bre-?record(?:ed|ing)\b|\bnew recording\b|'s version\b|\bre-?visited\b",
@@ -74,7 +74,7 @@ SURE_VERSION = re.compile(
 NEUTRAL = re.compile(
     r"\b(?:album|single|original|main|lp|ep|standard|stereo|us|uk|japan(?:ese)?|international|soundtrack|studio|full|"
     r"deluxe|special|anniversary|collector'?s?|limited|bonus|expanded|legacy|digital|new|\d{4}) "
-    r"(?:version|edition|release|mix|track|single|recording)\b|\bbonus(?: tracks?)?\b|\bstereo(?: mix)?\b|\balbum\b$|"
+    r"(?:version|edition|release|mix|track|single|recording)\b|\bbonus(?: tracks?)?\b|\bstereo(?: mix)?\b|\bfull[- ]length\b|\balbum\b$|"
     r"^(?:single|original|deluxe|version|bonus|b-?side|a-?side|(?:19|20)\d\d)$|\bdigital booklet\b|\bvideo\b$|"
     r"^from (?:the )?.*|\bsoundtrack\b|\bmotion picture\b|\btheme from\b|\bofficial\b"
 )
@@ -109,13 +109,15 @@ TELLING = frozenset(
     re.findall(
         r"[a-z0-9]+",
         """live recorded concert unplugged remix remixes remixed re mashup mash bootleg rework reworked refix vip mix dub
-        acoustic stripped acustica acustico akustik acoustique instrumental backing instr karaoke sing singalong vocal style demo
-        demos rough work remaster remastered remasterizado remasterisiert master edit radio edited short extended long 12 inch
-        maxi full length cover covered tribute originally performed alternate alternative alt take outtake out early rehearsal
-        session sessions rerecorded rerecording recording version visited revisited cappella capella acappella acapella orchestral symphonic
-        piano string strings quartet sped slowed nightcore 8d reprise intro outro interlude skit espanol mono stereo explicit
-        dirty uncensored clean censored album single original main lp ep standard edition release track deluxe special
-        anniversary bonus expanded b side a bside aside digital booklet video from soundtrack motion theme official
-        feat ft featuring with duet avec con mit edition 7""",
+        acoustic stripped acustica acustico akustik acoustique instrumental backing instr karaoke sing singalong vocal style
+        demo demos rough work remaster remastered remasterizado remasterisiert master edit radio edited short extended long
+        12 inch maxi full length cover covered tribute originally performed alternate alternative alt take outtake out early
+        rehearsal session sessions rerecorded rerecording recording version visited revisited cappella capella acappella
+        acapella orchestral symphonic piano string strings quartet sped slowed nightcore 8d reprise intro outro interlude
+        skit espanol mono stereo explicit dirty uncensored clean censored album single original main lp ep standard edition
+        release track deluxe special anniversary bonus expanded b side a bside aside digital booklet video from soundtrack
+        motion theme official feat ft featuring with duet avec con mit 7""",
     )
 ) | frozenset(str(year) for year in range(1900, 2100))
+# A dash behind which everything is about the take: "Live at the Apollo, New York - June 1962".
+OPENS_VERSION = re.compile(r" - (?=(?:recorded )?live\b|recorded (?:at|live)\b)")
