@@ -24,6 +24,7 @@ from library.models import (
     PlaylistEntry,
     Track,
 )
+from library.reconciliation import report_lines
 
 # Formats are offered from this many of the newest tracks: reading all of a million for a filter would be slow.
 FORMATS_FROM_NEWEST = 2_000
@@ -72,6 +73,10 @@ class SourceFilter(admin.SimpleListFilter):
         imports = LibraryImport.objects.filter(is_catalog=False, is_dry_run=False)
         sources = imports.order_by("source").values_list("source", flat=True).distinct()
         return [(source, source) for source in sources]
+
+    def has_output(self) -> bool:
+        """Filter even by a name that is not offered, rather than showing everything under it."""
+        return bool(self.lookup_choices or self.value())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(source=self.value()) if self.value() else queryset
@@ -349,8 +354,9 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
         return pages.number(row.skipped_count)
 
     @admin.display(description="report")
-    def report_text(self, row: LibraryImport) -> SafeString:
-        return pages.json_text(row.report)
+    def report_text(self, row: LibraryImport) -> str | SafeString:
+        """Show the report in the words the import printed."""
+        return format_html('<pre class="json">{}</pre>', "\n".join(report_lines(row))) if row.report else pages.UNKNOWN
 
     @admin.display(description="options")
     def options_text(self, row: LibraryImport) -> SafeString:

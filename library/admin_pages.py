@@ -67,22 +67,23 @@ class CalmAdmin(AnyModelAdmin):
         context = {"title": name[:1].upper() + name[1:], "empty_message": self.empty_message}
         return super().changelist_view(request, context | (extra_context or {}))
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Head the page of a row with the row's own name."""
+        if original := context.get("original"):
+            context.update({"title": str(original), "subtitle": None})
+            context.update(self.page_context(request, original))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Return what a page of its own needs; the plain one lists the fields."""
+        return {}
+
 
 class ReadOnlyAdmin(CalmAdmin):
     """Rows that only the machine writes: to be read, found and filtered."""
 
     actions: Any = None
     change_form_template = "admin/record.html"
-
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Head the page with the row's own name: there is nothing to change about it."""
-        context.update({"title": str(context["original"]), "subtitle": None})
-        context.update(self.page_context(request, context["original"]))
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """Return what a page of its own needs; the plain one lists the fields."""
-        return {}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -191,9 +191,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         analysis = self.get_queryset(request).filter(pk=analysis_id).first()
         if analysis is None:
             raise Http404("There is no such analysis.")
-        response = JsonResponse(progress_values(analysis, timezone.now()))
-        response["Cache-Control"] = "no-store"
-        return response
+        return JsonResponse(progress_values(analysis, timezone.now()))
 
     def run_view(self, request: HttpRequest) -> HttpResponseBase:
         """Show the form and queue what it asks for; the work itself is a worker's."""

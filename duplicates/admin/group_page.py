@@ -172,14 +172,14 @@ def _rows(members: list[Member]) -> list[tuple[str, list[Cell]]]:
         values = [read(member) for member in members]
         if all(show(value) == pages.UNKNOWN for value in values):
             continue
-        keeper = values[0]
-        rows.append((name, [_cell(name, value, keeper, show) for value in values]))
+        rows.append((name, [_cell(name, value, values[0], show) for value in values]))
     return rows
 
 
 def _cell(name: str, value: Any, keeper: Any, show: Callable[[Any], str]) -> Cell:
+    """Compare what is seen: two lengths a few milliseconds apart are no difference to a person."""
     text = show(value)
-    differs = value != keeper and text != pages.UNKNOWN
+    differs = text not in (show(keeper), pages.UNKNOWN)
     remark = _apart(value, keeper) if name == "Length" and differs and keeper is not None else ""
     return Cell(text, differs, remark)
 

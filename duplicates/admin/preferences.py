@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from duplicates.admin.shared import person
 from duplicates.models import DuplicatePreferences
@@ -26,11 +27,12 @@ class PreferencesAdmin(pages.CalmAdmin):
         rows: QuerySet[Any] = super().get_queryset(request).select_related("user")
         return rows if request.user.is_superuser else rows.filter(user_id=person(request).pk)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """One row a person."""
-        if not super().has_add_permission(request):
-            return False
-        return not DuplicatePreferences.objects.filter(user_id=person(request).pk).exists()
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Lead to the row one already has; a permission check would ask for it on every page of the site."""
+        own = DuplicatePreferences.objects.filter(user_id=person(request).pk).first()
+        if own is None:
+            return super().add_view(request, *args, **kwargs)
+        return HttpResponseRedirect(reverse("admin:duplicates_duplicatepreferences_change", args=[own.pk]))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make a new row the property of its author."""

@@ -24,7 +24,7 @@ def progress_values(analysis: DuplicateAnalysisResult, now: datetime) -> dict[st
         "phase": analysis.phase,
         "message": _message(analysis, stored),
         "tracks_text": _tracks(stored),
-        "groups_text": _groups(stored.get("groups_found", 0)),
+        "groups_text": _groups(stored["groups_found"]) if stored.get("groups_found") else "",
         "time_left_text": _time_left(stored.get("estimated_seconds_remaining")),
         "needs_worker": analysis.status == AnalysisStatus.QUEUED and seems_unattended(analysis.created_at, now=now),
         "worker_command": WORKER_COMMAND,

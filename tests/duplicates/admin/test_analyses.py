@@ -1,0 +1,364 @@
+"""The pages of analyses: who sees which, what one may start, and how a run is followed."""
+
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from duplicates.choices import AnalysisStatus, ExportStatus, Trigger
+from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
+from duplicates.services import lifecycle
+from duplicates.services.progress import AnalysisProgress
+from tests.duplicates.admin.conftest import signed_in
+from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+LIST = "admin:duplicates_duplicateanalysisresult_changelist"
+PAGE = "admin:duplicates_duplicateanalysisresult_change"
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch) -> list[uuid.UUID]:
+    """Nobody works in these tests: the queue only notes whom it would have woken."""
+    woken: list[uuid.UUID] = []
+    monkeypatch.setattr("duplicates.admin.analyses.enqueue_analysis", woken.append)
+    monkeypatch.setattr("duplicates.admin.analyses.enqueue_export", woken.append)
+    return woken
+
+
+def page(analysis: DuplicateAnalysisResult) -> str:
+    return reverse(PAGE, args=[analysis.pk])
+
+
+def do(client: Client, action: str, *analyses: DuplicateAnalysisResult) -> Any:
+    """Choose an action for some rows of the list."""
+    chosen = {"action": action, "_selected_action": [str(analysis.pk) for analysis in analyses]}
+    return client.post(reverse(LIST), chosen, follow=True)
+
+
+def press(client: Client, action: str, analysis: DuplicateAnalysisResult) -> Any:
+    """Press a button on the page of one analysis."""
+    pressed = {"CHANGE_FORM-action": action, "_selected_action": str(analysis.pk)}
+    return client.post(page(analysis), pressed, follow=True)
+
+
+def messages_of(response: HttpResponse) -> list[str]:
+    return [str(message) for message in response.context["messages"]]
+
+
+def running(user: User | None = None, **progress: Any) -> DuplicateAnalysisResult:
+    """Make an analysis that a worker holds."""
+    return AnalysisFactory(
+        user=user,
+        status=AnalysisStatus.RUNNING,
+        lease_token=uuid.uuid4(),
+        lease_until=timezone.now() + timedelta(seconds=30),
+        phase="analyzing_similarities",
+        progress=AnalysisProgress("", "running", **progress).as_json(),
+        completed_at=None,
+    )
+
+
+class TestWhoSeesWhich:
+    def test_staff_see_their_own_and_the_systems(self, colleague: User) -> None:
+        AnalysisFactory(user=colleague, search_term="mine")
+        AnalysisFactory(search_term="the system's")
+        AnalysisFactory(user=UserFactory(), search_term="foreign")
+
+        shown = signed_in(colleague).get(reverse(LIST)).content.decode()
+
+        assert "mine" in shown
+        assert "the system" in shown
+        assert "foreign" not in shown
+
+    def test_with_the_permission_everybodys_are_seen(self, overseer: User) -> None:
+        AnalysisFactory(user=UserFactory(), search_term="foreign")
+
+        assert "foreign" in signed_in(overseer).get(reverse(LIST)).content.decode()
+
+    def test_a_foreign_page_is_as_good_as_none(self, colleague: User) -> None:
+        foreign = AnalysisFactory(user=UserFactory())
+
+        response = signed_in(colleague).get(page(foreign))
+
+        assert response.status_code == 302
+        assert response.url == reverse("admin:index")
+
+    def test_foreign_progress_is_not_found(self, colleague: User) -> None:
+        foreign = running(user=UserFactory())
+
+        response = signed_in(colleague).get(reverse("admin:duplicates_analysis_progress", args=[foreign.pk]))
+
+        assert response.status_code == 404
+
+    def test_a_foreign_analysis_cannot_be_cancelled_by_naming_it(self, colleague: User) -> None:
+        foreign = running(user=UserFactory())
+
+        do(signed_in(colleague), "cancel", foreign)
+
+        foreign.refresh_from_db()
+        assert not foreign.cancel_requested
+
+
+class TestList:
+    def test_the_number_of_queries_does_not_grow_with_the_rows(
+        self, colleague: User, django_assert_num_queries: Any
+    ) -> None:
+        client = signed_in(colleague)
+        AnalysisFactory(user=colleague)
+        with django_assert_num_queries(6):
+            client.get(reverse(LIST))
+
+        AnalysisFactory.create_batch(15, user=colleague)
+        with django_assert_num_queries(6):
+            client.get(reverse(LIST))
+
+    def test_an_empty_list_says_how_to_start(self, colleague: User) -> None:
+        assert "No analysis yet. Start one" in signed_in(colleague).get(reverse(LIST)).content.decode()
+
+    def test_an_old_result_is_called_stale(self, colleague: User) -> None:
+        AnalysisFactory(created_at=timezone.now() - timedelta(days=3))
+
+        shown = signed_in(colleague).get(reverse(LIST)).content.decode()
+
+        assert "3 days ago" in shown.replace("\xa0", " ")
+        assert '<span class="badge badge-bad">Stale</span>' in shown
+
+
+class TestPage:
+    def test_it_takes_few_queries_however_many_groups(self, colleague: User, django_assert_num_queries: Any) -> None:
+        client, analysis = signed_in(colleague), AnalysisFactory(user=colleague)
+        GroupFactory(analysis=analysis)
+        client.get(page(analysis))  # the first request fills Django's memory of content types
+        with django_assert_num_queries(9):
+            client.get(page(analysis))
+
+        GroupFactory.create_batch(12, analysis=analysis)
+        with django_assert_num_queries(9):
+            client.get(page(analysis))
+
+    def test_it_links_to_its_groups(self, colleague: User) -> None:
+        analysis = AnalysisFactory()
+
+        shown = signed_in(colleague).get(page(analysis)).content.decode()
+
+        assert f"{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}?analysis={analysis.pk}" in shown
+
+    def test_a_failure_shows_its_sentence_its_code_and_retry(self, colleague: User) -> None:
+        failed = AnalysisFactory(
+            status=AnalysisStatus.FAILED, error_code="ANALYSIS_TIMEOUT", error_message="It took too long."
+        )
+
+        shown = signed_in(colleague).get(page(failed)).content.decode()
+
+        assert "It took too long." in shown
+        assert "ANALYSIS_TIMEOUT" in shown
+        assert "Retry" in shown
+
+    def test_a_refresh_under_way_disables_the_button_and_shows_its_percent(self, colleague: User) -> None:
+        analysis = AnalysisFactory(user=colleague)
+        refresh = running(user=colleague, percentage=42.0)
+        DuplicateAnalysisResult.objects.filter(pk=refresh.pk).update(
+            parameters_fingerprint=analysis.parameters_fingerprint
+        )
+
+        shown = " ".join(signed_in(colleague).get(page(analysis)).content.decode().split())
+
+        assert 'value="refresh" disabled>Refresh 42 %</button>' in shown
+        assert page(refresh) in shown
+
+    def test_no_page_carries_inline_styles_or_scripts(self, colleague: User) -> None:
+        shown = signed_in(colleague).get(page(running(percentage=42.0))).content.decode()
+
+        assert "style=" not in shown
+        assert "<script>" not in shown
+
+
+class TestProgress:
+    def test_a_running_analysis_says_where_it_is(self, colleague: User) -> None:
+        analysis = running(
+            percentage=42.3,
+            message="Comparing tracks",
+            tracks_processed=23_412,
+            total_tracks=60_000,
+            groups_found=310,
+            estimated_seconds_remaining=75,
+        )
+
+        response = signed_in(colleague).get(reverse("admin:duplicates_analysis_progress", args=[analysis.pk]))
+        values = json.loads(response.content)
+
+        assert values["percentage"] == 42.3
+        assert values["tracks_text"] == "23,412 of 60,000 tracks in this step"
+        assert values["time_left_text"] == "about 1 min 15 s left"
+        assert values["is_active"] is True
+        assert "no-store" in response["Cache-Control"]
+
+    def test_the_page_shows_the_same_without_a_script(self, colleague: User) -> None:
+        analysis = running(percentage=42.3, message="Comparing tracks")
+
+        shown = signed_in(colleague).get(page(analysis)).content.decode()
+
+        assert 'max="100" value="42.3"' in shown
+        assert "Comparing tracks" in shown
+
+    def test_a_finished_analysis_ends_the_polling(self, colleague: User) -> None:
+        analysis = AnalysisFactory()
+
+        response = signed_in(colleague).get(reverse("admin:duplicates_analysis_progress", args=[analysis.pk]))
+
+        assert json.loads(response.content)["is_active"] is False
+
+    @pytest.mark.parametrize(
+        ("queued_seconds_ago", "somebody_works", "needs_worker"),
+        [
+            pytest.param(60, False, True, id="waited long and nobody works"),
+            pytest.param(1, False, False, id="only just queued"),
+            pytest.param(60, True, False, id="a worker is busy"),
+        ],
+    )
+    def test_a_queue_without_worker_names_the_command(
+        self, colleague: User, queued_seconds_ago: int, somebody_works: bool, needs_worker: bool
+    ) -> None:
+        created_at = timezone.now() - timedelta(seconds=queued_seconds_ago)
+        analysis = AnalysisFactory(status=AnalysisStatus.QUEUED, created_at=created_at, started_at=None)
+        if somebody_works:
+            running()
+
+        response = signed_in(colleague).get(reverse("admin:duplicates_analysis_progress", args=[analysis.pk]))
+        values = json.loads(response.content)
+
+        assert values["needs_worker"] is needs_worker
+        assert values["worker_command"] == "uv run manage.py db_worker"
+
+
+class TestActions:
+    def test_refresh_counts_what_it_queued_and_what_was_running(
+        self, colleague: User, queue: list[uuid.UUID], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        analyses = AnalysisFactory.create_batch(3, user=colleague)
+        lifecycle.queue_refresh(analyses[0], actor=colleague, now=timezone.now())
+
+        with django_capture_on_commit_callbacks(execute=True):
+            response = do(signed_in(colleague), "refresh", *analyses)
+
+        assert messages_of(response) == ["Queued 2 refreshes; 1 was already running."]
+        assert len(queue) == 2
+
+    def test_refresh_on_the_page_leads_to_the_new_run(self, colleague: User) -> None:
+        analysis = AnalysisFactory(user=colleague)
+
+        response = press(signed_in(colleague), "refresh", analysis)
+
+        successor = DuplicateAnalysisResult.objects.get(predecessor=analysis)
+        assert response.redirect_chain == [(page(successor), 302)]
+        assert successor.parameters == analysis.parameters
+
+    def test_an_export_is_queued_and_never_written_in_the_request(
+        self, colleague: User, queue: list[uuid.UUID], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        analysis = AnalysisFactory(user=colleague)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            response = press(signed_in(colleague), "export_csv", analysis)
+
+        export = DuplicateAnalysisExport.objects.get()
+        assert (export.status, export.format, queue) == (ExportStatus.PENDING, "csv", [export.pk])
+        assert messages_of(response)[0] == "Queued 1 export."
+
+    def test_what_has_no_result_is_not_exported_and_says_so(self, colleague: User) -> None:
+        response = do(signed_in(colleague), "export_json", running(user=colleague))
+
+        assert not DuplicateAnalysisExport.objects.exists()
+        assert "is running" in messages_of(response)[0]
+
+    def test_cancel_asks_a_running_one_to_stop(self, colleague: User) -> None:
+        analysis = running(user=colleague)
+
+        response = press(signed_in(colleague), "cancel", analysis)
+
+        analysis.refresh_from_db()
+        assert analysis.cancel_requested
+        assert messages_of(response) == ["Cancelled 1 analysis."]
+
+    @pytest.mark.parametrize("action", ["refresh", "export_json", "export_csv", "cancel"])
+    def test_what_one_may_not_do_is_neither_shown_nor_done(self, viewer: User, action: str) -> None:
+        analysis = running() if action == "cancel" else AnalysisFactory()
+        client = signed_in(viewer)
+
+        shown = client.get(page(analysis)).content.decode()
+        press(client, action, analysis)
+        do(client, action, analysis)
+
+        assert f'value="{action}"' not in shown
+        assert not AuditRecord.objects.exists()
+
+    def test_analyses_are_not_added_changed_or_deleted_by_hand(self, admin_client: Client) -> None:
+        analysis = AnalysisFactory()
+
+        assert admin_client.get(reverse("admin:duplicates_duplicateanalysisresult_add")).status_code == 403
+        assert admin_client.post(page(analysis), {"status": "failed"}).status_code == 403
+        deletion = reverse("admin:duplicates_duplicateanalysisresult_delete", args=[analysis.pk])
+        assert admin_client.post(deletion, {"post": "yes"}).status_code == 403
+
+
+class TestRun:
+    URL = "admin:duplicates_run_analysis"
+    ANSWERS = {
+        "preset": "release",
+        "search": "moon",
+        "min_confidence": "90",
+        "sort_by": "artist",
+        "fold_remasters": "on",
+    }
+
+    def test_the_form_queues_what_it_says(
+        self, colleague: User, queue: list[uuid.UUID], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            signed_in(colleague).post(reverse(self.URL), {**self.ANSWERS, "ignored_fields": ["isrc"]})
+
+        analysis = DuplicateAnalysisResult.objects.get()
+        assert (analysis.preset, analysis.search_term, analysis.min_confidence) == ("release", "moon", 0.9)
+        assert (analysis.user, analysis.trigger, analysis.status) == (colleague, Trigger.ADMIN, AnalysisStatus.QUEUED)
+        assert analysis.parameters["ignored_fields"] == ["isrc"]
+        assert queue == [analysis.pk]
+
+    def test_an_equal_run_is_shown_instead_of_doubled(self, colleague: User) -> None:
+        client = signed_in(colleague)
+        client.post(reverse(self.URL), self.ANSWERS)
+
+        response = client.post(reverse(self.URL), self.ANSWERS, follow=True)
+
+        assert DuplicateAnalysisResult.objects.count() == 1
+        assert "An equal analysis is already queued. Here it is." in messages_of(response)
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            pytest.param("min_confidence", "101", id="more than certain"),
+            pytest.param("preset", "nonsense", id="unknown preset"),
+            pytest.param("search", "x" * 201, id="search too long"),
+            pytest.param("ignored_fields", "shoe_size", id="unknown field"),
+        ],
+    )
+    def test_a_wrong_answer_is_marked_and_queues_nothing(self, colleague: User, field: str, value: str) -> None:
+        response = signed_in(colleague).post(reverse(self.URL), self.ANSWERS | {field: value})
+
+        assert field in response.context["form"].errors
+        assert not DuplicateAnalysisResult.objects.exists()
+
+    def test_without_the_permission_there_is_no_button_and_no_form(self, viewer: User) -> None:
+        client = signed_in(viewer)
+
+        assert reverse(self.URL) not in client.get(reverse(LIST)).content.decode()
+        assert client.get(reverse(self.URL)).status_code == 403
+        assert client.post(reverse(self.URL), self.ANSWERS).status_code == 403

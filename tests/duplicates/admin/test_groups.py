@@ -1,0 +1,174 @@
+"""The list and the page of groups: one analysis at a time, members side by side, evidence in words."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from duplicates.choices import AnalysisStatus
+from duplicates.models import DuplicateAnalysisGroup, DuplicatePreferences
+from tests.duplicates.admin.conftest import signed_in
+from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+LIST = "admin:duplicates_duplicateanalysisgroup_changelist"
+MEMBERS = "admin:duplicates_duplicateanalysistrack_changelist"
+PAGE = "admin:duplicates_duplicateanalysisgroup_change"
+
+
+def page(group: DuplicateAnalysisGroup) -> str:
+    return reverse(PAGE, args=[group.pk])
+
+
+def shown(client: Client, address: str) -> str:
+    return " ".join(client.get(address).content.decode().split())
+
+
+class TestList:
+    @pytest.mark.parametrize(("name", "queries"), [(LIST, 10), (MEMBERS, 9)], ids=["groups", "members"])
+    def test_the_number_of_queries_does_not_grow_with_the_rows(
+        self, colleague: User, django_assert_num_queries: Any, name: str, queries: int
+    ) -> None:
+        client, analysis = signed_in(colleague), AnalysisFactory()
+        GroupFactory(analysis=analysis)
+        with django_assert_num_queries(queries):
+            client.get(reverse(name))
+
+        GroupFactory.create_batch(15, analysis=analysis)
+        with django_assert_num_queries(queries):
+            client.get(reverse(name))
+
+    def test_it_shows_the_newest_analysis_unless_told_otherwise(self, colleague: User) -> None:
+        older = AnalysisFactory(created_at=timezone.now() - timezone.timedelta(days=1))
+        GroupFactory(analysis=older, title="Paper Moons")
+        GroupFactory(analysis=AnalysisFactory(), title="Copper Wire")
+        client = signed_in(colleague)
+
+        newest, chosen = shown(client, reverse(LIST)), shown(client, f"{reverse(LIST)}?analysis={older.pk}")
+
+        assert ("Copper Wire" in newest, "Paper Moons" in newest) == (True, False)
+        assert ("Copper Wire" in chosen, "Paper Moons" in chosen) == (False, True)
+
+    def test_groups_of_a_run_under_way_are_not_shown(self, colleague: User) -> None:
+        unfinished = AnalysisFactory(
+            status=AnalysisStatus.RUNNING, lease_token=uuid.uuid4(), lease_until=timezone.now()
+        )
+        group = GroupFactory(analysis=unfinished, title="Half written")
+
+        assert "Half written" not in shown(signed_in(colleague), f"{reverse(LIST)}?analysis={unfinished.pk}")
+        assert signed_in(colleague).get(page(group)).status_code == 302
+
+    @pytest.mark.parametrize("wanted", ["nonsense", "%00", str(uuid.uuid4())])
+    def test_an_unknown_analysis_in_the_address_is_an_empty_list(self, colleague: User, wanted: str) -> None:
+        GroupFactory(title="Copper Wire")
+
+        response = signed_in(colleague).get(f"{reverse(LIST)}?analysis={wanted}")
+
+        assert response.status_code == 200
+        assert "Copper Wire" not in response.content.decode()
+
+    @pytest.mark.parametrize(
+        ("band", "confidence"), [("very_high", 0.96), ("high", 0.92), ("medium", 0.85), ("low", 0.6)]
+    )
+    def test_bands_hold_what_their_limits_say(self, colleague: User, band: str, confidence: float) -> None:
+        analysis = AnalysisFactory()
+        for value in (0.96, 0.92, 0.85, 0.6):
+            GroupFactory(analysis=analysis, confidence=value, title=f"Song {value}")
+
+        page_of_band = shown(signed_in(colleague), f"{reverse(LIST)}?analysis={analysis.pk}&band={band}")
+
+        assert f"Song {confidence}" in page_of_band
+        assert page_of_band.count("Song 0.") == 1
+
+    def test_a_page_is_as_long_as_its_reader_likes(self, colleague: User) -> None:
+        analysis = AnalysisFactory()
+        GroupFactory.create_batch(8, analysis=analysis)
+        DuplicatePreferences.objects.create(user=colleague, groups_per_page=5)
+
+        response = signed_in(colleague).get(reverse(LIST))
+
+        assert len(response.context["cl"].result_list) == 5
+
+    def test_without_any_analysis_it_says_how_to_start(self, colleague: User) -> None:
+        assert "No analysis yet. Start one" in shown(signed_in(colleague), reverse(LIST))
+
+
+class TestVisibility:
+    @pytest.mark.parametrize("name", [LIST, MEMBERS], ids=["groups", "members"])
+    def test_foreign_rows_are_not_listed(self, colleague: User, name: str) -> None:
+        foreign = GroupFactory(analysis__user=UserFactory(), title="Secret")
+
+        assert "Secret" not in shown(signed_in(colleague), f"{reverse(name)}?analysis={foreign.analysis_id}")
+
+    def test_foreign_pages_are_as_good_as_none(self, colleague: User) -> None:
+        foreign = GroupFactory(analysis__user=UserFactory())
+        member = foreign.members.first()
+        assert member is not None
+
+        of_member = reverse("admin:duplicates_duplicateanalysistrack_change", args=[member.pk])
+        answers = [signed_in(colleague).get(address) for address in (page(foreign), of_member)]
+
+        assert [(answer.status_code, answer.url) for answer in answers] == [(302, reverse("admin:index"))] * 2
+
+
+class TestPage:
+    def test_the_keeper_comes_first_and_differences_are_marked(self, colleague: User) -> None:
+        group = GroupFactory()
+        keeper, other = group.members.order_by("position")
+        type(other).objects.filter(pk=other.pk).update(title="Harbour Lights (Remastered)", duration_ms=217_000)
+
+        text = shown(signed_in(colleague), page(group))
+
+        assert text.index(f"Track {keeper.track_id}") < text.index(f"Track {other.track_id}")
+        assert '<td class="differs">Harbour Lights (Remastered)</td>' in text
+        assert '3:37 <span class="aside">+2.0 s</span>' in text
+        assert "<td>The Quiet Tide</td>" in text
+
+    def test_evidence_is_told_in_words(self, colleague: User) -> None:
+        from duplicates.engine.levels import COMPARISONS  # noqa: PLC0415 (the engine is loaded by this test only)
+        from duplicates.engine.settings import Preset  # noqa: PLC0415
+        from duplicates.engine.shipped import shipped_model  # noqa: PLC0415
+
+        title = COMPARISONS[0]
+        level = title.levels.index("equal")
+        group = GroupFactory(
+            analysis__learnt_tables=shipped_model(Preset.RECORDING).to_bytes(), members__evidence=level
+        )
+
+        text = shown(signed_in(colleague), page(group))
+
+        assert f"{title.name.capitalize()} <em>equal</em>" in text
+
+    def test_evidence_of_another_engine_does_no_harm(self, colleague: User) -> None:
+        group = GroupFactory(analysis__learnt_tables=b"{}")
+
+        assert "Not kept by this analysis" in shown(signed_in(colleague), page(group))
+
+    def test_it_leads_to_the_groups_before_and_after(self, colleague: User) -> None:
+        analysis = AnalysisFactory()
+        first, second, third = (GroupFactory(analysis=analysis, position=place) for place in (1, 2, 3))
+        client = signed_in(colleague)
+
+        middle, end = client.get(page(second)), client.get(page(third))
+
+        assert (middle.context["previous_group"], middle.context["next_group"]) == (first, third)
+        assert (end.context["previous_group"], end.context["next_group"]) == (second, None)
+
+    def test_it_takes_few_queries_however_many_members(self, colleague: User, django_assert_num_queries: Any) -> None:
+        client = signed_in(colleague)
+        small, large = GroupFactory(member_count=2), GroupFactory(member_count=20)
+        client.get(page(small))  # the first request fills Django's memory of content types
+
+        for group in (small, large):
+            with django_assert_num_queries(7):
+                client.get(page(group))
+
+    def test_a_member_without_direct_match_is_pointed_out(self, colleague: User) -> None:
+        group = GroupFactory(members__matches_keeper=False)
+
+        assert "Only through other members" in shown(signed_in(colleague), page(group))

@@ -1,0 +1,95 @@
+"""The audit trail, decisions and preferences: read-only for all but one's own preferences."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from duplicates.models import AuditRecord, DuplicatePreferences, NotDuplicate
+from duplicates.services import audit
+from tests.duplicates.admin.conftest import signed_in
+from tests.duplicates.factories import AnalysisFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+AUDIT = "admin:duplicates_auditrecord_changelist"
+PREFERENCES = "admin:duplicates_duplicatepreferences"
+
+
+def note(action: str, actor: User | None = None) -> AuditRecord:
+    return audit.record(action, actor=actor, now=timezone.now(), subject=AnalysisFactory())
+
+
+class TestAuditTrail:
+    def test_the_number_of_queries_does_not_grow_with_the_rows(
+        self, colleague: User, django_assert_num_queries: Any
+    ) -> None:
+        client = signed_in(colleague)
+        note("analysis.queued", colleague)
+        with django_assert_num_queries(7):
+            client.get(reverse(AUDIT))
+
+        for _ in range(15):
+            note("analysis.queued", colleague)
+        with django_assert_num_queries(7):
+            client.get(reverse(AUDIT))
+
+    def test_what_others_did_is_for_those_who_may_see_everybodys(self, colleague: User, overseer: User) -> None:
+        record = note("analysis.refreshed_by_somebody", UserFactory())
+        address = reverse("admin:duplicates_auditrecord_change", args=[record.pk])
+
+        assert record.action not in signed_in(colleague).get(reverse(AUDIT)).content.decode()
+        assert signed_in(colleague).get(address).status_code == 302
+        assert signed_in(overseer).get(address).status_code == 200
+
+    def test_not_even_a_superuser_edits_it(self, admin_client: Client) -> None:
+        record = note("analysis.queued")
+        for place in ("change", "delete"):
+            address = reverse(f"admin:duplicates_auditrecord_{place}", args=[record.pk])
+            assert admin_client.post(address, {"post": "yes", "action": "nothing.happened"}).status_code == 403
+
+
+class TestDecisions:
+    def test_both_tracks_and_the_state_are_shown(self, admin_client: Client) -> None:
+        NotDuplicate.objects.create(
+            left_key="a" * 64,
+            right_key="b" * 64,
+            left_label="Harbour Lights",
+            right_label="Harbour Lights (Live)",
+            created_at=timezone.now(),
+        )
+
+        shown = admin_client.get(reverse("admin:duplicates_notduplicate_changelist")).content.decode()
+
+        assert "Harbour Lights (Live)" in shown
+        assert "In force" in shown
+
+
+class TestPreferences:
+    @pytest.fixture
+    def person(self, db: None) -> User:
+        names = ("add", "change", "view")
+        return UserFactory(permissions=[f"duplicates.{name}_duplicatepreferences" for name in names])
+
+    def test_a_new_row_belongs_to_its_author(self, person: User) -> None:
+        answers = {"default_preset": "song", "export_format": "csv", "groups_per_page": "100"}
+
+        signed_in(person).post(reverse(f"{PREFERENCES}_add"), answers)
+
+        assert DuplicatePreferences.objects.get(user=person).default_preset == "song"
+
+    def test_whoever_has_a_row_is_led_to_it(self, person: User) -> None:
+        own = DuplicatePreferences.objects.create(user=person)
+
+        response = signed_in(person).post(reverse(f"{PREFERENCES}_add"), {"default_preset": "song"})
+
+        assert response.url == reverse(f"{PREFERENCES}_change", args=[own.pk])
+        assert DuplicatePreferences.objects.count() == 1
+
+    def test_others_preferences_cannot_be_opened(self, person: User) -> None:
+        foreign = DuplicatePreferences.objects.create(user=UserFactory())
+
+        assert signed_in(person).get(reverse(f"{PREFERENCES}_change", args=[foreign.pk])).status_code == 302

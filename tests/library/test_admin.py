@@ -1,0 +1,165 @@
+"""The library in the admin: lists that stay cheap, tracks that may be corrected, records that may not."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from library.admin_pages import CappedPaginator, duration, length, percent
+from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, PlaylistEntry, Track
+
+pytestmark = pytest.mark.django_db
+
+
+def make_track(number: int, **fields: Any) -> Track:
+    fields = {"title": f"Song {number}", "artist": "The Quiet Tide", "duration_ms": 215_000} | fields
+    return Track.objects.create(source="test", source_track_id=str(number), **fields)
+
+
+def make_import(number: int) -> None:
+    LibraryImport.objects.create(source="test", format="csv", file_name=f"{number}.csv", started_at=timezone.now())
+
+
+def make_playlist(number: int) -> None:
+    playlist = Playlist.objects.create(source="test", source_playlist_id=str(number), name=f"List {number}")
+    PlaylistEntry.objects.create(playlist=playlist, track=make_track(number), position=0)
+
+
+def make_itunes(number: int) -> None:
+    ITunesTrack.objects.create(persistent_id=f"{number:016X}", catalog="test", title=f"Song {number}")
+
+
+@pytest.mark.parametrize(
+    ("model", "make", "queries"),
+    [
+        pytest.param("track", make_track, 6, id="tracks"),
+        pytest.param("librarychange", make_track, 4, id="changes"),
+        pytest.param("libraryimport", make_import, 5, id="imports"),
+        pytest.param("playlist", make_playlist, 5, id="playlists"),
+        pytest.param("itunestrack", make_itunes, 5, id="iTunes catalogue"),
+    ],
+)
+def test_a_list_takes_the_same_queries_for_one_row_and_for_many(
+    admin_client: Client, django_assert_num_queries: Any, model: str, make: Any, queries: int
+) -> None:
+    address = reverse(f"admin:library_{model}_changelist")
+    make(1)
+    with django_assert_num_queries(queries):
+        admin_client.get(address)
+
+    for number in range(2, 12):
+        make(number)
+    with django_assert_num_queries(queries):
+        admin_client.get(address)
+
+
+@pytest.mark.parametrize("model", ["track", "librarychange", "libraryimport", "playlist", "itunestrack"])
+def test_an_empty_list_says_what_to_do(admin_client: Client, model: str) -> None:
+    shown = admin_client.get(reverse(f"admin:library_{model}_changelist")).content.decode()
+
+    assert 'class="empty"' in shown
+
+
+class TestTracks:
+    def test_an_edit_is_recorded_as_a_change_of_the_library(self, admin_client: Client) -> None:
+        track = make_track(1)
+        before = LibraryChange.objects.count()
+        address = reverse("admin:library_track_change", args=[track.pk])
+        form = admin_client.get(address).context["adminform"].form
+        answers = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+        answers = {name: value for name, value in answers.items() if value is not None and value is not False}
+
+        response = admin_client.post(address, answers | {"title": "Harbour Lights"})
+
+        assert response.status_code == 302
+        assert Track.objects.get(pk=track.pk).title == "Harbour Lights"
+        assert LibraryChange.objects.count() == before + 1
+
+    def test_a_viewer_cannot_change_one(self, client: Client) -> None:
+        viewer = User.objects.create_user("viewer", is_staff=True)
+        viewer.user_permissions.add(Permission.objects.get(codename="view_track"))
+        client.force_login(viewer)
+
+        response = client.post(reverse("admin:library_track_change", args=[make_track(1).pk]), {"title": "New"})
+
+        assert response.status_code == 403
+
+    def test_where_a_file_lies_is_for_those_who_may_know(self, client: Client, admin_client: Client) -> None:
+        address = reverse("admin:library_track_change", args=[make_track(1, location="/private/song.mp3").pk])
+        viewer = User.objects.create_user("viewer", is_staff=True)
+        viewer.user_permissions.add(Permission.objects.get(codename="view_track"))
+        other = Client()
+        other.force_login(viewer)
+
+        assert "/private/song.mp3" in admin_client.get(address).content.decode()
+        assert "/private/song.mp3" not in other.get(address).content.decode()
+
+    @pytest.mark.parametrize("place", ["add", "delete"])
+    def test_tracks_neither_come_nor_go_by_hand(self, admin_client: Client, place: str) -> None:
+        number = [] if place == "add" else [make_track(1).pk]
+
+        assert admin_client.get(reverse(f"admin:library_track_{place}", args=number)).status_code == 403
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            pytest.param("quarantine=yes", {"Gone"}, id="in quarantine"),
+            pytest.param("quarantine=no", {"Here", "Cloudy"}, id="in the library"),
+            pytest.param("availability__exact=cloud", {"Cloudy"}, id="cloud only"),
+            pytest.param("format=FLAC", {"Here"}, id="one format"),
+            pytest.param("q=cloud", {"Cloudy"}, id="search"),
+            pytest.param("source=elsewhere", set(), id="another source"),
+        ],
+    )
+    def test_filters_narrow_the_list(self, admin_client: Client, query: str, found: set[str]) -> None:
+        make_track(1, title="Here", format="FLAC")
+        make_track(2, title="Cloudy", availability="cloud")
+        make_track(3, title="Gone", quarantined_at=timezone.now())
+
+        response = admin_client.get(f"{reverse('admin:library_track_changelist')}?{query}")
+
+        assert {track.title for track in response.context["cl"].result_list} == found
+
+
+class TestCountsStayCheap:
+    def test_a_count_stops_at_the_cap(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(CappedPaginator, "cap", 3)
+        for number in range(5):
+            make_track(number)
+
+        paginator = CappedPaginator(Track.objects.order_by("pk"), 2)
+
+        assert (paginator.count, paginator.is_capped, paginator.num_pages) == (3, True, 2)
+
+    def test_the_list_says_that_there_are_more(self, admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(CappedPaginator, "cap", 3)
+        for number in range(5):
+            make_track(number)
+
+        shown = admin_client.get(reverse("admin:library_track_changelist")).content.decode()
+
+        assert "The first 3 tracks. Search or filter to see others." in " ".join(shown.split())
+
+
+class TestValuesAsPeopleReadThem:
+    @pytest.mark.parametrize(
+        ("milliseconds", "text"),
+        [(None, "–"), (0, "0:00"), (59_600, "1:00"), (225_000, "3:45"), (3_723_000, "1:02:03")],
+    )
+    def test_lengths(self, milliseconds: int | None, text: str) -> None:
+        assert length(milliseconds) == text
+
+    @pytest.mark.parametrize(
+        ("share", "text"), [(None, "–"), (0, "0 %"), (0.9731, "97.3 %"), (0.99999, "99.9 %"), (1.0, "100 %")]
+    )
+    def test_shares_never_round_up_to_certainty(self, share: float | None, text: str) -> None:
+        assert percent(share) == text
+
+    @pytest.mark.parametrize(
+        ("seconds", "text"), [(None, "–"), (0.42, "0.4 s"), (12, "12 s"), (200, "3 min 20 s"), (3_900, "1 h 5 min")]
+    )
+    def test_durations(self, seconds: float | None, text: str) -> None:
+        assert duration(seconds) == text
