@@ -16,7 +16,8 @@ from duplicates.engine.features import features
 from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.normalise import Records
 
-POSTINGS_BUDGET = 300  # posting entries one record may read
+POSTINGS_BUDGET = 160  # posting entries one record may read, besides those of its rarest features
+ALWAYS_READ = 6  # bands of CAPS that cost nothing: a song owned five times must not use its budget up on its copies
 # Largest document frequency a record may read, chosen per record so that the budget holds.
 CAPS = np.array([2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256], np.int64)
 BEST = 10  # partners each record may name
@@ -110,8 +111,9 @@ def _within_budget(postings: Postings, count: int) -> tuple["sparse.csr_matrix",
     band = np.searchsorted(CAPS, np.arange(CAPS[-1] + 1)).astype(np.int64)[frequency]
     row = np.repeat(np.arange(count), np.diff(by_record.indptr))
     reading = np.bincount(row * len(CAPS) + band, frequency, minlength=count * len(CAPS)).reshape(count, len(CAPS))
+    free = reading[:, :ALWAYS_READ].sum(axis=1, keepdims=True)
     reading = reading.cumsum(axis=1)
-    allowed = (reading <= POSTINGS_BUDGET).sum(axis=1)
+    allowed = (reading - free <= POSTINGS_BUDGET).sum(axis=1)
     keep = band < allowed[row]
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=count))])
     asked = sparse.csr_matrix((by_record.data[keep], by_record.indices[keep], indptr), shape=by_record.shape)
@@ -139,13 +141,22 @@ def _best_partners(asked: "sparse.csr_matrix", postings: Postings, start: int, r
         | _titles_may_agree(records.letters[row], records.letters[partner])
         | _lengths_agree(records.duration_ms[row], records.duration_ms[partner])
     )
-    row, partner, share = row[keep], partner[keep], share[keep]
-    order = np.lexsort((partner, -share, row))
-    row, partner, share = row[order], partner[order], share[order]
-    first = np.searchsorted(row, row, side="left")
-    best = np.arange(len(row)) - first < BEST
-    row, partner, share = row[best], partner[best], share[best]
+    row, partner, share = _keep_best(row[keep], partner[keep], share[keep])
     return np.minimum(row, partner) * len(records) + np.maximum(row, partner), share
+
+
+def _keep_best(row: Ints, partner: Ints, share: Floats) -> tuple[Ints, Ints, Floats]:
+    """Keep the BEST partners of each row; equal shares go to the lower partner. `row` is ascending."""
+    if not len(row):
+        return row, partner, share
+    crowded = np.flatnonzero(np.bincount(row - row[0])[row - row[0]] > BEST)
+    if len(crowded):
+        order = crowded[np.lexsort((partner[crowded], -share[crowded], row[crowded]))]
+        place = np.arange(len(order)) - np.searchsorted(row[order], row[order], side="left")
+        keep = np.ones(len(row), np.bool_)
+        keep[order[place >= BEST]] = False
+        row, partner, share = row[keep], partner[keep], share[keep]
+    return row, partner, share
 
 
 def _titles_may_agree(left: Hashes, right: Hashes) -> npt.NDArray[np.bool_]:
@@ -163,8 +174,10 @@ def _lengths_agree(left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
 
 def _once(codes: Ints, shares: Floats, count: int) -> CandidatePairs:
     """Put each pair once, in order, with the larger of its two shares."""
-    order = np.lexsort((-shares, codes))
+    if not len(codes):
+        return CandidatePairs(codes, codes, shares)
+    order = np.argsort(codes, kind="stable")
     codes, shares = codes[order], shares[order]
-    once = np.concatenate([[True], codes[1:] != codes[:-1]]) if len(codes) else np.empty(0, np.bool_)
-    codes, shares = codes[once], shares[once]
+    first = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    codes, shares = codes[first], np.maximum.reduceat(shares, first)
     return CandidatePairs(codes // count, codes % count, shares)

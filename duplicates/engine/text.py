@@ -42,7 +42,7 @@ _ASCII_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]{}", b"abcdefghijkl
 _BREAKS = {code: " " for code in (*range(32), 0x7F, 0x85, 0x2028, 0x2029)}
 # Pairs of letters that no language writes but UTF-8 read by the wrong table produces.
 _GARBLED = re.compile("[\u00c2-\u00c6\u00ce-\u00d1\u00d8\u00d9\u00e0-\u00e9][\u0080-\u00bf\u201a-\u2122]|ï¿|\ufffd|â€")
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]")
+_CONTROL_BYTES = bytes((*range(10), *range(11, 32), 127))
 _IS_WORD = bytes(c if chr(c).isalnum() and c < 128 else (c if c >= 128 or c == 10 else 32) for c in range(256))
 
 
@@ -87,19 +87,26 @@ def fold(texts: list[str]) -> list[str]:
     if "&amp;" in joined or "&#" in joined or "&quot;" in joined:
         texts = [html.unescape(text) if "&" in text else text for text in texts]
         joined = "\n".join(texts)
-    if joined.count("\n") >= len(texts) or _CONTROL.search(joined):
+    if joined.count("\n") >= len(texts) or _has_control(joined):
         texts = [text.translate(_BREAKS) for text in texts]
         joined = "\n".join(texts)
     if joined.isascii():
         return joined.encode().translate(_ASCII_LOWER).decode().split("\n")
     rows = [row for row, text in enumerate(texts) if not text.isascii()]
-    if _GARBLED.search(joined):
-        texts = [text if text.isascii() else repaired(text) for text in texts]
-    odd = "\n".join([texts[row] for row in rows]).translate(_FOLD).split("\n")
+    written = [texts[row] for row in rows]
+    written = [repaired(text) if _GARBLED.search(text) else text for text in written]
+    odd = "\n".join(written).translate(_FOLD).split("\n")
     plain = joined.encode().translate(_ASCII_LOWER).decode().split("\n")
     for row, text in zip(rows, odd, strict=True):
         plain[row] = text if text.strip() else texts[row]
     return plain
+
+
+def _has_control(joined: str) -> bool:
+    """Tell whether a column holds control characters or line breaks of any alphabet besides its own newlines."""
+    return len(joined.encode().translate(None, _CONTROL_BYTES)) != len(joined.encode()) or any(
+        sign in joined for sign in "\x85\u2028\u2029"
+    )
 
 
 def repaired(text: str) -> str:
@@ -122,9 +129,9 @@ def to_words(folded: list[str]) -> bytes:
     if not (block.startswith(b"\n") or b"\n\n" in block or block.endswith(b"\n") or not block):
         return block
     words = block.split(b"\n")
-    for row, text in enumerate(words):
-        if not text and folded[row]:
-            words[row] = folded[row].replace(" ", "").encode()
+    lost = [row for row, text in enumerate(folded) if text and not words[row]]
+    for row in lost:
+        words[row] = folded[row].replace(" ", "").encode()
     return b"\n".join(words)
 
 

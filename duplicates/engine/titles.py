@@ -95,7 +95,8 @@ def parse_title(title: str, artist: str, album: str, number: int) -> ParsedTitle
 
 def _with_spaces(title: str) -> str:
     """Undo file-name spelling: `Some_Band_-_Some_Song`, `Some-Band---Some-Song`."""
-    title = title.replace("_", " ")
+    if "_" in title:
+        title = title.replace("_", " ")
     if " " not in title and ("---" in title or title.count("-") > 3):
         title = title.replace("---", "\0").replace("-", " ").replace("\0", " - ").strip()
     return title
@@ -127,10 +128,11 @@ def _take_tails(core: str, artist: str, album: str, *, guess_album: bool) -> tup
             rest, _, tail = core.rpartition(" - ")
             kind, bits = _classify_for(tail, album, may_be_album=guess_album)
             kind = kind if kind in {"album", "guess"} else "other"
-        if kind == "other" and (opening := say.OPENS_VERSION.search(core)) and opening.start():
-            rest, tail, kind, bits = core[: opening.start()], core[opening.end() :], "version", _LIVE
-        if kind == "other" and bracket and artist and fuzz.token_set_ratio(words_of(tail), words_of(artist)) >= SAME_CREDIT:
-            kind = "credit"
+        if kind == "other":
+            if " - " in core and (opening := say.OPENS_VERSION.search(core)) and opening.start():
+                rest, tail, kind, bits = core[: opening.start()], core[opening.end() :], "version", _LIVE
+            elif bracket and _repeats(tail, artist):
+                kind = "credit"
         if kind == "credit":
             credits = f"{credits},{say.CREDIT_LEAD.sub('', tail)}".strip(",")
         elif kind == "version":
@@ -142,10 +144,17 @@ def _take_tails(core: str, artist: str, album: str, *, guess_album: bool) -> tup
         elif kind == "other":
             break
         core = rest
-    if "(" in core:
+    if "(" in core and ")" in core:
         core, bits, words, names = _take_brackets_inside(core)
         markers, version, credits = markers | bits, f"{words} {version}".strip(), f"{names},{credits}".strip(",")
     return core, markers, version, credits, album_found
+
+
+def _repeats(tail: str, artist: str) -> bool:
+    """Tell whether a bracket only says the artists again."""
+    if not artist or tail.partition(" ")[0] not in artist:
+        return False
+    return fuzz.token_set_ratio(words_of(tail), words_of(artist)) >= SAME_CREDIT
 
 
 def _take_brackets_inside(core: str) -> tuple[str, int, str, str]:
