@@ -274,7 +274,6 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
     list_display = (
         "file_name",
         "source",
-        "format",
         "state",
         "started",
         "seen",

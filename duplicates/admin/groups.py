@@ -261,7 +261,7 @@ class MemberAdmin(CompletedOnly):
     @admin.display(description="group")
     def in_group(self, member: DuplicateAnalysisTrack) -> SafeString:
         link = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[member.group_id])
-        return format_html('<a href="{}">Group {}</a>', link, pages.number(member.group.position))
+        return format_html('<a href="{}">#{}</a>', link, pages.number(member.group.position))
 
     @admin.display(description="track now")
     def track_link(self, member: DuplicateAnalysisTrack) -> str | SafeString:

@@ -143,4 +143,4 @@ class AnalysisFilter(admin.SimpleListFilter):
 
 def _label(analysis: DuplicateAnalysisResult) -> str:
     search = f" “{analysis.search_term}”" if analysis.search_term else ""
-    return f"{pages.absolute(analysis.created_at)}{search}"
+    return f"{pages.absolute(analysis.age_anchor)}{search}"
