@@ -27,7 +27,9 @@ COMMON_LETTERS = 0.5  # share of the shorter title's letter pairs that both titl
 CLOSE_LENGTH_MS = 1300  # lengths rounded to seconds by different programs
 CHUNK_PRODUCTS = 10_000_000  # sparse products computed at a time: bounds memory
 FEATURE_CHUNK = 50_000  # records
+MOST_FEATURES = 48  # features of an ordinary record at most: room set aside, not memory used
 _ROW_BITS = 23
+_ROW_MASK = np.uint64((1 << _ROW_BITS) - 1)
 
 Floats = npt.NDArray[np.float32]
 
@@ -71,37 +73,51 @@ def propose(records: Records, advance: Callable[[int], None]) -> CandidatePairs:
 def build_postings(records: Records, advance: Callable[[int], None]) -> Postings:
     """Sort the features into posting lists; features of one record only are counted and dropped."""
     count = len(records)
-    packed = _packed_features(records, advance)
-    feature = packed >> np.uint64(_ROW_BITS)
-    starts = np.flatnonzero(np.concatenate([[True], feature[1:] != feature[:-1]]))
-    del feature
+    packed, features_of = _packed_features(records, advance)
+    same = _same_feature(packed)
+    shared = np.zeros(len(packed), np.bool_)
+    shared[1:] |= same
+    shared[:-1] |= same
+    packed = packed[shared]
+    starts = np.flatnonzero(np.concatenate([[True], ~_same_feature(packed)])) if len(packed) else np.empty(0, np.int64)
     frequency = np.diff(np.append(starts, len(packed))).astype(np.int32)
-    row = (packed & np.uint64((1 << _ROW_BITS) - 1)).astype(np.int32)
-    del packed
-    weight = np.log1p(count / frequency).astype(np.float32)
-    entries = np.repeat(weight, frequency)
-    scale = (1.0 / np.sqrt(np.maximum(np.bincount(row, entries * entries, minlength=count), 1e-9))).astype(np.float32)
-    shared = (frequency >= 2) & (frequency <= CAPS[-1])
-    keep = np.repeat(shared, frequency)
-    row = row[keep]
-    entries = entries[keep] * scale[row]
-    offsets = np.concatenate([[0], np.cumsum(frequency[shared])])
-    table = sparse.csr_matrix((entries, row, offsets), shape=(len(offsets) - 1, count))
-    return Postings(table, frequency[shared])
+    row = (packed & _ROW_MASK).astype(np.int32)
+    del packed, shared, same
+    entries = np.repeat(np.log1p(count / np.maximum(frequency, 1)).astype(np.float32), frequency)
+    lonely = features_of - np.bincount(row, minlength=count)
+    norm = np.bincount(row, entries * entries, minlength=count) + lonely * np.log1p(count) ** 2
+    scale = (1.0 / np.sqrt(np.maximum(norm, 1e-9))).astype(np.float32)
+    entries *= scale[row]
+    readable = frequency <= CAPS[-1]
+    keep = np.repeat(readable, frequency)
+    offsets = np.concatenate([[0], np.cumsum(frequency[readable])])
+    table = sparse.csr_matrix((entries[keep], row[keep], offsets), shape=(len(offsets) - 1, count))
+    return Postings(table, frequency[readable])
 
 
-def _packed_features(records: Records, advance: Callable[[int], None]) -> Hashes:
-    """Return every feature of every record once, hash and row in one number, in order."""
-    parts = []
-    for start in range(0, len(records), FEATURE_CHUNK):
-        stop = min(start + FEATURE_CHUNK, len(records))
+def _same_feature(packed: Hashes) -> npt.NDArray[np.bool_]:
+    """Tell for each neighbouring couple of packed entries whether it is the same feature."""
+    same: npt.NDArray[np.bool_] = (packed[1:] ^ packed[:-1]) <= _ROW_MASK
+    return same
+
+
+def _packed_features(records: Records, advance: Callable[[int], None]) -> tuple[Hashes, Ints]:
+    """Return every feature of every record once, hash and row in one number, in order; and how many each record has."""
+    count = len(records)
+    packed, filled = np.empty(count * MOST_FEATURES, np.uint64), 0  # memory is taken only as far as it is filled
+    for start in range(0, count, FEATURE_CHUNK):
+        stop = min(start + FEATURE_CHUNK, count)
         values, rows = features(records, start, stop)
-        parts.append((values >> np.uint64(_ROW_BITS)) << np.uint64(_ROW_BITS) | rows.astype(np.uint64))
+        part = values & ~_ROW_MASK | rows.astype(np.uint64)
+        if filled + len(part) > len(packed):
+            packed = np.concatenate([packed[:filled], np.empty(len(part) + filled // 2, np.uint64)])
+        packed[filled : filled + len(part)] = part
+        filled += len(part)
         advance(stop)
-    packed = np.concatenate(parts)
-    del parts
+    packed = packed[:filled]
     packed.sort()
-    return packed[np.concatenate([[True], packed[1:] != packed[:-1]])]
+    packed = packed[np.concatenate([[True], packed[1:] != packed[:-1]])] if filled else packed
+    return packed, np.bincount((packed & _ROW_MASK).astype(np.int64), minlength=count)
 
 
 def _within_budget(postings: Postings, count: int) -> tuple["sparse.csr_matrix", Ints]:

@@ -22,7 +22,7 @@ MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DATE = re.compile(
     rf"(?:^|\s)(?:\d{{1,2}}-(?:{MONTH})-(?P<short>\d\d)|(?:{MONTH})[a-z]* \d{{1,2}} ?, (?P<long>(?:19|20)\d\d))(?=\s|$)"
 )
-_NOTICE_SIGNS = ("$", "( c", "( p", "(c", "(p", "record", "music", "entertain", "inc", "llc", "ltd", "limit", "corpor", "group", "prod")
+_NOTICE_SIGN = re.compile(r"\$|\( ?[cp] ?\)|(?:19|20)\d\d [a-z]")
 _LIST_END = re.compile(r"[a-z] , music\b|, \w+ , \w+$")
 _WORD = re.compile(r"[^\W_]+")
 _MINUTES = re.compile(r"^(\d{1,3}) ?m[a-z]* ?(\d{1,2}) ?s(?:ec)?$")
@@ -50,7 +50,7 @@ def free_title(title: str) -> Freed:
     """Take price tags, copyright lines, lengths and dates out of a folded title."""
     clock = CLOCK.search(title, 1) if ":" in title else None
     date = DATE.search(title, 1) if "-" in title or "," in title else None
-    notice = NOTICE.search(title, 1) if any(sign in title for sign in _NOTICE_SIGNS) else None
+    notice = NOTICE.search(title, 1) if _NOTICE_SIGN.search(title) else None
     cuts = [found.start() for found in (clock, date, notice) if found]
     listed = " , " in title and _LIST_END.search(title)
     if not cuts and not listed:

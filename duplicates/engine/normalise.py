@@ -17,7 +17,14 @@ import polars as pl
 
 from duplicates.engine import vocabulary as say
 from duplicates.engine.hashing import Hashes, Ints, letters
-from duplicates.engine.misplaced import free_title, is_displaced, is_number_like, length_among, length_of, rows_with_values
+from duplicates.engine.misplaced import (
+    free_title,
+    is_displaced,
+    is_number_like,
+    length_among,
+    length_of,
+    rows_with_values,
+)
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.text import fold, to_words, without_spaces
@@ -64,7 +71,9 @@ def normalise(
     columns: TrackColumns, settings: EngineSettings, advance: Callable[[int], None] = lambda done: None
 ) -> Records:
     """Return the records of a library; ignored fields are blank. `advance` hears how many records are done."""
-    frame = _without_ignored(columns.frame.sort("track_id"), settings)
+    frame = _without_ignored(columns.frame, settings)
+    if not frame["track_id"].is_sorted():
+        frame = frame.sort("track_id")
     parts = []
     for start in range(0, max(frame.height, 1), CHUNK):
         parts.append(_normalise(frame.slice(start, CHUNK)))
@@ -87,9 +96,7 @@ def _without_ignored(frame: pl.DataFrame, settings: EngineSettings) -> pl.DataFr
 
 def _normalise(frame: pl.DataFrame) -> Records:
     """Normalise one chunk of track columns."""
-    title, artist, album_artist, album = (
-        _folded(frame[name]) for name in ("title", "artist", "album_artist", "album")
-    )
+    title, artist, album_artist, album = (_folded(frame[name]) for name in ("title", "artist", "album_artist", "album"))
     unparsed = _unparsed(frame["unparsed"])
     number, duration = (frame[name].fill_null(0).to_list() for name in ("track_number", "duration_ms"))
     artist = [own or other for own, other in zip(artist, album_artist, strict=True)]
@@ -101,18 +108,21 @@ def _normalise(frame: pl.DataFrame) -> Records:
     artist = [own or found for own, found in zip(artist, parsed["artist"], strict=True)]
     album = [own or _album_core(found)[0] for own, found in zip(album, parsed["album"], strict=True)]
     markers = np.array(parsed["markers"], np.int32)
-    named = {"title": parsed["core"], "other": parsed["other"], "artist": artist, "album": album}
+    title_block = to_words(parsed["core"])
+    title_key = letters(without_spaces(title_block))
+    named = {"other": parsed["other"], "artist": artist, "album": album}
     named |= {"credits": parsed["credits"], "version": parsed["version"], "unparsed": unparsed}
-    blocks = {name: to_words(texts) for name, texts in named.items()}
-    keys = {name: letters(without_spaces(blocks[name])) for name in ("title", "other", "artist", "album", "version")}
+    words = {name: _words_once(texts) for name, texts in named.items()}
+    texts = {"title": _series(title_block)} | {name: series for name, (series, _) in words.items()}
     found_year = pl.Series(years, dtype=pl.Int32)
     year = frame["year"].fill_null(frame["release_date"].dt.year()).fill_null(found_year)
     return Records(
         track_id=frame["track_id"].to_numpy(),
-        texts=pl.DataFrame({name: pl.Series(blocks[name].decode().split("\n"), dtype=pl.String) for name in TEXTS}),
-        **{name: keys[name].whole() for name in ("title", "other", "artist", "album", "version")},
+        texts=pl.DataFrame({name: texts[name] for name in TEXTS}),
+        title=title_key.whole(),
+        **{name: words[name][1] for name in ("other", "artist", "album", "version")},
         full=full,
-        letters=keys["title"].signature(),
+        letters=title_key.signature(),
         markers=markers,
         is_guess=np.array(parsed["is_guess"], np.bool_),
         duration_ms=np.array(duration, np.int64).clip(0, LONGEST_MS),
@@ -128,15 +138,23 @@ def _unparsed(texts: pl.Series) -> list[str]:
     """Return the values nobody could read, folded, without those that say nothing."""
     if texts.null_count() == len(texts):
         return [""] * len(texts)
-    return [
-        " ".join(_known(fold(text.split("\n")))) if text and not _says_nothing(text) else ""
-        for text in texts.fill_null("").to_list()
-    ]
+    rows = [(row, line) for row, text in enumerate(texts.to_list()) if text for line in text.split("\n")]
+    kept = [""] * len(texts)
+    for (row, _), line in zip(rows, _known(fold([line for _, line in rows])) if rows else [], strict=True):
+        kept[row] = f"{kept[row]} {line}".strip()
+    return kept
 
 
-@lru_cache(maxsize=1 << 12)
-def _says_nothing(text: str) -> bool:
-    return not any(_known(fold(text.split("\n"))))
+def _words_once(texts: list[str]) -> tuple[pl.Series, Hashes]:
+    """Return the words of texts and the hashes of their letters, working each distinct text out once."""
+    once: dict[str, int] = {}
+    place = np.array([once.setdefault(text, len(once)) for text in texts], np.int64)
+    block = to_words(list(once))
+    return _series(block).gather(place), letters(without_spaces(block)).whole()[place]
+
+
+def _series(block: bytes) -> pl.Series:
+    return pl.Series(block.decode().split("\n"), dtype=pl.String)
 
 
 def _put_back(
@@ -169,7 +187,10 @@ def _folded(texts: pl.Series) -> list[str]:
     """Return a text column folded, without the values that say nothing."""
     if texts.null_count() == len(texts):
         return [""] * len(texts)
-    return _known(fold(texts.fill_null("").to_list()))
+    once: dict[str, int] = {}
+    place = [once.setdefault(text, len(once)) for text in texts.fill_null("").to_list()]
+    plain = _known(fold(list(once)))
+    return [plain[at] for at in place]
 
 
 def _known(folded: list[str]) -> list[str]:

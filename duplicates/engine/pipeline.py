@@ -18,7 +18,7 @@ from duplicates.engine.comparisons import compare
 from duplicates.engine.levels import pack
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.progress import Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
-from duplicates.engine.records import Clusters, Groups, TrackColumns
+from duplicates.engine.records import Clusters, Groups, PairCodes, TrackColumns
 from duplicates.engine.settings import EngineSettings
 
 Ints = npt.NDArray[np.int64]
@@ -105,7 +105,32 @@ def _clusters(
         fitted.to_bytes(),
         (),
         {"candidate_pairs": len(pairs), "linked_pairs": int(linked.sum())},
+        _judge_inside(records, rows, sizes, pairs, codes),
     )
+
+
+def _judge_inside(records: Records, rows: Ints, sizes: Ints, pairs: CandidatePairs, codes: Ints) -> PairCodes:
+    """Return the comparison vectors of every pair inside a cluster, comparing only those no stage has compared yet."""
+    left, right = _pairs_inside(rows, sizes)
+    wanted, known = left * len(records) + right, pairs.left * len(records) + pairs.right
+    place = np.searchsorted(known, wanted).clip(0, max(len(known) - 1, 0))
+    code = np.full(len(wanted), -1, np.int64)
+    if len(known):
+        code = np.where(known[place] == wanted, codes[place], -1)
+    missing = np.flatnonzero(code < 0)
+    code[missing] = pack(compare(records, left[missing], right[missing]))
+    return PairCodes(records.track_id[left], records.track_id[right], code)
+
+
+def _pairs_inside(rows: Ints, sizes: Ints) -> tuple[Ints, Ints]:
+    """Return every pair of rows that share a cluster, left < right, in order. Clusters hold ascending rows."""
+    place = np.arange(len(rows))
+    ends = np.repeat(np.cumsum(sizes), sizes)
+    partners = ends - place - 1
+    left = np.repeat(place, partners)
+    right = left + 1 + np.arange(len(left)) - np.repeat(np.cumsum(partners) - partners, partners)
+    order = np.lexsort((rows[right], rows[left]))
+    return rows[left][order], rows[right][order]
 
 
 def threshold_bits(threshold: float) -> float:
@@ -151,15 +176,12 @@ def choose_keepers(
     """Choose a keeper in every cluster and judge each member against it."""
     progress = progress or NullProgress()
     progress.begin(Stage.KEEPER, len(clusters))
-    members = pl.DataFrame({"track_id": clusters.track_ids})
-    frame = members.join(columns.frame, on="track_id", how="left", maintain_order="left")
-    choice = keeper.choose(clusters.track_ids, clusters.offsets, frame["title"], keeper_columns, profile=profile)
-    records = normalise(TrackColumns(frame), settings)
-    row = np.searchsorted(records.track_id, clusters.track_ids)
-    keeper_row = np.repeat(row[choice.rows], np.diff(clusters.offsets))
-    codes = pack(compare(records, np.minimum(row, keeper_row), np.maximum(row, keeper_row)))
+    titles = _titles(columns, clusters.track_ids)
+    choice = keeper.choose(clusters.track_ids, clusters.offsets, titles, keeper_columns, profile=profile)
+    keepers = np.repeat(clusters.track_ids[choice.rows], np.diff(clusters.offsets))
+    codes = _codes_against(columns, clusters, keepers, settings)
     weight = model.from_bytes(clusters.tables).weights(codes) if len(codes) else np.empty(0)
-    is_keeper = row == keeper_row
+    is_keeper = clusters.track_ids == keepers
     progress.advance(len(clusters), groups_found=len(clusters))
     return Groups(
         clusters,
@@ -171,6 +193,39 @@ def choose_keepers(
         codes,
         is_keeper | (weight >= threshold_bits(settings.threshold)),
     )
+
+
+def _titles(columns: TrackColumns, track_ids: Ints) -> pl.Series:
+    """Return the titles of tracks in the order of their ids given."""
+    wanted = pl.DataFrame({"track_id": track_ids})
+    return wanted.join(columns.frame.select("track_id", "title"), on="track_id", how="left", maintain_order="left")[
+        "title"
+    ]
+
+
+def _codes_against(columns: TrackColumns, clusters: Clusters, keepers: Ints, settings: EngineSettings) -> Ints:
+    """Return the comparison vector of every member against its keeper; a keeper against itself agrees everywhere."""
+    left, right = np.minimum(clusters.track_ids, keepers), np.maximum(clusters.track_ids, keepers)
+    known = np.full(len(left), -1, np.int64)
+    if clusters.judged is not None and len(clusters.judged.code):
+        judged = pl.DataFrame(
+            {"left": clusters.judged.left, "right": clusters.judged.right, "code": clusters.judged.code}
+        )
+        asked = pl.DataFrame({"left": left, "right": right})
+        found = asked.join(judged, on=["left", "right"], how="left", maintain_order="left")["code"]
+        known = found.fill_null(-1).to_numpy().copy()
+    rest = np.flatnonzero((known < 0) & (left != right))
+    if len(rest):
+        known[rest] = _compare_ids(columns, left[rest], right[rest], settings)
+    return np.where(left == right, 0, known)
+
+
+def _compare_ids(columns: TrackColumns, left: Ints, right: Ints, settings: EngineSettings) -> Ints:
+    """Normalise the tracks of some pairs and compare them."""
+    wanted = pl.DataFrame({"track_id": np.unique(np.concatenate([left, right]))})
+    records = normalise(TrackColumns(columns.frame.join(wanted, on="track_id", how="semi")), settings)
+    rows = [np.searchsorted(records.track_id, ids) for ids in (left, right)]
+    return pack(compare(records, rows[0], rows[1]))
 
 
 def find_duplicates(

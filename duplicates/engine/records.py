@@ -60,6 +60,15 @@ class TrackColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class PairCodes:
+    """Packed comparison vectors of pairs of track ids, left < right, ordered by left, then right."""
+
+    left: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int64]
+    code: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class Clusters:
     """Records joined by links, as columns.
 
@@ -73,6 +82,8 @@ class Clusters:
     tables: bytes  # what this run learnt from the library (levels, frequencies); needed to explain its scores later
     narrowed: tuple[str, ...] = ()  # sentences for people: what was looked at less widely, and why
     figures: dict[str, Any] = field(default_factory=dict)  # candidate_pairs, linked_pairs, ...: plain numbers
+    # Every pair inside a cluster, judged while the records were at hand; None makes `choose_keepers` judge afresh.
+    judged: PairCodes | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -83,7 +83,9 @@ def parse_title(title: str, artist: str, album: str, number: int) -> ParsedTitle
     if " - " in title:
         core, artist_found, other = _split_artist(title, artist, album)
         is_guess = bool(artist_found) and not album
-    core, markers, version, credits, album_found = _take_tails(core, artist, album, guess_album=not album and " - " in core)
+    core, markers, version, credits, album_found = _take_tails(
+        core, artist, album, guess_album=not album and " - " in core
+    )
     if album_found and not is_guess:
         head, _, rest = title.partition(" - ")
         other = head if " - " in rest else title
