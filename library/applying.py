@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import batched
 from typing import Protocol
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 # Small enough that no other writer of SQLite waits noticeably, large enough that the commit costs nothing.
 BATCH_ROWS = 1_000
+CACHE_KIB = 2_000
 COUNTS = (
     "added_count",
     "changed_count",
@@ -51,6 +53,22 @@ class ImportProgress(Protocol):
     def advance(self, entries: int) -> None: ...
 
 
+@contextmanager
+def _small_cache() -> Iterator[None]:
+    """Keep SQLite's page cache small meanwhile: an import passes each page once and gains nothing from a large one."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        before = cursor.execute("PRAGMA cache_size").fetchone()[0]
+        cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA cache_size = {before}")
+
+
 class Application:
     """One spool on its way into the library. `import_row` carries the counts and the mark."""
 
@@ -67,6 +85,10 @@ class Application:
 
     def run(self) -> None:
         """Apply what is not applied yet: tracks, playlists, and the rows that the source does not have any more."""
+        with _small_cache():
+            self._run()
+
+    def _run(self) -> None:
         self._apply_tracks()
         if self._target.has_playlists:
             self._apply_playlists()
@@ -196,6 +218,7 @@ class Application:
         """
         if not self._writes:
             note(work())
+            reset_queries()
             return
         before = {name: copy.deepcopy(getattr(self._row, name)) for name in COUNTS}
         pause = settings.DATABASE_RETRY_SECONDS

@@ -177,7 +177,8 @@ class _Import:
     def _take(self, item: ImportedItem, spool: SpoolWriter) -> None:
         match item:
             case ImportedTrack():
-                spool.begin(self._fields())
+                if not spool.has_header:
+                    spool.begin(self._fields())
                 if spool.add_track(item):
                     self._tally.track(item)
                 else:
@@ -188,7 +189,6 @@ class _Import:
                     spool.keep(item.source_track_id)
             case ImportedPlaylist():
                 if self._target.has_playlists:
-                    spool.begin(self._fields())
                     spool.add_playlist(item)
             case SkippedPlaylist():
                 self._tally.skip_playlist(item)

@@ -100,5 +100,6 @@ def fail(row: LibraryImport, sentence: str, *, now: datetime) -> None:
 
 
 def remove_spool(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    if path.is_file():
+        path.unlink()
     keys_path(path).unlink(missing_ok=True)

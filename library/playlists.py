@@ -1,7 +1,7 @@
 """Replaces the playlists of a source, each as a whole and only if it differs."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import batched
 from typing import Any
 
@@ -48,7 +48,7 @@ def vanished_playlists(source: str, present: Iterable[str]) -> list[tuple[int, s
     return [(pk, name) for pk, playlist_id, name in rows if playlist_id not in there]
 
 
-def _track_ids(keys: Sequence[str], source: str) -> "array[int]":
+def _track_ids(keys: Iterable[str], source: str) -> "array[int]":
     """Return the primary keys of the tracks in the playlist's order, without those the library does not hold."""
     found: array[int] = array("q")
     for part in batched(keys, KEYS_A_QUERY):

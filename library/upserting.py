@@ -13,11 +13,12 @@ from itertools import batched
 from typing import Any
 
 from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
 
 from library.importers.records import TRACK_FIELDS
 from library.models import ITunesTrack, Track
 
-ROWS_A_STATEMENT = 500
+ROWS_A_STATEMENT = 100
 
 type Row = list[Any]
 
@@ -67,6 +68,7 @@ class RowWriter:
         self._readers = [(place, _READERS[name]) for place, name in enumerate(fields, start=1) if name in _READERS]
         self._prepared = [place for place, name in enumerate(fields, start=1) if name in _PREPARED]
         self._table = connection.ops.quote_name(target.model._meta.db_table)
+        self._nothing_unparsed = _column_of(Track, "unparsed").get_db_prep_save({}, connection)
         self._constants = self._constant_columns()
 
     def apply(self, rows: Iterable[Row], *, writes: bool = True) -> BatchOutcome:
@@ -104,10 +106,21 @@ class RowWriter:
         return row
 
     def _existing(self, keys: list[str]) -> dict[str, Sequence[Any]]:
-        """Return the stored rows by their key."""
-        key_field = self._target.key_field
-        rows = self._target.rows_of(self._source).filter(**{f"{key_field}__in": keys})
-        return {row[-1]: row for row in rows.values_list("pk", *self._fields, key_field)}
+        """Return the stored rows by their key. Most batches are all new, which the index alone can tell."""
+        target = self._target
+        quote = connection.ops.quote_name
+        marks = ", ".join(["%s"] * len(keys))
+        with quiet_cursor() as cursor:
+            cursor.execute(
+                f"SELECT id FROM {self._table} "  # noqa: S608 (our own names)
+                f"WHERE {quote(target.source_field)} = %s AND {quote(target.key_field)} IN ({marks})",
+                [self._source, *keys],
+            )
+            known = [row[0] for row in cursor.fetchall()]
+        if not known:
+            return {}
+        rows = target.model._default_manager.filter(pk__in=known)
+        return {row[-1]: row for row in rows.values_list("pk", *self._fields, target.key_field)}
 
     def _constant_columns(self) -> dict[str, Any]:
         """Return the columns this source says nothing of, with the values a new row starts with."""
@@ -123,7 +136,9 @@ class RowWriter:
     def _as_database(self, row: Row) -> Row:
         """Return the row as the database takes it. Text and numbers are the same on both sides."""
         for place in self._prepared:
-            if row[place] is not None:
+            if row[place] == {}:
+                row[place] = self._nothing_unparsed
+            elif row[place] is not None:
                 row[place] = self._columns[self._fields[place - 1]].get_db_prep_save(row[place], connection)
         return row
 
@@ -134,19 +149,16 @@ class RowWriter:
         marks = f"({', '.join(['%s'] * len(names))})"
         constants = list(self._constants.values())
         prepared = [[self._source, *self._as_database(row), *constants] for row in rows]
-        with connection.cursor() as cursor:
-            if connection.vendor == "sqlite":
-                # One prepared statement run many times; no limit on parameters, no SQL to parse again.
-                cursor.executemany(head + marks, prepared)
-                return
-            # One statement for many rows, because the change log's trigger runs once a statement.
+        with quiet_cursor() as cursor:
+            # Many rows a statement: the change log's trigger runs once a statement on PostgreSQL, and SQLite sets up
+            # its way back once a statement.
             for part in batched(prepared, ROWS_A_STATEMENT):
                 cursor.execute(head + ", ".join([marks] * len(part)), [value for row in part for value in row])
 
     def _update(self, updates: dict[tuple[int, ...], list[Row]]) -> None:
         """Update each group of rows in the columns that changed there, and no others."""
         import_id = self._constants["last_import_id"]
-        with connection.cursor() as cursor:
+        with quiet_cursor() as cursor:
             for places, rows in updates.items():
                 names = [*(self._fields[place - 1] for place in places), "last_import_id"]
                 assignments = ", ".join(f"{connection.ops.quote_name(name)} = %s" for name in names)
@@ -154,6 +166,13 @@ class RowWriter:
                     f"UPDATE {self._table} SET {assignments} WHERE id = %s",  # noqa: S608 (our own column names)
                     [[*(row[place] for place in places), import_id, row[0]] for row in map(self._as_database, rows)],
                 )
+
+
+def quiet_cursor() -> CursorWrapper:
+    """Return a cursor that keeps no log, also with DEBUG on, where quoting the values would cost more than the work."""
+    connection.ensure_connection()
+    cursor: CursorWrapper = connection.make_cursor(connection.create_cursor())
+    return cursor
 
 
 def _column_of(model: type[models.Model], name: str) -> "models.Field[Any, Any]":

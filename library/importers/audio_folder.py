@@ -39,9 +39,9 @@ from library.importers.values import (
 UNREADABLE = "AUDIO_FOLDER_UNREADABLE"
 # What nobody keeps songs in; never opened.
 _NOT_AUDIO = """
-    .7z .accurip .avi .bmp .csv .cue .db .doc .docx .exe .ffp .flv .gif .gz .htm .html .ini .itl .jpeg .jpg .json .lnk
-    .log .lrc .m3u .m3u8 .m4v .md .md5 .mkv .mov .mpeg .mpg .nfo .ogv .par2 .pdf .pls .png .py .rar .rtf .sfv .srt .sub .tif
-    .tiff .txt .url .webm .webp .wmv .xml .xspf .zip
+    .7z .accurip .avi .bmp .csv .cue .db .doc .docx .exe .ffp .flv .gif .gz .htm .html .ini .itl .jpeg .jpg .json
+    .lnk .log .lrc .m3u .m3u8 .m4v .md .md5 .mkv .mov .mpeg .mpg .nfo .ogv .par2 .pdf .pls .png .py .rar .rtf .sfv
+    .srt .sub .tif .tiff .txt .url .webm .webp .wmv .xml .xspf .zip
 """
 NOT_AUDIO_EXTENSIONS = frozenset(_NOT_AUDIO.split())
 # Folders that applications and systems fill for themselves.

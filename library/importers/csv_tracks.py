@@ -151,15 +151,12 @@ class _RowReader:
     def read(self, row: list[str], *, entry: int, line: int) -> ImportedTrack | SkippedEntry:
         values: dict[str, Any] = {}
         unparsed: dict[str, str] = {}
+        if not _is_plain(row):
+            row = [storable(text) for text in row]
         width = len(row)
         for place, field, read in self._columns:
-            if place >= width:
+            if place >= width or not (text := row[place]) or text.isspace():
                 continue
-            text = row[place]
-            if not text or text.isspace():
-                continue
-            if not text.isascii() or "\x00" in text:
-                text = storable(text)
             if read is None:
                 values[field] = text
             elif not read(text, values):
@@ -169,12 +166,18 @@ class _RowReader:
             return SkippedEntry(entry, SkipReason.BLANK, line=line, source_track_id=key)
         if unparsed:
             values["unparsed"] = {("duration_ms" if name == "duration" else name): unparsed[name] for name in unparsed}
-        return ImportedTrack(source_track_id=key, entry=entry, line=line, **values)
+        return ImportedTrack.stating(key, entry, line, values)
 
     def _key(self, row: list[str]) -> str:
         if self._id_place is None or self._id_place >= len(row):
             return ""
-        return storable(row[self._id_place].strip())
+        return row[self._id_place].strip()
+
+
+def _is_plain(row: list[str]) -> bool:
+    """Tell the rows, most of them, in which no cell needs to be made storable."""
+    text = "".join(row)
+    return text.isascii() and "\x00" not in text
 
 
 # --- One reader a field: puts the value into `values` and returns whether the text was understood -------------------
@@ -204,7 +207,19 @@ def _reader_of(column: Column, this_year: int) -> Reader | None:
     if field == "format":
         return _read_format
     parse = _PARSERS.get(field)
-    return None if parse is None else lambda text, values: _read_plain(text, values, field, parse)
+    return None if parse is None else _plain_reader(field, parse)
+
+
+def _plain_reader(field: str, parse: Callable[[str], Any]) -> Reader:
+    is_unknown = {None, 0} if field in _ZERO_IS_UNKNOWN else {None}
+
+    def read(text: str, values: dict[str, Any]) -> bool:
+        value = parse(text)
+        if value not in is_unknown:
+            values[field] = value
+        return value is not None
+
+    return read
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
@@ -225,14 +240,6 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 }
 # Zero means "not known" here: no track has the number 0.
 _ZERO_IS_UNKNOWN = frozenset({"track_number", "disc_number", "bit_rate_kbps", "sample_rate_hz", "size_bytes"})
-
-
-def _read_plain(text: str, values: dict[str, Any], field: str, parse: Callable[[str], Any]) -> bool:
-    value = parse(text)
-    if value is None:
-        return False
-    values[field] = None if value == 0 and field in _ZERO_IS_UNKNOWN else value
-    return True
 
 
 def _read_duration(text: str, values: dict[str, Any], unit: str) -> bool:

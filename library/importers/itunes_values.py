@@ -5,9 +5,7 @@ of its owner, so the file's extension is asked first and the words of `Kind` sec
 """
 
 from datetime import date, datetime
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
 from library.importers.records import ImportedTrack, SkippedEntry, SkipReason, storable
 from library.importers.values import LARGEST_NUMBER, LARGEST_SIZE, LONGEST_DURATION_MS, NEWEST_YEAR, parse_moment
@@ -66,8 +64,8 @@ FORMATS: dict[str, tuple[str, bool | None]] = {
     ".opus": ("Opus", False),
     ".wma": ("WMA", None),
 }
-_LOSSLESS_WORDS = ("lossless", "verlustfrei", "sans perte", "senza perdita", "sin pérdida",
-                   "sem perda", "无损", "無失真", "ロスレス", "без потерь", "zonder verlies", "förlustfri", "tapsfri", "tabsfri")  # fmt: skip
+_LOSSLESS = "lossless|verlustfrei|sans perte|senza perdita|sin pérdida|sem perda|无损|無失真|ロスレス|без потерь"
+_LOSSLESS_WORDS = (*_LOSSLESS.split("|"), "zonder verlies", "förlustfri", "tapsfri", "tabsfri")
 # Words of `Kind` for entries without a file, such as cloud-only ones. The order matters: "Apple Lossless" is not AAC.
 _KIND_FORMATS: tuple[tuple[str, str, bool], ...] = (
     *((word, "ALAC", True) for word in _LOSSLESS_WORDS),
@@ -184,8 +182,12 @@ def format_of(entry: Entry) -> tuple[str, bool | None]:
 
 
 def _extension(entry: Entry) -> str:
+    """Return the extension with its dot. It needs no decoding: nobody percent-encodes letters and digits."""
     location = entry.get("Location")
-    return PurePosixPath(unquote(location)).suffix.lower() if isinstance(location, str) else ""
+    if not isinstance(location, str):
+        return ""
+    dot, extension = location[-8:].rpartition(".")[1:]
+    return dot + extension.lower()
 
 
 def _text(entry: Entry, key: str) -> str:

@@ -51,7 +51,8 @@ ROOT_KEYS = frozenset({"Library Persistent ID", "Application Version"})
 ROOT, TRACKS, ENTRY, PLAYLISTS, PLAYLIST, ITEMS, ITEM, OTHER = range(8)
 _WANTED = {ROOT: ROOT_KEYS, TRACKS: WANTED_KEYS, ENTRY: WANTED_KEYS, PLAYLIST: PLAYLIST_KEYS,
            ITEM: frozenset({"Track ID"})}  # fmt: skip
-_SCALARS = frozenset({"string", "integer", "real", "date", "data", "true", "false"})
+_TEXTS = frozenset({"key", "string", "integer", "real", "date", "data", "true", "false"})
+_CONTAINERS = frozenset({"dict", "array"})
 
 
 def read_itunes_xml(stream: BinaryIO) -> Iterator[ImportedItem]:
@@ -90,6 +91,7 @@ def _walk(stream: BinaryIO, walker: "_Walker") -> Iterator[ImportedItem]:
             raise
         if fed - walker.parser.CurrentByteIndex > LONGEST_ELEMENT:
             raise walker.error(f"One element is longer than {LONGEST_ELEMENT:,} bytes.")
+        walker.check_length()
         yield from walker.take()
 
 
@@ -117,24 +119,24 @@ class _Walker:
     """Receives expat's events and turns closed dictionaries into items."""
 
     def __init__(self) -> None:
+        self._text: list[str] = []
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._characters
+        # No method of ours: half of all events are the blanks between two tags.
+        self.parser.CharacterDataHandler = self._text.append
         self.parser.EntityDeclHandler = self._refuse_entity
         self.fault: UnreadableSource | None = None
         self.has_tracks = False
         self._root_seen = False
         self._items: list[ImportedItem] = []
         self._stack: list[_Frame] = []
-        self._text: list[str] = []
-        self._text_length = 0
         self._entries = 0
         self._track_ids = _TrackIds()
         self._contents: Counter[str] = Counter()
         self._places: array[int] = array("q")
-        self._early_playlists: list[tuple[ImportedPlaylist, array[int]]] = []
+        self._early_playlists: list[ImportedItem] = []
 
     def read(self, stream: BinaryIO) -> bytes:
         """Return the next piece of the file; a broken archive becomes an error with its place."""
@@ -148,11 +150,9 @@ class _Walker:
         items, self._items = self._items, []
         return items
 
-    def leftovers(self) -> Iterator[ImportedItem]:
-        """Yield the playlists that had to wait for the tracks."""
-        for playlist, places in self._early_playlists:
-            yield self._resolved(playlist, places)
-        self._early_playlists = []
+    def leftovers(self) -> list[ImportedItem]:
+        """Return the playlists that had to wait for the tracks."""
+        return self._early_playlists
 
     def error(self, reason: str) -> UnreadableSource:
         parser = self.parser
@@ -163,10 +163,10 @@ class _Walker:
     # --- expat's events ---------------------------------------------------------------------------------------------
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag in _SCALARS or tag == "key":
-            self._text.clear()
-            self._text_length = 0
-        elif tag in {"dict", "array"}:
+        self._text.clear()
+        if tag in _TEXTS:
+            return
+        if tag in _CONTAINERS:
             self._open(tag)
         elif tag == "plist" and not self._root_seen:
             # Keys that stand outside of any dictionary are caught by this frame, which acts as a second root.
@@ -180,17 +180,15 @@ class _Walker:
     def _end(self, tag: str) -> None:
         if tag == "key":
             self._read_key("".join(self._text))
-        elif tag in _SCALARS:
+        elif tag in _TEXTS:
             self._read_scalar(tag)
-        elif tag in {"dict", "array"}:
+        elif tag in _CONTAINERS:
             self._close(self._stack.pop())
         self._text.clear()
-        self._text_length = 0
 
-    def _characters(self, text: str) -> None:
-        self._text.append(text)
-        self._text_length += len(text)
-        if self._text_length > LONGEST_VALUE:
+    def check_length(self) -> None:
+        """Raise when the text at hand grows beyond what a library holds."""
+        if sum(map(len, self._text)) > LONGEST_VALUE:
             raise self.error(f"A value is longer than {LONGEST_VALUE:,} characters.")
 
     def _refuse_entity(self, *declaration: object) -> None:
@@ -265,9 +263,7 @@ class _Walker:
 
     def _close(self, frame: _Frame) -> None:
         if frame.kind == ITEM:
-            track_id = frame.values.get("Track ID")
-            if isinstance(track_id, int) and 0 <= track_id < 2**62:
-                self._places.append(track_id)
+            self._add_place(frame.values.get("Track ID"))
         elif frame.kind == ENTRY or (frame.kind == TRACKS and frame.values):
             self._finish_entry(frame)
         elif frame.kind == PLAYLIST:
@@ -303,6 +299,12 @@ class _Walker:
 
     # --- playlists --------------------------------------------------------------------------------------------------
 
+    def _add_place(self, track_id: object) -> None:
+        # Of the lists iTunes keeps by itself, each as long as the library, the places are not even collected.
+        playlist = self._stack[-2].values if len(self._stack) > 1 else {}
+        if isinstance(track_id, int) and 0 <= track_id < 2**62 and _special_kind(playlist) is None:
+            self._places.append(track_id)
+
     def _finish_playlist(self, values: dict[str, Any]) -> None:
         name = storable(str(values.get("Name", "")))
         if (kind := _special_kind(values)) is not None:
@@ -312,17 +314,9 @@ class _Walker:
             source_playlist_id=storable(str(values.get("Playlist Persistent ID") or f"name:{name}"))[:300],
             name=name,
             is_smart="Smart Info" in values or "Smart Criteria" in values,
-            source_track_ids=(),
+            source_track_ids=_Places(self._places, self._track_ids),
         )
-        if self._entries:
-            self._items.append(self._resolved(playlist, self._places))
-        else:
-            self._early_playlists.append((playlist, self._places))
-
-    def _resolved(self, playlist: ImportedPlaylist, places: "array[int]") -> ImportedPlaylist:
-        keys = (self._track_ids.key_of(track_id) for track_id in places)
-        found = tuple(key for key in keys if key)
-        return ImportedPlaylist(playlist.source_playlist_id, playlist.name, playlist.is_smart, found)
+        (self._items if self._entries else self._early_playlists).append(playlist)
 
     def _note_fault(self, reason: str) -> None:
         """Remember the first fault of structure; reading goes on, for the sake of what can still be kept."""
@@ -339,6 +333,17 @@ def _special_kind(values: dict[str, Any]) -> str | None:
     if isinstance(kind, int) and kind < FIRST_USER_KIND:
         return f"Distinguished Kind {kind}"
     return "Folder" if values.get("Folder") is True else None
+
+
+class _Places:
+    """The places of a playlist, eight bytes each, read as the keys of their tracks."""
+
+    def __init__(self, track_ids: "array[int]", keys: "_TrackIds") -> None:
+        self._track_ids = track_ids
+        self._keys = keys
+
+    def __iter__(self) -> Iterator[str]:
+        return filter(None, map(self._keys.key_of, self._track_ids))
 
 
 class _TrackIds:

@@ -1,9 +1,9 @@
 """The spool: a whole source, read and checked to its end, in one private file that an import then applies.
 
-A spool is a file of lines: a header, a list for each track, an object for each playlist, and a last line with their
-number and checksum. A file without a matching last line is damaged and never applied. Beside it lies an index of the
-keys, which finds entries that come twice and rows that are gone from the source without holding a library's keys in
-memory; it can be made again from the spool.
+A spool is a file of lines: a header, a list for each track, objects for each playlist and its places, and a last line
+with their number and checksum. A file without a matching last line is damaged and never applied. Beside it lies an
+index of the keys, which finds entries that come twice and rows that are gone from the source without holding a
+library's keys in memory; it can be made again from the spool.
 
 While a process works on a spool it holds a lock on it. A spool without a lock belongs to nobody alive.
 """
@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import batched, islice, takewhile
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +24,8 @@ from library.importers.records import ImportedPlaylist, ImportedTrack, content_d
 
 VERSION = 1
 LONGEST_KEY = 300
+PLACES_A_LINE = 1_000
+PLAYLIST, PLACES = b'{"playlist"', b'{"places"'  # how such lines start
 KEYS_A_LOOK_UP = 500
 
 
@@ -45,7 +47,7 @@ class KeyIndex:
         for statement in (
             "PRAGMA journal_mode = OFF",
             "PRAGMA synchronous = OFF",
-            "PRAGMA cache_size = -4000",
+            "PRAGMA cache_size = -1000",
             "CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID",
             "CREATE TABLE kept (key TEXT PRIMARY KEY) WITHOUT ROWID",
             "CREATE TABLE content (digest TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID",
@@ -94,16 +96,14 @@ class SpoolWriter:
         self._file: IO[bytes] = open_private(path)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._checksum = hashlib.sha256()
-        self._tracks = self._playlists = 0
+        self._tracks = self._playlists = self._lines = 0
         self._fields: tuple[str, ...] = ()
         self._kept: list[str] = []
-        self._has_header = False
+        self.has_header = False
 
     def begin(self, fields: Sequence[str]) -> None:
-        """Write the header, once: the fields that each track line holds, in their order."""
-        if self._has_header:
-            return
-        self._has_header = True
+        """Write the header: the fields that each track line holds, in their order."""
+        self.has_header = True
         self._fields = tuple(fields)
         self._write({"version": VERSION, "fields": self._fields})
 
@@ -123,14 +123,18 @@ class SpoolWriter:
 
     def add_playlist(self, playlist: ImportedPlaylist) -> None:
         """Write a playlist."""
-        facts = [playlist.source_playlist_id, playlist.name, playlist.is_smart, playlist.source_track_ids]
-        self._write({"playlist": facts})
+        if not self.has_header:
+            self.begin(())
+        self._write({"playlist": [playlist.source_playlist_id, playlist.name, playlist.is_smart]})
+        for keys in batched(playlist.source_track_ids, PLACES_A_LINE):
+            self._write({"places": keys})
         self._playlists += 1
 
     def finish(self) -> int:
         """Write the last line and bring all of it to the disk; return how many lines there are to apply."""
-        self.begin(())
-        counts = {"tracks": self._tracks, "playlists": self._playlists, "kept": self._kept}
+        if not self.has_header:
+            self.begin(())
+        counts = {"tracks": self._tracks, "playlists": self._playlists, "kept": self._kept, "lines": self._lines}
         self._write(counts | {"sha256": self._checksum.hexdigest()})
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -149,6 +153,7 @@ class SpoolWriter:
         line = orjson.dumps(value) + b"\n"
         self._checksum.update(line)
         self._file.write(line)
+        self._lines += 1
 
 
 class SpoolReader:
@@ -168,14 +173,18 @@ class SpoolReader:
 
     def tracks(self, *, skip: int = 0) -> Iterator[list[Any]]:
         """Yield `[key, value, …]` of each track after the first `skip`; values stand in the order of `fields`."""
-        for line in islice(self._lines(b"["), skip, None):
-            yield orjson.loads(line)
+        with self._path.open("rb") as file:
+            tracks = (line for line in file if line.startswith(b"["))
+            yield from map(orjson.loads, islice(tracks, skip, None))
 
-    def playlists(self, *, skip: int = 0) -> Iterator[ImportedPlaylist]:
-        """Yield the playlists after the first `skip`."""
-        for line in islice(self._lines(b'{"playlist"'), skip, None):
-            playlist_id, name, is_smart, keys = orjson.loads(line)["playlist"]
-            yield ImportedPlaylist(playlist_id, name, is_smart, tuple(keys))
+    def playlists(self) -> Iterator[ImportedPlaylist]:
+        """Yield the playlists."""
+        with self._path.open("rb") as file:
+            while line := file.readline():
+                if line.startswith(PLAYLIST):
+                    playlist_id, name, is_smart = orjson.loads(line)["playlist"]
+                    places = _SpooledPlaces(self._path, file.tell())
+                    yield ImportedPlaylist(playlist_id, name, is_smart, places)
 
     def rebuild_keys(self) -> KeyIndex:
         """Make the index of keys again, for a spool that somebody else wrote."""
@@ -186,10 +195,19 @@ class SpoolReader:
             keys.keep(key)
         return keys
 
-    def _lines(self, start: bytes) -> Iterator[bytes]:
-        """Yield the lines of one kind, which is told by how they start."""
+
+class _SpooledPlaces:
+    """The keys of one playlist, read from the spool each time."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self._path = path
+        self._start = start
+
+    def __iter__(self) -> Iterator[str]:
         with self._path.open("rb") as file:
-            yield from (line for line in file if line.startswith(start))
+            file.seek(self._start)
+            for line in takewhile(lambda line: line.startswith(PLACES), file):
+                yield from orjson.loads(line)["places"]
 
 
 class SpoolLock:
@@ -276,7 +294,7 @@ def _verified_trailer(path: Path) -> dict[str, Any]:
                 lines += 1
         trailer: dict[str, Any] = orjson.loads(last)
         is_whole = trailer["sha256"] == checksum.hexdigest()
-        has_all_lines = lines == trailer["tracks"] + trailer["playlists"] + 2
+        has_all_lines = lines == trailer["lines"] + 1
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedSpool("It is gone or cut short.") from error
     if not (is_whole and has_all_lines):

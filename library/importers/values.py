@@ -274,12 +274,14 @@ def parse_whole(text: str, *, largest: int = LARGEST_NUMBER) -> int | None:
     return number if number <= largest else None
 
 
+@lru_cache(maxsize=4096)
 def parse_position(text: str) -> int | None:
     """Return a track or disc number from `7`, `007`, `7/12` or `7 of 12`. `A1` and `0D1` are no numbers."""
     match = re.fullmatch(r"\s*(\d{1,9})\s*(?:(?:/|of|von)\s*\d{0,9}\s*)?", text)
     return parse_whole(match[1], largest=LARGEST_TRACK_NUMBER) if match else None
 
 
+@lru_cache(maxsize=256)
 def parse_flag(text: str) -> bool | None:
     """Return what a yes-or-no word says, in the languages exports come in."""
     word = text.strip().lower()
@@ -300,6 +302,8 @@ def parse_rating(text: str) -> int | None:
 
 def parse_isrc(text: str) -> str | None:
     """Return the twelve characters of a recording code, upper case without hyphens."""
+    if _ISRC.fullmatch(text):
+        return text
     code = re.sub(r"[\s\-.]", "", text).upper().removeprefix("ISRC")
     return code if _ISRC.fullmatch(code) else None
 
