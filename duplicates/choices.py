@@ -1,4 +1,4 @@
-"""The fixed words of an analysis: statuses, phases, resolutions, matches, bands. Sets beside them make queries readable.
+"""The fixed words of an analysis: statuses, phases, resolutions, matches, bands, with named sets beside them.
 
 Import-light on purpose: models, services and screens all read it.
 """

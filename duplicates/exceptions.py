@@ -52,13 +52,32 @@ class AnalysisTimeout(DuplicatesError):
     """The analysis took longer than it may."""
 
     code = "ANALYSIS_TIMEOUT"
-    advice = "Raise REPRISE_ANALYSIS_TIMEOUT_SECONDS or run it from the command line with more time."
 
 
 class ClaimLost(DuplicatesError):
     """Another worker has taken over this analysis."""
 
     code = "CLAIM_LOST"
+
+
+class HandedBack(DuplicatesError):
+    """The worker was asked to stop; another one goes on where it left off."""
+
+    code = "HANDED_BACK"
+
+
+class WorkerLost(DuplicatesError):
+    """The worker that ran this analysis died several times."""
+
+    code = "WORKER_LOST"
+    advice = "Look at the worker's log for the cause, often memory, then retry."
+
+
+class NotResumable(DuplicatesError):
+    """This analysis cannot be resumed."""
+
+    code = "NOT_RESUMABLE"
+    advice = "Only a failed or cancelled one can; start a new one."
 
 
 class AnalysisNotReady(DuplicatesError):

@@ -3,7 +3,7 @@
 from duplicates.models.analysis import DuplicateAnalysisResult
 from duplicates.models.groups import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from duplicates.models.preferences import DuplicatePreferences
-from duplicates.models.records import AuditRecord, DuplicateAnalysisExport, NotDuplicate
+from duplicates.models.records import AuditRecord, DuplicateAnalysisExport, NotDuplicate, Worker
 
 __all__ = [
     "AuditRecord",
@@ -13,4 +13,5 @@ __all__ = [
     "DuplicateAnalysisTrack",
     "DuplicatePreferences",
     "NotDuplicate",
+    "Worker",
 ]

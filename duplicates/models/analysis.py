@@ -86,9 +86,19 @@ class DuplicateAnalysisResult(models.Model):
     phase = models.CharField(max_length=24, choices=Phase, blank=True)
     progress = models.JSONField(null=True, blank=True, help_text="Where a queued or running analysis is; then empty.")
     cancel_requested = models.BooleanField(default=False)
+    keep_partial = models.BooleanField(default=True, help_text="When it is stopped, keep the groups found so far.")
+    is_partial = models.BooleanField(default=False, help_text="Stopped early; holds the groups found until then.")
+    time_limit_seconds = models.PositiveIntegerField(null=True, blank=True, help_text="Of this run; else the setting.")
     attempt = models.PositiveSmallIntegerField(default=0)
+
+    # The claim of the worker that runs it
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    slot = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    worker = models.CharField(max_length=64, blank=True, editable=False)
+    saved_groups = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Where an interrupted save goes on."
+    )
 
     # Timestamps
     created_at = models.DateTimeField()
@@ -150,10 +160,13 @@ class DuplicateAnalysisResult(models.Model):
                 condition=Q(status__in=ACTIVE, user__isnull=True),
                 name="analysis_one_active_of_the_system",
             ),
-            # A running analysis always has an owner who can prove it.
+            # A running analysis always has an owner who can prove it, and a place among those that run at once.
             models.CheckConstraint(
-                condition=~Q(status=AnalysisStatus.RUNNING) | Q(lease_token__isnull=False),
+                condition=~Q(status=AnalysisStatus.RUNNING) | Q(lease_token__isnull=False, slot__isnull=False),
                 name="analysis_running_has_a_lease",
+            ),
+            models.UniqueConstraint(
+                fields=["slot"], condition=Q(status=AnalysisStatus.RUNNING), name="analysis_one_run_per_slot"
             ),
         ]
 
@@ -168,6 +181,11 @@ class DuplicateAnalysisResult(models.Model):
     def is_readable(self) -> bool:
         """Is there a complete result to show?"""
         return self.status == AnalysisStatus.COMPLETED
+
+    @property
+    def has_groups(self) -> bool:
+        """Is there something to show: a complete result, or what was found before the run was stopped?"""
+        return self.is_readable or (self.is_partial and not self.is_active)
 
     @property
     def age_anchor(self) -> datetime:

@@ -130,3 +130,22 @@ class AuditRecord(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: only retention removes records, by age."""
         raise TypeError("Audit records are append-only.")
+
+
+class Worker(models.Model):
+    """One worker process that shows it is alive by renewing `seen_at`; the row goes when the process ends."""
+
+    worker_id = models.CharField(max_length=64, primary_key=True)
+    host = models.CharField(max_length=255)
+    process_id = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            # Is anybody there? Who has gone?
+            models.Index(fields=["seen_at"], name="worker_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.worker_id} on {self.host}"

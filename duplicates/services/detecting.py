@@ -5,8 +5,9 @@ a caller without persistence reads groups.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ import polars as pl
 
 from duplicates.choices import SortBy
 from duplicates.engine.pipeline import choose_keepers, find_clusters
-from duplicates.engine.records import Groups
+from duplicates.engine.progress import Checkpoints
+from duplicates.engine.records import Clusters, Groups
 from duplicates.services import itunes, loading
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import RunReporter
@@ -67,11 +69,12 @@ class Detection:
     `shown` has one row a group that passes the filters, in order: cluster, confidence, average, title, artist, plays.
     """
 
-    library: loading.Library
+    track_count: int
     groups: Groups
     shown: pl.DataFrame
     cross_reference: itunes.CrossReference
     engine_fingerprint: str
+    revision: int
 
     def __len__(self) -> int:
         return self.shown.height
@@ -129,23 +132,65 @@ def group_key(track_ids: list[int]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def detect(
-    options: AnalysisOptions,
-    reporter: RunReporter,
-    *,
-    library_read: Callable[[loading.Library], None] = lambda library: None,
-) -> Detection:
-    """Read the library, find its duplicates and look their members up in the catalogue. Stores nothing."""
+class Listener(Protocol):
+    """Hears what a run has reached, and keeps what it may need when it is stopped."""
+
+    def library_read(self, library: loading.Library) -> "Checkpoints | None":
+        """Hear what the run looks at; return where its stages may be kept."""
+
+    def clusters_found(self, library: loading.Library, clusters: Clusters) -> None:
+        """Hear what belongs together, before keepers are chosen."""
+
+
+class NoListener:
+    """Listens to nothing and keeps nothing."""
+
+    def library_read(self, library: loading.Library) -> None:
+        """Keep no stages."""
+
+    def clusters_found(self, library: loading.Library, clusters: Clusters) -> None:
+        """Remember nothing."""
+
+
+def detect(options: AnalysisOptions, reporter: RunReporter, *, listener: Listener | None = None) -> Detection:
+    """Read the library, find its duplicates and look their members up in the catalogue. Stores no result."""
+    listener = listener or NoListener()
     library = _load(reporter)
-    library_read(library)
+    kept = listener.library_read(library)
+    clusters = find_clusters(
+        library.columns,
+        options.engine_settings(),
+        not_duplicates=library.not_duplicates,
+        progress=reporter,
+        checkpoints=kept,
+    )
+    listener.clusters_found(library, clusters)
+    return _judged(library, clusters, options, reporter)
+
+
+def first_groups(
+    library: loading.Library, clusters: Clusters, options: AnalysisOptions, reporter: RunReporter, *, most: int
+) -> Detection:
+    """Return a detection of the first `most` clusters only: what a stopped run can still show at once."""
+    end = int(clusters.offsets[min(most, len(clusters))])
+    few = replace(
+        clusters,
+        track_ids=clusters.track_ids[:end],
+        offsets=clusters.offsets[: most + 1],
+        cohesion=clusters.cohesion[:most],
+    )
+    return _judged(library, few, options, reporter)
+
+
+def _judged(library: loading.Library, clusters: Clusters, options: AnalysisOptions, reporter: RunReporter) -> Detection:
+    """Choose keepers, apply the filters and the order, and cross-reference the members."""
     wanted = options.engine_settings()
-    clusters = find_clusters(library.columns, wanted, not_duplicates=loading.load_not_duplicates(), progress=reporter)
     keeper_columns = loading.load_keeper_columns(clusters.track_ids)
     groups = choose_keepers(library.columns, clusters, keeper_columns, wanted, progress=reporter)
-    shown = _in_order(_with_search(_group_figures(library, groups, keeper_columns), library, groups, options), options)
-    members = _members_of(shown, groups)
-    cross_reference = itunes.cross_reference(members, reporter=reporter)
-    return Detection(library, groups, shown, cross_reference, wanted.fingerprint())
+    figures = _group_figures(library, groups, keeper_columns)
+    shown = _in_order(_with_search(figures, library, groups, options), options)
+    cross_reference = itunes.cross_reference(_members_of(shown, groups), reporter=reporter)
+    return Detection(len(library.columns), groups, shown, cross_reference, wanted.fingerprint(), library.revision)
 
 
 def _load(reporter: RunReporter) -> loading.Library:

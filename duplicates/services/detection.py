@@ -1,5 +1,6 @@
 """`DuplicateDetectionService`: the front door for finding duplicates. Each method is a short way elsewhere."""
 
+import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +11,8 @@ from django.utils import timezone
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import lifecycle
-from duplicates.services.lifecycle import Claim, Queued
+from duplicates.services.claims import Claim
+from duplicates.services.lifecycle import Queued
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
 from duplicates.services.running import Ran, run_analysis
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
     from duplicates.services.detecting import Detection
+
+
+# How often a command looks at an analysis that runs elsewhere.
+FOLLOW_SECONDS = 1.0
 
 
 class DuplicateDetectionService:
@@ -40,6 +46,7 @@ class DuplicateDetectionService:
         user: "AbstractBaseUser | None" = None,
         trigger: Trigger = Trigger.COMMAND,
         force: bool = False,
+        time_limit_seconds: int | None = None,
         draw: Sink = keep_nothing,
     ) -> Ran:
         """Run in this process and keep the result.
@@ -47,9 +54,20 @@ class DuplicateDetectionService:
         An equal analysis that is under way, or (unless forced) finished and still true, is returned instead. If the
         result cannot be saved, `Ran.detection` still holds it and `Ran.warning` says so.
         """
-        queued = self.queue(options, user=user, trigger=trigger, force=force)
-        ran = run_analysis(queued.analysis.pk, draw=draw, now=self.now) if queued.is_new else None
-        return ran or Ran(queued.analysis)
+        queued = self.queue(options, user=user, trigger=trigger, force=force, time_limit_seconds=time_limit_seconds)
+        return self.run_or_follow(queued.analysis, draw=draw) if queued.is_new else Ran(queued.analysis)
+
+    def run_or_follow(self, analysis: DuplicateAnalysisResult, *, draw: Sink = keep_nothing) -> Ran:
+        """Run a queued analysis here as soon as a slot is free; follow it where a worker was faster."""
+        while True:
+            ran = run_analysis(analysis.pk, draw=draw, now=self.now)
+            if ran is not None:
+                return ran
+            analysis = lifecycle.get_analysis(analysis.pk)
+            if not analysis.is_active:
+                return Ran(analysis)
+            draw(self.get_analysis_progress(analysis.pk))
+            time.sleep(FOLLOW_SECONDS)
 
     def queue(
         self,
@@ -59,10 +77,17 @@ class DuplicateDetectionService:
         trigger: Trigger,
         force: bool = False,
         enqueue: Callable[[uuid.UUID], None] | None = None,
+        time_limit_seconds: int | None = None,
     ) -> Queued:
         """Queue an analysis for a worker when `enqueue` is given, else for the caller."""
         return lifecycle.queue_analysis(
-            options, actor=user, trigger=trigger, now=self.now(), force=force, enqueue=enqueue
+            options,
+            actor=user,
+            trigger=trigger,
+            now=self.now(),
+            force=force,
+            enqueue=enqueue,
+            time_limit_seconds=time_limit_seconds,
         )
 
     def get_analysis_progress(self, analysis_id: uuid.UUID | str) -> AnalysisProgress:

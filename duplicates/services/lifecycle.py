@@ -1,8 +1,7 @@
-"""The states of an analysis, and the only functions that change them.
+"""The states of an analysis: queue, complete, fail, cancel, resume, reclaim.
 
-Queue, claim, keep, complete, fail, cancel. Every transition is one conditional UPDATE on the state it leaves, so two
-processes can never both make it. A worker's later writes prove its claim: when nobody holds the lease any more, or
-somebody else does, they change nothing and raise ClaimLost.
+Every transition is one conditional UPDATE on the state it leaves, so two processes can never both make it, and it is
+written together with its audit record. `claims` holds the transitions between queued and running.
 """
 
 import uuid
@@ -16,30 +15,24 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from duplicates.choices import ACTIVE, AnalysisStatus, Phase, Trigger
+from duplicates.choices import ACTIVE, AnalysisStatus, Trigger
 from duplicates.exceptions import (
     AnalysisAlreadyRunning,
     AnalysisCancelled,
     AnalysisNotFound,
-    ClaimLost,
     InvalidOptions,
+    NotResumable,
+    WorkerLost,
 )
 from duplicates.models import DuplicateAnalysisResult, NotDuplicate
-from duplicates.services import audit
+from duplicates.services import audit, claims
+from duplicates.services.claims import Claim
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
 from library.changes import current_revision
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A worker's right to write one analysis."""
-
-    analysis_id: uuid.UUID
-    token: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +52,8 @@ def queue_analysis(
     enqueue: Callable[[uuid.UUID], None] | None = None,
     predecessor: DuplicateAnalysisResult | None = None,
     force: bool = False,
+    time_limit_seconds: int | None = None,
+    keep_partial: bool = True,
 ) -> Queued:
     """Write a queued analysis, or return the equal one that is queued, running or, unless forced, still good.
 
@@ -79,6 +74,8 @@ def queue_analysis(
                 min_confidence=options.min_confidence,
                 parameters=options.as_parameters(),
                 parameters_fingerprint=options.fingerprint(),
+                time_limit_seconds=time_limit_seconds,
+                keep_partial=keep_partial,
                 created_at=now,
             )
             audit.record(
@@ -123,33 +120,9 @@ def get_analysis(analysis_id: uuid.UUID | str) -> DuplicateAnalysisResult:
         raise AnalysisNotFound(f"There is no analysis {str(analysis_id)!r}.", analysis_id=str(analysis_id)) from error
 
 
-def claim(analysis_id: uuid.UUID, *, now: datetime) -> Claim | None:
-    """Take a queued analysis; None when it is not there to be taken any more."""
-    token = uuid.uuid4()
-    taken = DuplicateAnalysisResult.objects.filter(pk=analysis_id, status=AnalysisStatus.QUEUED).update(
-        status=AnalysisStatus.RUNNING,
-        lease_token=token,
-        lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
-        started_at=now,
-        phase=Phase.LOADING_TRACKS,
-        attempt=1,
-    )
-    return Claim(analysis_id, token) if taken else None
-
-
-def keep(claimed: Claim, *, now: datetime, **changes: Any) -> None:
-    """Prove the claim, extend its lease and write `changes` with it.
-
-    Raises ClaimLost when the claim is no longer ours and AnalysisCancelled when somebody asked for an end.
-    """
-    _update_owned(claimed, lease_until=now + timedelta(seconds=settings.LEASE_SECONDS), **changes)
-    if DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, cancel_requested=True).exists():
-        raise AnalysisCancelled
-
-
 def store_progress(claimed: Claim, progress: AnalysisProgress, *, now: datetime) -> None:
     """Write how far the run is, for every other process to read."""
-    keep(claimed, now=now, progress=progress.as_json(), phase=progress.phase)
+    claims.keep(claimed, now=now, progress=progress.as_json(), phase=progress.phase)
 
 
 def complete(claimed: Claim, *, actor: "AbstractBaseUser | None", now: datetime, **outcome: Any) -> None:
@@ -167,16 +140,17 @@ def fail(
     code: str,
     message: str,
     details: dict[str, Any],
+    **outcome: Any,
 ) -> None:
-    """Turn a failure into data: code, sentence for people, detail for us."""
-    outcome = {"error_code": code, "error_message": message, "error_details": details}
+    """Turn a failure into data: code, sentence for people, detail for us; `outcome` is what was kept of the result."""
+    outcome |= {"error_code": code, "error_message": message, "error_details": details}
     with transaction.atomic():
         _end(claimed, status=AnalysisStatus.FAILED, completed_at=now, **outcome)
         _record_end(claimed, "analysis.failed", actor=actor, now=now, outcome=outcome, was_successful=False)
 
 
-def finish_cancelled(claimed: Claim, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
-    """End a run whose cancel was asked for. Earlier results are untouched."""
+def finish_cancelled(claimed: Claim, *, actor: "AbstractBaseUser | None", now: datetime, **outcome: Any) -> None:
+    """End a run whose cancel was asked for; `outcome` is what was kept. Earlier results are untouched."""
     with transaction.atomic():
         _end(
             claimed,
@@ -184,8 +158,9 @@ def finish_cancelled(claimed: Claim, *, actor: "AbstractBaseUser | None", now: d
             completed_at=now,
             error_code=AnalysisCancelled.code,
             error_message=str(AnalysisCancelled()),
+            **outcome,
         )
-        _record_end(claimed, "analysis.cancelled", actor=actor, now=now, outcome={})
+        _record_end(claimed, "analysis.cancelled", actor=actor, now=now, outcome=outcome)
 
 
 def request_cancel(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> bool:
@@ -203,6 +178,68 @@ def request_cancel(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUse
         if asked:
             audit.record("analysis.cancel_requested", actor=actor, now=now, subject=analysis)
     return bool(asked)
+
+
+def resume(
+    analysis: DuplicateAnalysisResult,
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    enqueue: Callable[[uuid.UUID], None] | None = None,
+    time_limit_seconds: int | None = None,
+) -> None:
+    """Put a failed or cancelled analysis back into the queue; it goes on from its checkpoints where they still fit.
+
+    Raises NotResumable for any other state and AnalysisAlreadyRunning when an equal one was started meanwhile.
+    """
+    stopped = DuplicateAnalysisResult.objects.filter(
+        pk=analysis.pk, status__in=(AnalysisStatus.FAILED, AnalysisStatus.CANCELLED)
+    )
+    fresh: dict[str, Any] = {"error_code": "", "error_message": "", "error_details": {}, "completed_at": None}
+    fresh |= {"cancel_requested": False, "attempt": 0, "is_partial": False}
+    if time_limit_seconds is not None:
+        fresh["time_limit_seconds"] = time_limit_seconds
+    try:
+        with transaction.atomic():
+            if not stopped.update(status=AnalysisStatus.QUEUED, **fresh):
+                raise NotResumable(f"Analysis {analysis.pk} is {analysis.get_status_display().lower()}.")
+            audit.record("analysis.resumed", actor=actor, now=now, subject=analysis)
+            if enqueue is not None:
+                transaction.on_commit(partial(enqueue, analysis.pk))
+    except IntegrityError as error:
+        raise AnalysisAlreadyRunning("An equal analysis was started meanwhile.") from error
+
+
+def reclaim(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> list[DuplicateAnalysisResult]:
+    """Give the runs of dead workers to others; one that has cost its workers' lives too often fails.
+
+    Return the analyses that were given on.
+    """
+    given_on = []
+    for analysis in claims.expired(now=now):
+        with transaction.atomic():
+            if not claims.take_away(analysis, now=now):
+                continue
+            if analysis.attempt >= claims.MOST_ATTEMPTS:
+                _give_up(analysis, now=now)
+                continue
+            audit.record("analysis.reclaimed", actor=None, now=now, subject=analysis, message=analysis.worker)
+            transaction.on_commit(partial(enqueue, analysis.pk))
+        given_on.append(analysis)
+    return given_on
+
+
+def _give_up(analysis: DuplicateAnalysisResult, *, now: datetime) -> None:
+    lost = WorkerLost(f"The worker that ran this analysis died {analysis.attempt} times.")
+    DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(
+        status=AnalysisStatus.FAILED,
+        completed_at=now,
+        progress=None,
+        error_code=lost.code,
+        error_message=lost.sentence,
+        error_details={"phase": analysis.phase, "attempt": analysis.attempt},
+    )
+    audit.record("analysis.failed", actor=None, now=now, subject=analysis, was_successful=False, message=lost.sentence)
 
 
 def end_by_hand(
@@ -265,16 +302,8 @@ def _equal_finished(
     return None if NotDuplicate.objects.filter(decided).exists() else newest
 
 
-def _update_owned(claimed: Claim, **changes: Any) -> None:
-    owned = DuplicateAnalysisResult.objects.filter(
-        pk=claimed.analysis_id, status=AnalysisStatus.RUNNING, lease_token=claimed.token
-    )
-    if not owned.update(**changes):
-        raise ClaimLost(analysis_id=str(claimed.analysis_id))
-
-
 def _end(claimed: Claim, **changes: Any) -> None:
-    _update_owned(claimed, lease_token=None, lease_until=None, progress=None, phase="", **changes)
+    claims.update_owned(claimed, progress=None, **claims.UNCLAIMED, **changes)
 
 
 def _record_end(

@@ -4,6 +4,7 @@ One statement reads the tracks together with the revision they belong to, so bot
 database. Rows stream through in chunks; only columns stay.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,10 +33,16 @@ _EPOCH = {
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The active tracks as columns, and the revision they belong to."""
+    """What a run looks at: the active tracks as columns, their revision, and the pairs declared different."""
 
     columns: TrackColumns
     revision: int
+    not_duplicates: npt.NDArray[np.int64]
+
+    def fingerprint(self) -> str:
+        """Return hex digits that change whenever a run would see something else."""
+        decided = hashlib.sha256(np.ascontiguousarray(self.not_duplicates).tobytes()).hexdigest()
+        return f"{self.revision}-{len(self.columns)}-{decided[:16]}"
 
 
 def load_library(*, report: Callable[[int], None] = lambda done: None) -> Library:
@@ -53,7 +60,8 @@ def load_library(*, report: Callable[[int], None] = lambda done: None) -> Librar
         done += len(rows)
         report(done)
     frame = pl.concat(chunks, rechunk=True) if chunks else pl.DataFrame(schema=TRACK_SCHEMA)
-    return Library(TrackColumns(frame), current_revision() if revision is None else revision)
+    seen = current_revision() if revision is None else revision
+    return Library(TrackColumns(frame), seen, load_not_duplicates())
 
 
 def count_active_tracks() -> int:

@@ -1,6 +1,5 @@
 """`DuplicatePersistenceService`: the front door for saved analyses. Each method is a short way elsewhere."""
 
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from django.utils import timezone
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisNotReady, InvalidOptions, SaveFailed
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
-from duplicates.services import lifecycle, resolution, retention, staleness
+from duplicates.services import claims, lifecycle, resolution, retention, staleness
 from duplicates.services.options import AnalysisOptions
-from duplicates.services.progress import RunReporter
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -46,20 +44,22 @@ class DuplicatePersistenceService:
         Raises AnalysisAlreadyRunning when an equal analysis of this user is under way and SaveFailed when the database
         refuses; the detection stays with the caller either way.
         """
-        from duplicates.services.saving import save_detection  # noqa: PLC0415 (loads numpy and polars)
+        from duplicates.services import saving  # noqa: PLC0415 (loads numpy and polars)
 
         queued = lifecycle.queue_analysis(options, actor=user, trigger=Trigger.COMMAND, now=self.now(), force=True)
-        claimed = lifecycle.claim(queued.analysis.pk, now=self.now()) if queued.is_new else None
+        claimed = claims.claim(queued.analysis.pk, now=self.now()) if queued.is_new else None
         if claimed is None:
             raise AnalysisAlreadyRunning(analysis_id=str(queued.analysis.pk))
-        tracks = len(detection.library.columns)
-        lifecycle.keep(claimed, now=self.now(), library_track_count=tracks, library_revision=detection.library.revision)
-        reporter = RunReporter(str(claimed.analysis_id), now=self.now)
-        reporter.set_total_tracks(tracks)
+        claims.renew(
+            claimed,
+            now=self.now(),
+            library_track_count=detection.track_count,
+            library_revision=detection.revision,
+        )
         try:
-            save_detection(
-                detection, claimed, actor=user, now=self.now, reporter=reporter, cpu_before=time.process_time()
-            )
+            saved = saving.save_groups(detection, claimed, now=self.now, report=lambda done: None)
+            outcome = saving.outcome(detection, saved, [])
+            lifecycle.complete(claimed, actor=user, now=self.now(), **outcome)
         except DatabaseError as error:
             failed = SaveFailed()
             lifecycle.fail(claimed, actor=user, now=self.now(), code=failed.code, message=failed.sentence, details={})

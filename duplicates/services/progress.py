@@ -64,8 +64,8 @@ def keep_nothing(progress: AnalysisProgress) -> None:
 class RunReporter:
     """Follows one run. Implements the engine's `Progress`; services call it for their own stages.
 
-    `store` is called at most once per `interval` seconds and may raise to stop the run; `draw` is called on every
-    report and must be cheap. `clock` counts seconds, `now` tells the time.
+    `store` is called at most once per `interval` seconds; `draw` and `stop_if_asked` are called on every report and
+    must be cheap; any of them may raise to stop the run. `clock` counts seconds, `now` tells the time.
     """
 
     def __init__(
@@ -75,11 +75,13 @@ class RunReporter:
         now: Callable[[], datetime],
         store: Sink = keep_nothing,
         draw: Sink = keep_nothing,
+        stop_if_asked: Callable[[], None] = lambda: None,
         interval: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now, self._store, self._draw, self._clock = now, store, draw, clock
         self._interval = interval
+        self._stop_if_asked = stop_if_asked
         self._begun_at = clock()
         self._stage_begun_at = self._begun_at
         self._stored_at = self._logged_at = float("-inf")
@@ -127,6 +129,7 @@ class RunReporter:
             groups_found=self.progress.groups_found if groups_found is None else groups_found,
             updated_at=self._now().isoformat(),
         )
+        self._stop_if_asked()
         self._draw(self.progress)
         moment = self._clock()
         self._log_tracks(moment)

@@ -5,26 +5,41 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from duplicates.exceptions import AnalysisCancelled, AnalysisTimeout, ClaimLost, DuplicatesError, SaveFailed
+from duplicates.exceptions import (
+    AnalysisCancelled,
+    AnalysisTimeout,
+    ClaimLost,
+    DuplicatesError,
+    HandedBack,
+    SaveFailed,
+)
 from duplicates.models import DuplicateAnalysisResult
-from duplicates.services import lifecycle
-from duplicates.services.lifecycle import Claim
+from duplicates.services import claims, lifecycle, memory, process
+from duplicates.services.claims import Claim
+from duplicates.services.leasing import LeaseKeeper, kept_alive
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
+from duplicates.services.retrying import retrying
 
 if TYPE_CHECKING:
+    from duplicates.engine.records import Clusters
+    from duplicates.services.checkpoints import StageCheckpoints
     from duplicates.services.detecting import Detection
     from duplicates.services.loading import Library
+    from duplicates.services.saving import Saved
 
 INTERNAL_ERROR = "INTERNAL_ERROR"
 # The default time limit holds for this many tracks; a larger library gets more in proportion.
 TIMEOUT_SECONDS, TIMEOUT_TRACKS = 300, 100_000
+# What a stopped run may still spend on keeping what it has found.
+PARTIAL_SECONDS, PARTIAL_GROUPS = 1.0, 1_000
+FOUND = "found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,99 +52,269 @@ class Ran:
 
 
 def run_analysis(
-    analysis_id: uuid.UUID, *, draw: Sink = keep_nothing, now: Callable[[], datetime] = timezone.now
+    analysis_id: uuid.UUID,
+    *,
+    draw: Sink = keep_nothing,
+    now: Callable[[], datetime] = timezone.now,
 ) -> Ran | None:
-    """Claim the analysis and run it to its end; None when somebody else has it.
+    """Claim the analysis and run it to its end; None when it is not to be had now.
 
     Never raises for a failure of the run itself: that is written on the row. KeyboardInterrupt cancels and passes on.
     """
-    claimed = lifecycle.claim(analysis_id, now=now())
-    if claimed is None:
-        return None
-    analysis = lifecycle.get_analysis(analysis_id)
-    run = _Run(analysis, claimed, draw, now)
-    try:
-        run.detect()
-        run.save()
-    except ClaimLost as lost:
-        run.reporter.fail(lost.sentence)
-    except (AnalysisCancelled, KeyboardInterrupt) as stop:
-        lifecycle.finish_cancelled(claimed, actor=analysis.user, now=now())
-        run.reporter.fail(str(AnalysisCancelled()))
-        if isinstance(stop, KeyboardInterrupt):
-            raise
-    except DuplicatesError as error:
-        run.fail(error.code, error.sentence, error)
-    except Exception as error:
-        run.fail(INTERNAL_ERROR, "The analysis stopped because of an internal error.", error)
+    claimed = retrying(lambda: claims.claim(analysis_id, now=now(), worker=process.worker_id()))
+    return None if claimed is None else run_claimed(claimed, draw=draw, now=now)
+
+
+def run_waiting(*, now: Callable[[], datetime] = timezone.now) -> int:
+    """Run what waits in the queue, the longest waiting first, until nothing is left to take; return how many ran."""
+    count = 0
+    while not process.is_asked_to_stop() and (claimed := retrying(lambda: _claim_next(now()))):
+        run_claimed(claimed, now=now)
+        count += 1
+    return count
+
+
+def _claim_next(now: datetime) -> Claim | None:
+    return claims.claim_next(now=now, worker=process.worker_id())
+
+
+def run_claimed(claimed: Claim, *, draw: Sink = keep_nothing, now: Callable[[], datetime] = timezone.now) -> Ran:
+    """Run a claimed analysis to its end."""
+    analysis = retrying(lambda: lifecycle.get_analysis(claimed.analysis_id))
+    with kept_alive(claimed, now) as lease:
+        run = _Run(analysis, claimed, lease, draw, now)
+        try:
+            run.go()
+        except (ClaimLost, HandedBack) as gone:
+            run.leave(gone)
+        except (AnalysisCancelled, KeyboardInterrupt) as stop:
+            run.cancel()
+            if isinstance(stop, KeyboardInterrupt):
+                raise
+        except AnalysisTimeout as late:
+            run.fail(late.code, late.sentence, late, **run.keep_partial())
+        except DuplicatesError as error:
+            run.fail(error.code, error.sentence, error)
+        except Exception as error:
+            run.fail(INTERNAL_ERROR, "The analysis stopped because of an internal error.", error)
     analysis.refresh_from_db()
     return Ran(analysis, run.detection, run.warning)
 
 
 class _Run:
-    """One run under way: its claim, its reporter and what it has found so far."""
+    """One run under way: its claim, its reporter and what it has found so far. Listens to the detection."""
 
     def __init__(
-        self, analysis: DuplicateAnalysisResult, claimed: Claim, draw: Sink, now: Callable[[], datetime]
+        self,
+        analysis: DuplicateAnalysisResult,
+        claimed: Claim,
+        lease: LeaseKeeper,
+        draw: Sink,
+        now: Callable[[], datetime],
     ) -> None:
-        self.analysis, self.claimed, self.now = analysis, claimed, now
+        self.analysis, self.claimed, self.lease, self.now = analysis, claimed, lease, now
+        self.options = AnalysisOptions.from_parameters(analysis.parameters)
         self.detection: Detection | None = None
+        self.clustered: tuple[Library, Clusters] | None = None
+        self.kept: StageCheckpoints | None = None
+        self.is_saving = False
         self.warning = ""
         self.deadline: float | None = None
         self.cpu_before = time.process_time()
+        memory.forget_peak()
         self.reporter = RunReporter(
-            str(analysis.pk), now=now, store=self._store, draw=draw, interval=settings.PROGRESS_INTERVAL_SECONDS
+            str(analysis.pk),
+            now=now,
+            store=self._store,
+            draw=draw,
+            stop_if_asked=self._stop_if_asked,
+            interval=settings.PROGRESS_INTERVAL_SECONDS,
         )
 
-    def detect(self) -> None:
-        from duplicates.services.detecting import detect  # noqa: PLC0415 (loads numpy and polars: runs only)
+    def go(self) -> None:
+        """Find, keep what was found, save, publish."""
+        self._take_up_what_was_found()
+        if self.detection is None:
+            self._detect()
+        self._save()
 
-        options = AnalysisOptions.from_parameters(self.analysis.parameters)
-        self.detection = detect(options, self.reporter, library_read=self._library_read)
+    def library_read(self, library: "Library") -> "StageCheckpoints":
+        """Note what the run looks at and set its deadline."""
+        from duplicates.services.checkpoints import StageCheckpoints  # noqa: PLC0415 (loads numpy)
 
-    def save(self) -> None:
-        """Write the groups and make them visible. Raises SaveFailed when the database refuses."""
-        from duplicates.services.saving import save_detection  # noqa: PLC0415 (likewise)
-
-        assert self.detection is not None
-        try:
-            save_detection(
-                self.detection,
-                self.claimed,
-                actor=self.analysis.user,
-                now=self.now,
-                reporter=self.reporter,
-                cpu_before=self.cpu_before,
+        tracks = len(library.columns)
+        self._set_deadline(tracks)
+        retrying(
+            lambda: claims.keep(
+                self.claimed, now=self.now(), library_track_count=tracks, library_revision=library.revision
             )
-        except DatabaseError as error:
-            self.warning = str(SaveFailed())
-            raise SaveFailed from error
+        )
+        belongs_to = f"{self.options.engine_settings().fingerprint()}-{library.fingerprint()}"
+        self.kept = StageCheckpoints(self.analysis.pk, belongs_to)
+        return self.kept
 
-    def fail(self, code: str, message: str, error: BaseException) -> None:
+    def clusters_found(self, library: "Library", clusters: "Clusters") -> None:
+        """Remember the clusters for a run that is stopped before its keepers are chosen."""
+        self.clustered = (library, clusters)
+
+    def cancel(self) -> None:
+        """End a cancelled run and keep what it has found, if that was wanted."""
+        outcome = self.keep_partial()
+        lifecycle.finish_cancelled(self.claimed, actor=self.analysis.user, now=self.now(), **outcome)
+        self.reporter.fail(str(AnalysisCancelled()))
+
+    def leave(self, gone: DuplicatesError) -> None:
+        """End without a trace: the run belongs to somebody else now, or to whoever takes it from the queue."""
+        if isinstance(gone, HandedBack):
+            claims.hand_back(self.claimed)
+        self.reporter.fail(str(gone))
+
+    def fail(self, code: str, message: str, error: BaseException, **outcome: Any) -> None:
         """Write the failure on the row; a database that refuses even that is logged, and the run is over."""
         self.reporter.fail(message, detail=error)
-        details = {"phase": self.reporter.progress.phase, "type": type(error).__name__}
+        details = {
+            "phase": self.reporter.progress.phase,
+            "stage": self.reporter.progress.stage,
+            "percentage": self.reporter.progress.percentage,
+            "attempt": self.analysis.attempt,
+            "type": type(error.__cause__ or error).__name__,
+        }
         try:
-            lifecycle.fail(
-                self.claimed, actor=self.analysis.user, now=self.now(), code=code, message=message, details=details
+            retrying(
+                lambda: lifecycle.fail(
+                    self.claimed,
+                    actor=self.analysis.user,
+                    now=self.now(),
+                    code=code,
+                    message=message,
+                    details=details,
+                    **outcome,
+                )
             )
         except (ClaimLost, DatabaseError) as refused:
             self.warning = self.warning or message
             self.reporter.fail("The failure could not be written.", detail=refused)
 
-    def _library_read(self, library: "Library") -> None:
-        tracks = len(library.columns)
-        self.deadline = time.monotonic() + time_limit(tracks)
-        lifecycle.keep(self.claimed, now=self.now(), library_track_count=tracks, library_revision=library.revision)
+    def keep_partial(self) -> dict[str, Any]:
+        """Save a little of what was found and return it as fields of the row; nothing where nothing was found."""
+        from duplicates.services import saving  # noqa: PLC0415 (loads numpy and polars)
+
+        if not self.analysis.keep_partial or (self.clustered is None and self.detection is None):
+            return {}
+        began = time.monotonic()
+        try:
+            if self.detection is None:
+                self.detection = self._first_groups()
+            if not self.is_saving:
+                saving.sweep(self.claimed)
+            saved = saving.save_groups(
+                self.detection,
+                self.claimed,
+                now=self.now,
+                report=lambda done: None,
+                is_time_up=lambda: time.monotonic() - began > PARTIAL_SECONDS,
+            )
+        except (DatabaseError, DuplicatesError) as error:
+            self.reporter.fail("The groups found so far could not be kept.", detail=error)
+            return {}
+        return {"is_partial": saved.groups > 0, **self._outcome(saved)}
+
+    def _first_groups(self) -> "Detection":
+        from duplicates.services.detecting import first_groups  # noqa: PLC0415 (loads numpy and polars)
+
+        assert self.clustered is not None
+        silent = RunReporter(str(self.analysis.pk), now=self.now)
+        return first_groups(*self.clustered, self.options, silent, most=PARTIAL_GROUPS)
+
+    def _detect(self) -> None:
+        from duplicates.services import found  # noqa: PLC0415 (loads numpy and polars)
+        from duplicates.services.detecting import detect  # noqa: PLC0415 (likewise)
+        from duplicates.services.saving import sweep  # noqa: PLC0415 (likewise)
+
+        detection = detect(self.options, self.reporter, listener=self)
+        retrying(lambda: sweep(self.claimed))
+        self._found_checkpoint().save(FOUND, found.to_arrays(detection))
+        self.detection, self.clustered = detection, None
+
+    def _take_up_what_was_found(self) -> None:
+        """Go on saving what an earlier attempt found, whatever has happened to the library since."""
+        from duplicates.services import found  # noqa: PLC0415 (loads numpy and polars)
+
+        arrays = self._found_checkpoint().load(FOUND)
+        if arrays is None:
+            return
+        self.detection = found.from_arrays(arrays)
+        self.reporter.set_total_tracks(self.detection.track_count)
+        self._set_deadline(self.detection.track_count)
+
+    def _found_checkpoint(self) -> "StageCheckpoints":
+        from duplicates.services.checkpoints import StageCheckpoints  # noqa: PLC0415 (loads numpy)
+
+        if self.kept is None:
+            self.kept = StageCheckpoints(self.analysis.pk, "")
+        return self.kept.of(f"{self.options.engine_settings().fingerprint()}-{self.analysis.pk}")
+
+    def _save(self) -> None:
+        """Write the groups and make them visible. Raises SaveFailed when the database refuses for good."""
+        from duplicates.services import checkpoints, saving  # noqa: PLC0415 (loads numpy and polars)
+
+        assert self.detection is not None
+        self.reporter.begin("saving", len(self.detection))
+        self.is_saving = True
+        try:
+            saved = saving.save_groups(self.detection, self.claimed, now=self.now, report=self.reporter.advance)
+            self.reporter.finish(self._summary(saved))
+            retrying(
+                lambda: lifecycle.complete(
+                    self.claimed, actor=self.analysis.user, now=self.now(), **self._outcome(saved)
+                )
+            )
+        except DatabaseError as error:
+            self.warning = str(SaveFailed())
+            raise SaveFailed from error
+        checkpoints.discard(self.analysis.pk)
+
+    def _summary(self, saved: "Saved") -> str:
+        tracks, seconds = self.reporter.progress.total_tracks, self.reporter.elapsed_seconds
+        duplicates = saved.members - saved.groups
+        return f"Finished: {tracks} tracks, {saved.groups} groups, {duplicates} duplicates in {seconds:.1f} s"
+
+    def _outcome(self, saved: "Saved") -> dict[str, Any]:
+        from duplicates.services.saving import outcome  # noqa: PLC0415 (loads numpy and polars)
+
+        assert self.detection is not None
+        return {
+            **outcome(self.detection, saved, self.kept.notes if self.kept else []),
+            "processing_seconds": round(self.reporter.elapsed_seconds, 3),
+            "cpu_seconds": round(time.process_time() - self.cpu_before, 3),
+            "peak_memory_bytes": memory.peak_bytes(),
+            "phase_seconds": self.reporter.phase_seconds(),
+        }
+
+    def _set_deadline(self, tracks: int) -> None:
+        self.deadline = time.monotonic() + time_limit(tracks, self.analysis.time_limit_seconds)
+
+    def _stop_if_asked(self) -> None:
+        if process.is_asked_to_stop():
+            raise HandedBack
+        if self.lease.reason is not None:
+            raise self.lease.reason
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise self._timeout()
+
+    def _timeout(self) -> AnalysisTimeout:
+        progress, spent = self.reporter.progress, self.reporter.elapsed_seconds
+        needed = spent + (progress.estimated_seconds_remaining or spent)
+        return AnalysisTimeout(
+            f"The analysis was stopped after {spent:,.0f} s at {progress.percentage:.0f} %. "
+            f"About {needed * 1.5:,.0f} s should do: give --timeout or raise REPRISE_ANALYSIS_TIMEOUT_SECONDS."
+        )
 
     def _store(self, progress: AnalysisProgress) -> None:
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            limit = time_limit(progress.total_tracks)
-            raise AnalysisTimeout(f"The analysis took longer than its limit of {limit:,.0f} seconds.")
-        lifecycle.store_progress(self.claimed, progress, now=self.now())
+        retrying(lambda: lifecycle.store_progress(self.claimed, progress, now=self.now()))
 
 
-def time_limit(tracks: int) -> float:
-    """Return the seconds a run over so many tracks may take: the setting, or the default in proportion to size."""
-    explicit: int = settings.ANALYSIS_TIMEOUT_SECONDS
+def time_limit(tracks: int, wanted: int | None = None) -> float:
+    """Return the seconds a run over so many tracks may take: as wanted, the setting, or in proportion to size."""
+    explicit: int = wanted or settings.ANALYSIS_TIMEOUT_SECONDS
     return float(explicit or TIMEOUT_SECONDS * max(1.0, tracks / TIMEOUT_TRACKS))

@@ -3,27 +3,24 @@
 One long transaction would keep every other writer of SQLite waiting. Rows of a killed save are swept before the next.
 """
 
-import resource
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from django.db import transaction
 
 from duplicates.choices import ITunesMatch
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
-from duplicates.services import lifecycle
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.services import claims
+from duplicates.services.claims import Claim
 from duplicates.services.detecting import Detection, FoundGroup, FoundMember
 from duplicates.services.itunes import CrossReference, Finding
-from duplicates.services.lifecycle import Claim
 from duplicates.services.loading import load_snapshots
-from duplicates.services.progress import RunReporter
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+from duplicates.services.retrying import retrying
 
 GROUPS_PER_BATCH = 500
 
@@ -57,83 +54,104 @@ _NOT_FOUND = Finding(ITunesMatch.NONE, 0.0, "", ())
 Snapshots = dict[int, tuple[Any, ...]]
 
 
-def sweep(claimed: Claim) -> int:
-    """Delete the rows an earlier, killed save of the same analysis left behind; return how many groups."""
-    deleted, _ = DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id).delete()
-    return deleted
+@dataclass(slots=True)
+class Saved:
+    """How far a save is: groups taken from the detection, and what was written of them."""
+
+    taken: int = 0
+    groups: int = 0
+    members: int = 0
 
 
-def save_detection(
-    detection: Detection,
-    claimed: Claim,
-    *,
-    actor: "AbstractBaseUser | None",
-    now: Callable[[], datetime],
-    reporter: RunReporter,
-    cpu_before: float,
-) -> None:
-    """Write the whole result and publish it: until the last transaction readers see the previous result."""
-    reporter.begin("saving", len(detection))
-    sweep(claimed)
-    groups, members = save_groups(detection, claimed, now=now, report=reporter.advance)
-    tracks, seconds = reporter.progress.total_tracks, reporter.elapsed_seconds
-    reporter.finish(f"Finished: {tracks} tracks, {groups} groups, {members - groups} duplicates in {seconds:.1f} s")
-    usage = {
-        "processing_seconds": round(seconds, 3),
-        "cpu_seconds": round(time.process_time() - cpu_before, 3),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "phase_seconds": reporter.phase_seconds(),
-    }
-    lifecycle.complete(claimed, actor=actor, now=now(), **_outcome(detection, groups, members), **usage)
+def sweep(claimed: Claim) -> None:
+    """Delete what an earlier run of the same analysis wrote, and begin at the first group."""
+    with transaction.atomic():
+        claims.update_owned(claimed, saved_groups=0)
+        DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id).delete()
 
 
 def save_groups(
-    detection: Detection, claimed: Claim, *, now: Callable[[], datetime], report: Callable[[int], None]
-) -> tuple[int, int]:
-    """Write all groups with their members; return how many of each.
+    detection: Detection,
+    claimed: Claim,
+    *,
+    now: Callable[[], datetime],
+    report: Callable[[int], None],
+    is_time_up: Callable[[], bool] = lambda: False,
+) -> Saved:
+    """Write the groups with their members, going on where an interrupted save of the same detection stopped.
 
-    A track that was deleted while the run went on is left out; a group that loses all but one member with it too.
+    A track that was deleted while the run went on is left out; a group that loses its keeper or all but one member
+    with it too. `is_time_up` ends the save early; what was written until then stays.
     """
-    position = members_saved = 0
-    for batch in _batches(detection.iter_groups()):
-        snapshots = _snapshots_of(batch)
-        rows: list[DuplicateAnalysisGroup] = []
-        members: list[DuplicateAnalysisTrack] = []
-        for group in batch:
-            present = [member for member in group.members if member.track_id in snapshots]
-            if len(present) < 2 or present[0].track_id != group.keeper_track_id:
-                continue
-            position += 1
-            row = _group_row(group, present, position, claimed, detection.cross_reference)
-            rows.append(row)
-            members += _member_rows(row, present, snapshots, detection.cross_reference)
-        with transaction.atomic():
-            lifecycle.keep(claimed, now=now())
+    saved = saved_so_far(claimed)
+    groups = islice(detection.iter_groups(), saved.taken, None)
+    while not is_time_up() and (batch := list(islice(groups, GROUPS_PER_BATCH))):
+        rows, members = _rows_of(batch, saved.groups, claimed, detection.cross_reference)
+        taken = saved.taken + len(batch)
+        retrying(partial(_write, claimed, taken, rows, members, now))
+        saved = Saved(taken, saved.groups + len(rows), saved.members + len(members))
+        report(saved.taken)
+    return saved
+
+
+def saved_so_far(claimed: Claim) -> Saved:
+    """Return how far an earlier save came."""
+    members = DuplicateAnalysisTrack.objects.filter(group__analysis_id=claimed.analysis_id)
+    return Saved(
+        DuplicateAnalysisResult.objects.values_list("saved_groups", flat=True).get(pk=claimed.analysis_id),
+        DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id).count(),
+        members.count(),
+    )
+
+
+def _write(
+    claimed: Claim,
+    taken: int,
+    rows: list[DuplicateAnalysisGroup],
+    members: list[DuplicateAnalysisTrack],
+    now: Callable[[], datetime],
+) -> None:
+    """Write one batch together with the mark that it is written, so that a repeat notices."""
+    with transaction.atomic():
+        claims.renew(claimed, now=now())
+        behind = DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, saved_groups__lt=taken)
+        if behind.update(saved_groups=taken):
             DuplicateAnalysisGroup.objects.bulk_create(rows)
             DuplicateAnalysisTrack.objects.bulk_create(members)
-        members_saved += len(members)
-        report(position)
-    return position, members_saved
 
 
-def _outcome(detection: Detection, groups: int, members: int) -> dict[str, Any]:
+def _rows_of(
+    batch: list[FoundGroup], position: int, claimed: Claim, found: CrossReference
+) -> tuple[list[DuplicateAnalysisGroup], list[DuplicateAnalysisTrack]]:
+    snapshots = retrying(partial(_snapshots_of, batch))
+    rows: list[DuplicateAnalysisGroup] = []
+    members: list[DuplicateAnalysisTrack] = []
+    for group in batch:
+        present = [member for member in group.members if member.track_id in snapshots]
+        if len(present) < 2 or present[0].track_id != group.keeper_track_id:
+            continue
+        position += 1
+        row = _group_row(group, present, position, claimed, found)
+        rows.append(row)
+        members += _member_rows(row, present, snapshots, found)
+    return rows, members
+
+
+def outcome(detection: Detection, saved: Saved, notes: list[str]) -> dict[str, Any]:
+    """Return what an analysis keeps of a detection beside its groups, as fields of its row."""
     found = detection.groups.clusters
     return {
-        "tracks_analyzed": len(detection.library.columns),
-        "groups_found": groups,
-        "duplicates_found": members - groups,
+        "tracks_analyzed": detection.track_count,
+        "groups_found": saved.groups,
+        "duplicates_found": saved.members - saved.groups,
         "average_similarity": detection.average_similarity,
         "not_enough_data_count": len(found.not_enough_data),
         "not_enough_data": found.not_enough_data[:1000].tolist(),
         "learnt_tables": found.tables,
         "engine_fingerprint": detection.engine_fingerprint,
-        "figures": found.figures | {"narrowed": list(found.narrowed), "itunes_note": detection.cross_reference.note},
+        "figures": found.figures
+        | {"narrowed": list(found.narrowed), "notes": notes, "itunes_note": detection.cross_reference.note},
     }
-
-
-def _batches(groups: Iterator[FoundGroup]) -> Iterator[list[FoundGroup]]:
-    while batch := list(islice(groups, GROUPS_PER_BATCH)):
-        yield batch
 
 
 def _snapshots_of(batch: list[FoundGroup]) -> Snapshots:

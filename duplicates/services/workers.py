@@ -1,16 +1,96 @@
-"""Is anybody there to do the work? Told from what workers write anyway: the lease of a run proves its worker."""
+"""Who is there to do the work: heartbeats of workers, and what is left behind by those that died."""
 
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from duplicates.models import DuplicateAnalysisResult
+from django.conf import settings
+from django.db import transaction
+from django_tasks_db.models import DBTaskResult
 
-WORKER_COMMAND = "uv run manage.py db_worker"
-# A free worker looks every second; after this long in the queue somebody should have come.
-PATIENCE = timedelta(seconds=10)
+from duplicates.choices import AnalysisStatus, ExportStatus
+from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
+from duplicates.services import lifecycle
+
+logger = logging.getLogger("reprise.workers")
+
+WORKER_COMMAND = "uv run manage.py run_workers"
+# How often a worker shows that it is alive, and after how long a silent one counts as gone.
+HEARTBEAT_SECONDS = 5.0
+SILENCE = timedelta(seconds=20)
 
 
-def seems_unattended(waiting_since: datetime, *, now: datetime) -> bool:
-    """Has something waited long although no worker holds a run? A guess: a worker busy with an export is not seen."""
-    if now - waiting_since < PATIENCE:
-        return False
-    return not DuplicateAnalysisResult.objects.filter(lease_until__gt=now).exists()
+def show_alive(worker_id: str, *, now: datetime) -> None:
+    """Renew this worker's heartbeat."""
+    Worker.objects.update_or_create(
+        worker_id=worker_id,
+        defaults={"seen_at": now},
+        create_defaults={
+            "host": socket.gethostname(),
+            "process_id": os.getpid(),
+            "started_at": now,
+            "seen_at": now,
+        },
+    )
+
+
+def sign_off(worker_id: str) -> None:
+    """Remove the heartbeat of a worker that ends."""
+    Worker.objects.filter(pk=worker_id).delete()
+
+
+def are_there_workers(*, now: datetime) -> bool:
+    """Is a worker alive anywhere?"""
+    return Worker.objects.filter(seen_at__gt=now - SILENCE).exists()
+
+
+def tidy(
+    *,
+    now: datetime,
+    enqueue_analysis: Callable[[uuid.UUID], None],
+    enqueue_export: Callable[[uuid.UUID], None],
+) -> None:
+    """Do what a supervisor does on each tick: forget silent workers and give on what they had in hand."""
+    for analysis in lifecycle.reclaim(now=now, enqueue=enqueue_analysis):
+        logger.warning("Analysis %s taken from worker %s, which is gone", analysis.pk, analysis.worker or "unnamed")
+    Worker.objects.filter(seen_at__lt=now - 3 * SILENCE).delete()
+    for export_id in _settle_orphans(now=now):
+        enqueue_export(export_id)
+    _wake_for_the_forgotten(now=now, enqueue=enqueue_analysis)
+
+
+def _settle_orphans(*, now: datetime) -> list[uuid.UUID]:
+    """Mark the tasks of dead workers as failed; return the exports that are to be written again."""
+    living = set(Worker.objects.filter(seen_at__gt=now - SILENCE).values_list("pk", flat=True))
+    running = DBTaskResult.objects.filter(status="RUNNING", started_at__lt=now - SILENCE)
+    exports = []
+    for task in running:
+        if task.worker_ids and task.worker_ids[-1] in living:
+            continue
+        with transaction.atomic():
+            settled = DBTaskResult.objects.filter(pk=task.pk, status="RUNNING").update(
+                status="FAILED", finished_at=now, exception_class_path="", traceback="The worker died."
+            )
+            export_id: str = task.args_kwargs["kwargs"].get("export_id", "")
+            if settled and export_id and _is_to_be_written_again(export_id):
+                exports.append(uuid.UUID(export_id))
+    return exports
+
+
+def _is_to_be_written_again(export_id: str) -> bool:
+    half_written = DuplicateAnalysisExport.objects.filter(pk=export_id, status=ExportStatus.RUNNING)
+    return bool(half_written.update(status=ExportStatus.PENDING))
+
+
+def _wake_for_the_forgotten(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:
+    """Wake a worker for queued analyses that no task stands for, as after a lost task or a full house."""
+    queued = DuplicateAnalysisResult.objects.filter(status=AnalysisStatus.QUEUED)
+    oldest = queued.order_by("created_at").values_list("pk", flat=True).first()
+    running = DuplicateAnalysisResult.objects.filter(status=AnalysisStatus.RUNNING).count()
+    if oldest is None or running >= settings.ANALYSIS_MAX_CONCURRENT:
+        return
+    if not DBTaskResult.objects.ready().filter(task_path="duplicates.tasks.run_analysis_task").exists():
+        enqueue(oldest)

@@ -18,7 +18,7 @@ from duplicates.exceptions import (
     InvalidOptions,
 )
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import lifecycle, loading, running, saving
+from duplicates.services import claims, lifecycle, loading, running, saving
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from library.models import Track
@@ -274,16 +274,16 @@ class TestClaims:
     def test_only_one_claim_is_given(self) -> None:
         analysis = queue()
 
-        assert lifecycle.claim(analysis.pk, now=NOW) is not None
-        assert lifecycle.claim(analysis.pk, now=NOW) is None
+        assert claims.claim(analysis.pk, now=NOW) is not None
+        assert claims.claim(analysis.pk, now=NOW) is None
 
     def test_a_lost_claim_changes_nothing(self) -> None:
         analysis = queue()
-        claimed = lifecycle.claim(analysis.pk, now=NOW)
+        claimed = claims.claim(analysis.pk, now=NOW)
         DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(lease_token=uuid.uuid4())
 
         with pytest.raises(ClaimLost):
-            lifecycle.keep(claimed, now=NOW, groups_found=99)
+            claims.keep(claimed, now=NOW, groups_found=99)
         with pytest.raises(ClaimLost):
             lifecycle.complete(claimed, actor=None, now=NOW, groups_found=99)
 
@@ -294,7 +294,7 @@ class TestClaims:
         make_library()
         detection = detector.find_duplicates(OPTIONS)
         analysis = queue()
-        frozen = lifecycle.claim(analysis.pk, now=NOW)
+        frozen = claims.claim(analysis.pk, now=NOW)
         DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(lease_token=uuid.uuid4())
 
         with pytest.raises(ClaimLost):
@@ -324,20 +324,21 @@ class TestFailure:
         assert "/secret/path" not in f"{ran.analysis.error_message}{ran.analysis.error_details}"
 
     def test_an_unexpected_error_becomes_data(self, detector, monkeypatch) -> None:
-        monkeypatch.setattr("duplicates.services.loading.load_library", lambda report: 1 / 0)
+        monkeypatch.setattr(loading, "load_library", lambda report: 1 / 0)
 
         analysis = detector.find_duplicates_with_persistence(OPTIONS).analysis
 
         assert (analysis.status, analysis.error_code) == (AnalysisStatus.FAILED, "INTERNAL_ERROR")
-        assert analysis.error_details == {"phase": "loading_tracks", "type": "ZeroDivisionError"}
+        assert analysis.error_details["phase"] == "loading_tracks"
+        assert analysis.error_details["type"] == "ZeroDivisionError"
 
     def test_leftovers_of_a_killed_save_are_invisible_and_swept(self, detector) -> None:
         make_library()
         detection = detector.find_duplicates(OPTIONS)
         analysis = queue()
-        killed = lifecycle.claim(analysis.pk, now=NOW)
+        killed = claims.claim(analysis.pk, now=NOW)
         saving.save_groups(detection, killed, now=lambda: NOW, report=lambda done: None)
-        DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(status="queued", lease_token=None)
+        DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(status="queued", lease_token=None, slot=None)
 
         ran = running.run_analysis(analysis.pk)
 
@@ -349,11 +350,11 @@ class TestFailure:
         detection = detector.find_duplicates(OPTIONS)
         gone = next(iter(detection.iter_groups())).members[-1].track_id
         Track.objects.filter(pk=gone).delete()
-        claimed = lifecycle.claim(queue().pk, now=NOW)
+        claimed = claims.claim(queue().pk, now=NOW)
 
-        groups, members = saving.save_groups(detection, claimed, now=lambda: NOW, report=lambda done: None)
+        saved = saving.save_groups(detection, claimed, now=lambda: NOW, report=lambda done: None)
 
-        assert (groups, members) == (SONG_COUNT, len(tracks) - 1)
+        assert (saved.groups, saved.members) == (SONG_COUNT, len(tracks) - 1)
 
     def test_an_interrupt_cancels_and_passes_on(self, detector, monkeypatch) -> None:
         def interrupt(*args, **kwargs):
@@ -368,7 +369,7 @@ class TestFailure:
     def test_a_run_past_its_limit_times_out(self, detector, monkeypatch, settings) -> None:
         make_library()
         settings.PROGRESS_INTERVAL_SECONDS = 0
-        monkeypatch.setattr(running, "time_limit", lambda tracks: -1.0)
+        monkeypatch.setattr(running, "time_limit", lambda tracks, wanted: -1.0)
 
         analysis = detector.find_duplicates_with_persistence(OPTIONS).analysis
 
@@ -386,11 +387,11 @@ class TestCancel:
 
     def test_a_running_one_stops_at_its_next_report(self) -> None:
         analysis = queue()
-        claimed = lifecycle.claim(analysis.pk, now=NOW)
+        claimed = claims.claim(analysis.pk, now=NOW)
 
         assert lifecycle.request_cancel(analysis, actor=None, now=NOW)
         with pytest.raises(AnalysisCancelled):
-            lifecycle.keep(claimed, now=NOW)
+            claims.keep(claimed, now=NOW)
 
     def test_earlier_results_stay(self, detector, monkeypatch, settings) -> None:
         make_library()

@@ -79,7 +79,7 @@ class TestRun:
             call_command("run_duplicate_analysis", *arguments)
 
     def test_a_failed_run_fails_the_command_with_the_code(self, monkeypatch) -> None:
-        monkeypatch.setattr(saving, "sweep", lambda claimed: 1 / 0)
+        monkeypatch.setattr(saving, "save_groups", lambda *args, **kwargs: 1 / 0)
 
         with pytest.raises(CommandError, match="INTERNAL_ERROR"):
             call_command("run_duplicate_analysis")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from duplicates.choices import AnalysisStatus, Phase, Trigger
-from duplicates.services import lifecycle
+from duplicates.services import claims
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import STAGES, AnalysisProgress, RunReporter
@@ -111,7 +111,7 @@ class TestReading:
     def test_any_process_reads_what_was_stored(self) -> None:
         service = DuplicateDetectionService()
         analysis = service.queue(AnalysisOptions(), user=None, trigger=Trigger.API).analysis
-        claimed = lifecycle.claim(analysis.pk, now=NOW)
+        claimed = claims.claim(analysis.pk, now=NOW)
 
         service.update_progress(
             claimed, AnalysisProgress(str(analysis.pk), "running", phase="loading_tracks", percentage=7.5)

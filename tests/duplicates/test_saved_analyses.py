@@ -38,7 +38,7 @@ def analysis_of(user=None, *, days_old: float = 0, status="completed", **fields)
         created_at=NOW - timedelta(days=days_old),
         status=status,
         parameters_fingerprint=uuid.uuid4().hex,
-        lease_token=uuid.uuid4() if status == "running" else None,
+        **({"lease_token": uuid.uuid4(), "slot": 1} if status == "running" else {}),
         **fields,
     )
 

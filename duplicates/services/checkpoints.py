@@ -1,0 +1,143 @@
+"""Keeps the output of finished stages on disk, so that a killed run goes on where it was.
+
+One file a stage: a header line (what it belongs to, the arrays' names, types and shapes), the arrays' bytes, and a
+SHA-256 of all before it. A file is written under another name, flushed and renamed, so it is there completely or not at
+all. One that does not fit (other settings, engine, library revision or decisions), is cut short or does not match its
+checksum is discarded with a log line and never trusted. A disk that is full or not writable costs the checkpoint, not
+the run.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+logger = logging.getLogger("reprise.analysis")
+LONGEST_HEADER = 100_000
+
+
+def checkpoints_folder() -> Path:
+    """Return where the checkpoints of all analyses lie."""
+    return Path(settings.WORK_DIR) / "checkpoints"
+
+
+class StageCheckpoints:
+    """The checkpoints of one analysis. Implements the engine's `Checkpoints`.
+
+    `belongs_to` names everything the arrays depend on; `notes` collects sentences for people (no space, not writable).
+    """
+
+    def __init__(self, analysis_id: uuid.UUID, belongs_to: str) -> None:
+        self._folder = checkpoints_folder() / str(analysis_id)
+        self._belongs_to = belongs_to
+        self._log = logging.LoggerAdapter(logger, {"analysis_id": str(analysis_id)})
+        self.notes: list[str] = []
+
+    def of(self, belongs_to: str) -> "StageCheckpoints":
+        """Return the checkpoints of the same analysis that belong to something else; the notes are shared."""
+        other = StageCheckpoints.__new__(StageCheckpoints)
+        other._folder, other._log, other.notes = self._folder, self._log, self.notes
+        other._belongs_to = belongs_to
+        return other
+
+    def load(self, stage: str) -> Arrays | None:
+        """Return what an earlier run saved for this stage, or None when there is nothing to trust."""
+        path = self._path(stage)
+        try:
+            found = _read(path, self._belongs_to)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self._log.warning("Checkpoint of stage %s discarded: %s", stage, error)
+            path.unlink(missing_ok=True)
+            return None
+        self._log.info("Stage %s taken from its checkpoint", stage)
+        return found
+
+    def save(self, stage: str, arrays: Arrays) -> None:
+        """Keep the output of a finished stage; trouble with the disk is noted and the run goes on."""
+        unfinished = self._path(stage).with_suffix(f".{uuid.uuid4().hex[:8]}.part")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(unfinished, self._belongs_to, arrays)
+            unfinished.replace(self._path(stage))
+        except OSError as error:
+            self._note(f"The run goes on without a checkpoint of stage {stage}: {error.strerror or 'disk trouble'}.")
+            _remove(unfinished)
+
+    def _path(self, stage: str) -> Path:
+        return self._folder / f"{stage}.checkpoint"
+
+    def _note(self, sentence: str) -> None:
+        self._log.warning("%s", sentence)
+        self.notes.append(sentence)
+
+
+def discard(analysis_id: uuid.UUID) -> None:
+    """Remove all checkpoints of an analysis."""
+    shutil.rmtree(checkpoints_folder() / str(analysis_id), ignore_errors=True)
+
+
+def analyses_with_checkpoints() -> Iterator[uuid.UUID]:
+    """Yield the ids of analyses that have checkpoints on this machine."""
+    folder = checkpoints_folder()
+    if not folder.is_dir():
+        return
+    for entry in folder.iterdir():
+        try:
+            yield uuid.UUID(entry.name)
+        except ValueError:
+            logger.warning("%s is no checkpoint folder", entry.name)
+
+
+def _write(path: Path, belongs_to: str, arrays: Arrays) -> None:
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    layout = [[name, array.dtype.str, array.shape] for name, array in plain.items()]
+    header = json.dumps({"belongs_to": belongs_to, "arrays": layout}).encode() + b"\n"
+    digest = hashlib.sha256(header)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
+        file.write(header)
+        for array in plain.values():
+            content = array.reshape(-1).view(np.uint8).data
+            digest.update(content)
+            file.write(content)
+        file.write(digest.digest())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(path: Path, belongs_to: str) -> Arrays:
+    with path.open("rb") as file:
+        header = file.readline(LONGEST_HEADER)
+        described = json.loads(header)
+        if described["belongs_to"] != belongs_to:
+            raise ValueError("it belongs to other settings or another state of the library")
+        digest = hashlib.sha256(header)
+        arrays = {}
+        for name, kind, shape in described["arrays"]:
+            array: npt.NDArray[np.generic] = np.empty(shape, np.dtype(kind))
+            content = array.reshape(-1).view(np.uint8).data
+            if file.readinto(content) != len(content):
+                raise ValueError("it is cut short")
+            digest.update(content)
+            arrays[name] = array
+        if file.read() != digest.digest():
+            raise ValueError("its checksum does not match")
+    return arrays
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        logger.warning("A half-written checkpoint could not be removed")

@@ -1,0 +1,121 @@
+"""Who may run an analysis: claims with a lease, one slot for each run that may go on at the same time.
+
+Taking a claim, keeping it, handing it back and taking it away from a dead worker are one conditional UPDATE each, so no
+two processes can do the same. A worker's later writes prove its claim; when it is gone they change nothing and raise
+ClaimLost. The unique constraint on (slot, while running) bounds how many run at once, whatever the number of machines.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from duplicates.choices import AnalysisStatus, Phase
+from duplicates.exceptions import AnalysisCancelled, ClaimLost
+from duplicates.models import DuplicateAnalysisResult
+
+# A run whose worker died this often is not given to another one: it probably kills its workers.
+MOST_ATTEMPTS = 3
+
+# What a row looks like that nobody runs.
+UNCLAIMED: dict[str, Any] = {"lease_token": None, "lease_until": None, "slot": None, "worker": "", "phase": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's right to write one analysis."""
+
+    analysis_id: uuid.UUID
+    token: uuid.UUID
+
+
+def claim(analysis_id: uuid.UUID, *, now: datetime, worker: str = "") -> Claim | None:
+    """Take a queued analysis; None when it is not to be taken or when as many run as may."""
+    queued = DuplicateAnalysisResult.objects.filter(pk=analysis_id, status=AnalysisStatus.QUEUED)
+    for slot in _free_slots():
+        token = uuid.uuid4()
+        try:
+            with transaction.atomic():
+                taken = queued.update(
+                    status=AnalysisStatus.RUNNING,
+                    slot=slot,
+                    worker=worker,
+                    lease_token=token,
+                    lease_until=_lease_end(now),
+                    started_at=now,
+                    phase=Phase.LOADING_TRACKS,
+                    attempt=F("attempt") + 1,
+                )
+        except IntegrityError:
+            continue  # somebody else took this slot since we looked
+        return Claim(analysis_id, token) if taken else None
+    return None
+
+
+def claim_next(*, now: datetime, worker: str = "") -> Claim | None:
+    """Take the analysis that has waited longest; None when nothing waits or as many run as may."""
+    waiting = DuplicateAnalysisResult.objects.filter(status=AnalysisStatus.QUEUED).order_by("created_at", "pk")
+    for analysis_id in waiting.values_list("pk", flat=True)[:10]:
+        taken = claim(analysis_id, now=now, worker=worker)
+        if taken is not None:
+            return taken
+    return None
+
+
+def renew(claimed: Claim, *, now: datetime, **changes: Any) -> None:
+    """Prove the claim, extend its lease and write `changes` with it. Raises ClaimLost when it is no longer ours."""
+    update_owned(claimed, lease_until=_lease_end(now), **changes)
+
+
+def keep(claimed: Claim, *, now: datetime, **changes: Any) -> None:
+    """Renew the claim and look whether somebody asked for an end. Raises ClaimLost or AnalysisCancelled."""
+    renew(claimed, now=now, **changes)
+    if is_cancel_requested(claimed):
+        raise AnalysisCancelled
+
+
+def is_cancel_requested(claimed: Claim) -> bool:
+    """Did somebody ask this run to stop?"""
+    return DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, cancel_requested=True).exists()
+
+
+def update_owned(claimed: Claim, **changes: Any) -> None:
+    """Write `changes` if the claim still holds. Raises ClaimLost otherwise."""
+    owned = DuplicateAnalysisResult.objects.filter(
+        pk=claimed.analysis_id, status=AnalysisStatus.RUNNING, lease_token=claimed.token
+    )
+    if not owned.update(**changes):
+        raise ClaimLost(analysis_id=str(claimed.analysis_id))
+
+
+def hand_back(claimed: Claim) -> None:
+    """Put a run back into the queue for another worker; being asked to stop is no failed attempt."""
+    update_owned(claimed, status=AnalysisStatus.QUEUED, attempt=F("attempt") - 1, **UNCLAIMED)
+
+
+def take_away(analysis: DuplicateAnalysisResult, *, now: datetime) -> bool:
+    """Put a run whose lease has expired back into the queue; False when its worker was only late or it is over."""
+    expired = DuplicateAnalysisResult.objects.filter(
+        pk=analysis.pk, status=AnalysisStatus.RUNNING, lease_token=analysis.lease_token, lease_until__lt=now
+    )
+    return bool(expired.update(status=AnalysisStatus.QUEUED, **UNCLAIMED))
+
+
+def expired(*, now: datetime) -> list[DuplicateAnalysisResult]:
+    """Return the runs whose worker has not renewed its claim in time."""
+    running = DuplicateAnalysisResult.objects.for_lists().filter(status=AnalysisStatus.RUNNING, lease_until__lt=now)
+    return list(running.select_related("user"))
+
+
+def _free_slots() -> list[int]:
+    running = DuplicateAnalysisResult.objects.filter(status=AnalysisStatus.RUNNING)
+    taken = set(running.values_list("slot", flat=True))
+    return [slot for slot in range(1, settings.ANALYSIS_MAX_CONCURRENT + 1) if slot not in taken]
+
+
+def _lease_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.LEASE_SECONDS)

@@ -1,0 +1,70 @@
+"""Keeps a claim alive beside a run: a thread with its own connection renews the lease and looks for a wish to stop.
+
+Long stretches of native code report rarely; without the thread a healthy worker would lose its run in one of them. What
+it learns it leaves in `reason`, and the run stops at its next report.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from duplicates.exceptions import AnalysisCancelled, ClaimLost, DuplicatesError
+from duplicates.services import claims
+from duplicates.services.claims import Claim
+
+# How often the thread looks whether somebody asked for an end. A cancel must take effect within two seconds.
+LOOK_SECONDS = 0.5
+
+
+class LeaseKeeper(threading.Thread):
+    """Renews one claim until told to stop."""
+
+    def __init__(self, claimed: Claim, now: Callable[[], datetime]) -> None:
+        super().__init__(name=f"lease-{claimed.analysis_id}", daemon=True)
+        self._claimed, self._now = claimed, now
+        self._over = threading.Event()
+        self.reason: DuplicatesError | None = None
+
+    def run(self) -> None:
+        """Look often, renew in time, and end at the first reason to stop."""
+        renewed_at = time.monotonic()
+        try:
+            while self.reason is None and not self._over.wait(LOOK_SECONDS):
+                with contextlib.suppress(DatabaseError):  # the run itself deals with a database that is in trouble
+                    if claims.is_cancel_requested(self._claimed):
+                        self.reason = AnalysisCancelled()
+                    elif time.monotonic() - renewed_at >= settings.LEASE_RENEW_SECONDS:
+                        claims.renew(self._claimed, now=self._now())
+                        renewed_at = time.monotonic()
+        except ClaimLost as lost:
+            self.reason = lost
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._over.set()
+        self.join()
+
+
+@contextlib.contextmanager
+def kept_alive(claimed: Claim, now: Callable[[], datetime]) -> Iterator[LeaseKeeper]:
+    """Keep the claim alive inside the block.
+
+    Inside an open transaction, as in most tests, the thread could not see the row and is not started.
+    """
+    keeper = LeaseKeeper(claimed, now)
+    if connection.in_atomic_block:
+        yield keeper
+        return
+    keeper.start()
+    try:
+        yield keeper
+    finally:
+        keeper.stop()

@@ -1,0 +1,184 @@
+"""One worker process, and the supervisor that keeps several alive.
+
+A worker takes tasks from the queue of `django_tasks_db`; what this adds is a heartbeat, an end that hands the run back
+instead of waiting for it, and an end when its supervisor is gone. The supervisor needs nothing but the database: it
+restarts workers that died, gives on what dead workers left behind, and passes a wish to stop on.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.utils import timezone
+from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
+
+from duplicates.services import process, workers
+from duplicates.tasks import enqueue_analysis, enqueue_export
+
+logger = logging.getLogger("reprise.workers")
+
+POLL_SECONDS = 1.0
+# A worker that dies at once is not restarted at once.
+RESTART_SECONDS, LONGEST_RESTART_SECONDS = 1.0, 30.0
+
+
+def new_worker_id() -> str:
+    """Return a name for a worker: host, process and a few random digits."""
+    return f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+
+
+class AnalysisWorker(TaskWorker):
+    """Runs tasks until it is asked to stop, then hands back the run it is at."""
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(
+            queue_names=["*"],
+            interval=POLL_SECONDS,
+            batch=False,
+            backend_name="default",
+            startup_delay=False,
+            max_tasks=None,
+            worker_id=worker_id,
+            excluded_queue_names=[],
+        )
+
+    def shutdown(self, signum: int, frame: FrameType | None) -> None:
+        """Ask the run to hand back at its next report; a second signal ends the process at once."""
+        process.ask_to_stop()
+        super().shutdown(signum, frame)
+
+
+class Heartbeat(threading.Thread):
+    """Shows that this worker is alive, and ends it when the supervisor that started it is gone."""
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._worker_id, self._parent, self._over = worker_id, os.getppid(), threading.Event()
+
+    def run(self) -> None:
+        """Renew the heartbeat until told to stop."""
+        try:
+            while True:
+                try:
+                    workers.show_alive(self._worker_id, now=timezone.now())
+                except DatabaseError:
+                    logger.warning("Worker %s could not show that it is alive", self._worker_id)
+                    connection.close()
+                if self._over.wait(workers.HEARTBEAT_SECONDS):
+                    return
+                if os.getppid() != self._parent:
+                    logger.warning("Worker %s ends: its parent process is gone", self._worker_id)
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """End the thread and take the worker off the list."""
+        self._over.set()
+        self.join()
+        try:
+            workers.sign_off(self._worker_id)
+        except DatabaseError:
+            logger.warning("Worker %s could not sign off", self._worker_id)
+
+
+def work() -> None:
+    """Be one worker until asked to stop."""
+    worker_id = new_worker_id()
+    process.become_worker(worker_id)
+    worker = AnalysisWorker(worker_id)
+    worker.configure_signals()
+    heartbeat = Heartbeat(worker_id)
+    heartbeat.start()
+    try:
+        worker.run()
+    finally:
+        heartbeat.stop()
+
+
+class Supervisor:
+    """Keeps `count` workers alive. `command` starts one as a direct child of this process."""
+
+    def __init__(self, count: int, command: list[str], *, grace_seconds: float, say: Callable[[str], None]) -> None:
+        self._count, self._command, self._grace, self._say = count, command, grace_seconds, say
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._is_over = threading.Event()
+        self._wait = RESTART_SECONDS
+        self._start_after = 0.0
+        self._tidied_at = float("-inf")
+
+    def run(self) -> None:
+        """Supervise until SIGTERM or SIGINT."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._ask_to_stop)
+        try:
+            while not self._is_over.wait(0.2):
+                self._reap()
+                self._start_missing()
+                self._tidy_when_due()
+        finally:
+            self._stop_children()
+
+    def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
+        self._is_over.set()
+
+    def _reap(self) -> None:
+        for child in [child for child in self._children if child.poll() is not None]:
+            self._children.remove(child)
+            logger.warning("Worker process %d ended with code %s", child.pid, child.returncode)
+            self._start_after = time.monotonic() + self._wait
+            self._wait = min(self._wait * 2, LONGEST_RESTART_SECONDS)
+
+    def _start_missing(self) -> None:
+        if len(self._children) == self._count:
+            if time.monotonic() > self._start_after + LONGEST_RESTART_SECONDS:
+                self._wait = RESTART_SECONDS
+            return
+        if time.monotonic() < self._start_after:
+            return
+        while len(self._children) < self._count:
+            # A session of its own: Ctrl-C on the terminal reaches the supervisor alone, which passes it on once.
+            child = subprocess.Popen(self._command, start_new_session=True)  # noqa: S603 (our own command)
+            self._children.append(child)
+            self._say(f"Worker process {child.pid} started")
+
+    def _tidy_when_due(self) -> None:
+        if time.monotonic() - self._tidied_at < settings.RECLAIM_TICK_SECONDS:
+            return
+        self._tidied_at = time.monotonic()
+        try:
+            workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis, enqueue_export=enqueue_export)
+        except DatabaseError as error:
+            logger.warning("The database does not answer: %s", type(error).__name__)
+            connection.close()
+
+    def _stop_children(self) -> None:
+        self._say("Stopping: runs are handed back with their checkpoints")
+        for child in self._children:
+            child.terminate()
+        deadline = time.monotonic() + self._grace
+        for child in self._children:
+            try:
+                child.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                logger.warning("Worker process %d did not stop in time and is killed", child.pid)
+                child.kill()
+                child.wait()
+
+
+def child_command(*options: Any) -> list[str]:
+    """Return the command line that starts one worker under this interpreter."""
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_worker", *map(str, options)]
