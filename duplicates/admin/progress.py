@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 
 from duplicates.choices import ACTIVE, AnalysisStatus, Phase
 from duplicates.models import DuplicateAnalysisResult
-from duplicates.services.workers import WORKER_COMMAND, seems_unattended
+from duplicates.services.workers import WORKER_COMMAND, are_there_workers
 from library import admin_pages as pages
 
 
@@ -26,7 +26,7 @@ def progress_values(analysis: DuplicateAnalysisResult, now: datetime) -> dict[st
         "tracks_text": _tracks(stored),
         "groups_text": _groups(stored["groups_found"]) if stored.get("groups_found") else "",
         "time_left_text": _time_left(stored.get("estimated_seconds_remaining")),
-        "needs_worker": analysis.status == AnalysisStatus.QUEUED and seems_unattended(analysis.created_at, now=now),
+        "needs_worker": analysis.status == AnalysisStatus.QUEUED and not are_there_workers(now=now),
         "worker_command": WORKER_COMMAND,
     }
 
