@@ -90,40 +90,33 @@ class Detection:
 
     def iter_groups(self) -> Iterator[FoundGroup]:
         """Yield the groups in order."""
-        for row in self.shown.iter_rows(named=True):
-            yield self._group(row)
+        columns = ("cluster", "confidence", "average", "title", "artist", "plays")
+        for cluster, confidence, average, title, artist, plays in self.shown.select(columns).iter_rows():
+            members = self._members(cluster)
+            yield FoundGroup(
+                key=group_key([member.track_id for member in members]),
+                title=title or "",
+                artist=artist or "",
+                confidence=confidence,
+                average_similarity=average,
+                cohesion=float(self.groups.clusters.cohesion[cluster]),
+                keeper_track_id=members[0].track_id,
+                keeper_rule=self.groups.keeper_rules[cluster],
+                keeper_reason=self.groups.keeper_reasons[cluster],
+                total_plays=plays,
+                members=tuple(members),
+            )
 
-    def _group(self, row: dict[str, object]) -> FoundGroup:
-        groups, cluster = self.groups, int(str(row["cluster"]))
+    def _members(self, cluster: int) -> list[FoundMember]:
+        """Return the members of a cluster, the keeper first, then by similarity."""
+        groups = self.groups
         start, end = groups.clusters.offsets[cluster : cluster + 2]
         keeper = int(groups.keeper_ids[cluster])
-        members = [self._member(position, keeper) for position in range(int(start), int(end))]
+        columns = (groups.clusters.track_ids, groups.probability, groups.match_weight, groups.evidence)
+        rows = zip(*(column[start:end].tolist() for column in (*columns, groups.matches_keeper)), strict=True)
+        members = [FoundMember(row[0], row[0] == keeper, *row[1:]) for row in rows]
         members.sort(key=lambda member: (not member.is_keeper, -member.similarity, member.track_id))
-        return FoundGroup(
-            key=group_key([member.track_id for member in members]),
-            title=str(row["title"] or ""),
-            artist=str(row["artist"] or ""),
-            confidence=float(str(row["confidence"])),
-            average_similarity=float(str(row["average"])),
-            cohesion=float(groups.clusters.cohesion[cluster]),
-            keeper_track_id=keeper,
-            keeper_rule=groups.keeper_rules[cluster],
-            keeper_reason=groups.keeper_reasons[cluster],
-            total_plays=int(str(row["plays"])),
-            members=tuple(members),
-        )
-
-    def _member(self, position: int, keeper: int) -> FoundMember:
-        groups = self.groups
-        track_id = int(groups.clusters.track_ids[position])
-        return FoundMember(
-            track_id=track_id,
-            is_keeper=track_id == keeper,
-            similarity=float(groups.probability[position]),
-            match_weight=float(groups.match_weight[position]),
-            evidence=int(groups.evidence[position]),
-            matches_keeper=bool(groups.matches_keeper[position]),
-        )
+        return members
 
 
 def group_key(track_ids: list[int]) -> str:

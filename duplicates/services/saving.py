@@ -3,55 +3,26 @@
 One long transaction would keep every other writer of SQLite waiting. Rows of a killed save are swept before the next.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any
 
-import numpy as np
+import orjson
 from django.db import transaction
 
 from duplicates.choices import ITunesMatch
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import claims
+from duplicates.services import bulk_rows, claims
 from duplicates.services.claims import Claim
 from duplicates.services.detecting import Detection, FoundGroup, FoundMember
 from duplicates.services.itunes import CrossReference, Finding
-from duplicates.services.loading import load_snapshots
 from duplicates.services.retrying import retrying
 
-GROUPS_PER_BATCH = 500
-
-SNAPSHOT_FIELDS = (
-    "source",
-    "source_track_id",
-    "title",
-    "artist",
-    "album_artist",
-    "album",
-    "genre",
-    "track_number",
-    "disc_number",
-    "year",
-    "duration_ms",
-    "isrc",
-    "explicit",
-    "format",
-    "bit_rate_kbps",
-    "size_bytes",
-    "lossless",
-    "play_count",
-    "skip_count",
-    "last_played_at",
-    "rating",
-    "loved",
-    "added_at",
-)
+GROUPS_PER_BATCH = 1_000
 _NOT_FOUND = Finding(ITunesMatch.NONE, 0.0, "", ())
-
-Snapshots = dict[int, tuple[Any, ...]]
 
 
 @dataclass(slots=True)
@@ -86,10 +57,7 @@ def save_groups(
     saved = saved_so_far(claimed)
     groups = islice(detection.iter_groups(), saved.taken, None)
     while not is_time_up() and (batch := list(islice(groups, GROUPS_PER_BATCH))):
-        rows, members = _rows_of(batch, saved.groups, claimed, detection.cross_reference)
-        taken = saved.taken + len(batch)
-        retrying(partial(_write, claimed, taken, rows, members, now))
-        saved = Saved(taken, saved.groups + len(rows), saved.members + len(members))
+        saved = retrying(partial(_write, batch, saved, claimed, detection.cross_reference, now))
         report(saved.taken)
     return saved
 
@@ -105,36 +73,35 @@ def saved_so_far(claimed: Claim) -> Saved:
 
 
 def _write(
-    claimed: Claim,
-    taken: int,
-    rows: list[DuplicateAnalysisGroup],
-    members: list[DuplicateAnalysisTrack],
-    now: Callable[[], datetime],
-) -> None:
+    batch: list[FoundGroup], before: Saved, claimed: Claim, found: CrossReference, now: Callable[[], datetime]
+) -> Saved:
     """Write one batch together with the mark that it is written, so that a repeat notices."""
+    taken = before.taken + len(batch)
     with transaction.atomic():
         claims.renew(claimed, now=now())
         behind = DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, saved_groups__lt=taken)
-        if behind.update(saved_groups=taken):
-            DuplicateAnalysisGroup.objects.bulk_create(rows)
-            DuplicateAnalysisTrack.objects.bulk_create(members)
+        if not behind.update(saved_groups=taken):
+            return saved_so_far(claimed)
+        present = bulk_rows.lock_tracks([member.track_id for group in batch for member in group.members])
+        complete = [(group, members) for group in batch if (members := _still_there(group, present))]
+        rows = [
+            _group_row(group, members, before.groups + number, claimed, found)
+            for number, (group, members) in enumerate(complete, 1)
+        ]
+        group_ids = bulk_rows.insert_groups(rows)
+        members_written = bulk_rows.insert_members(
+            _member_row(group_id, place, member, found)
+            for group_id, (_, members) in zip(group_ids, complete, strict=True)
+            for place, member in enumerate(members)
+        )
+    return Saved(taken, before.groups + len(rows), before.members + members_written)
 
 
-def _rows_of(
-    batch: list[FoundGroup], position: int, claimed: Claim, found: CrossReference
-) -> tuple[list[DuplicateAnalysisGroup], list[DuplicateAnalysisTrack]]:
-    snapshots = retrying(partial(_snapshots_of, batch))
-    rows: list[DuplicateAnalysisGroup] = []
-    members: list[DuplicateAnalysisTrack] = []
-    for group in batch:
-        present = [member for member in group.members if member.track_id in snapshots]
-        if len(present) < 2 or present[0].track_id != group.keeper_track_id:
-            continue
-        position += 1
-        row = _group_row(group, present, position, claimed, found)
-        rows.append(row)
-        members += _member_rows(row, present, snapshots, found)
-    return rows, members
+def _still_there(group: FoundGroup, present: set[int]) -> list[FoundMember]:
+    """Return the members whose tracks are still there; none when the keeper or all but one is gone."""
+    members = [member for member in group.members if member.track_id in present]
+    keeps_its_point = len(members) > 1 and members[0].is_keeper
+    return members if keeps_its_point else []
 
 
 def outcome(detection: Detection, saved: Saved, notes: list[str]) -> dict[str, Any]:
@@ -154,53 +121,50 @@ def outcome(detection: Detection, saved: Saved, notes: list[str]) -> dict[str, A
     }
 
 
-def _snapshots_of(batch: list[FoundGroup]) -> Snapshots:
-    return load_snapshots(np.array([member.track_id for group in batch for member in group.members]), SNAPSHOT_FIELDS)
-
-
 def _group_row(
     group: FoundGroup, members: list[FoundMember], position: int, claimed: Claim, found: CrossReference
-) -> DuplicateAnalysisGroup:
+) -> bulk_rows.Row:
+    """Return the values of a group in the order of `bulk_rows.GROUP_COLUMNS`."""
     matches = [found.findings[member.track_id].match for member in members if member.track_id in found.findings]
     best = next((match for match in (ITunesMatch.EXACT, ITunesMatch.FUZZY) if match in matches), ITunesMatch.NONE)
-    return DuplicateAnalysisGroup(
-        analysis_id=claimed.analysis_id,
-        position=position,
-        group_key=group.key,
-        title=group.title,
-        artist=group.artist,
-        member_count=len(members),
-        duplicate_count=len(members) - 1,
-        total_plays=group.total_plays,
-        confidence=group.confidence,
-        average_similarity=group.average_similarity,
-        cohesion=group.cohesion,
-        keeper_track_id=group.keeper_track_id,
-        keeper_rule=group.keeper_rule,
-        keeper_reason=group.keeper_reason,
-        itunes_match=best,
-        itunes_match_count=len(matches),
-        remaining_count=len(members),
+    return (
+        claimed.analysis_id,
+        position,
+        group.key,
+        group.title,
+        group.artist,
+        len(members),
+        len(members) - 1,
+        group.total_plays,
+        group.confidence,
+        group.average_similarity,
+        group.cohesion,
+        group.keeper_track_id,
+        group.keeper_rule,
+        group.keeper_reason,
+        str(best),
+        len(matches),
+        len(members),
+        False,
+        "",
     )
 
 
-def _member_rows(
-    row: DuplicateAnalysisGroup, members: list[FoundMember], snapshots: Snapshots, found: CrossReference
-) -> Iterator[DuplicateAnalysisTrack]:
-    for position, member in enumerate(members):
-        finding = found.findings.get(member.track_id, _NOT_FOUND)
-        yield DuplicateAnalysisTrack(
-            group=row,
-            track_id=member.track_id,
-            position=position,
-            is_canonical=member.is_keeper,
-            similarity=member.similarity,
-            match_weight=member.match_weight,
-            evidence=member.evidence,
-            matches_keeper=member.matches_keeper,
-            itunes_match=finding.match,
-            itunes_confidence=finding.confidence if finding.persistent_id else None,
-            itunes_persistent_id=finding.persistent_id,
-            itunes_differences=list(finding.differences),
-            **dict(zip(SNAPSHOT_FIELDS, snapshots[member.track_id], strict=True)),
-        )
+def _member_row(group_id: int, place: int, member: FoundMember, found: CrossReference) -> bulk_rows.Row:
+    """Return the values of a member in the order of `bulk_rows.MEMBER_COLUMNS`."""
+    finding = found.findings.get(member.track_id, _NOT_FOUND)
+    return (
+        group_id,
+        member.track_id,
+        place,
+        member.is_keeper,
+        member.similarity,
+        member.match_weight,
+        member.evidence,
+        member.matches_keeper,
+        str(finding.match),
+        finding.confidence if finding.persistent_id else None,
+        finding.persistent_id,
+        orjson.dumps(finding.differences).decode(),
+        True,
+    )

@@ -212,7 +212,7 @@ class TestResuming:
             if written:
                 raise MemoryError
             written.append(args)
-            original(*args)
+            return original(*args)
 
         monkeypatch.setattr(saving, "_write", die_in_the_second_batch)
         running.run_analysis(analysis.pk)
@@ -240,8 +240,9 @@ class TestPartialResults:
         original = saving._write
 
         def write_and_cancel(*args):
-            original(*args)
+            saved = original(*args)
             lifecycle.request_cancel(analysis, actor=None, now=NOW)
+            return saved
 
         monkeypatch.setattr(saving, "_write", write_and_cancel)
         monkeypatch.setattr(running, "PARTIAL_SECONDS", 0.0)

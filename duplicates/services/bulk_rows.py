@@ -1,0 +1,154 @@
+"""Writes groups and members by the thousand, past the ORM: prepared statements on SQLite, COPY on PostgreSQL.
+
+The database copies each member's snapshot from the track itself, so the text of a million tracks never passes through
+Python. Call inside a transaction. A test keeps the columns below equal to those of the models.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+
+from library.models import Track
+
+Row = tuple[Any, ...]
+
+_GROUPS = "duplicates_duplicateanalysisgroup"
+_MEMBERS = "duplicates_duplicateanalysistrack"
+IDS_PER_QUERY = 5_000
+
+# Columns that a saver fills, and those that are null until a person decides.
+GROUP_COLUMNS = (
+    "analysis_id",
+    "position",
+    "group_key",
+    "title",
+    "artist",
+    "member_count",
+    "duplicate_count",
+    "total_plays",
+    "confidence",
+    "average_similarity",
+    "cohesion",
+    "keeper_track_id",
+    "keeper_rule",
+    "keeper_reason",
+    "itunes_match",
+    "itunes_match_count",
+    "remaining_count",
+    "is_resolved",
+    "resolution",
+)
+NULL_AT_FIRST = {"resolved_at", "resolved_by_id", "deleted_at"}
+# Column of a member → its type on PostgreSQL.
+MEMBER_COLUMNS = {
+    "group_id": "bigint",
+    "track_id": "bigint",
+    "position": "integer",
+    "is_canonical": "boolean",
+    "similarity": "float8",
+    "match_weight": "float8",
+    "evidence": "bigint",
+    "matches_keeper": "boolean",
+    "itunes_match": "text",
+    "itunes_confidence": "float8",
+    "itunes_persistent_id": "text",
+    "itunes_differences": "jsonb",
+    "still_exists": "boolean",
+}
+SNAPSHOT_COLUMNS = (
+    "source",
+    "source_track_id",
+    "title",
+    "artist",
+    "album_artist",
+    "album",
+    "genre",
+    "track_number",
+    "disc_number",
+    "year",
+    "duration_ms",
+    "isrc",
+    "explicit",
+    "format",
+    "bit_rate_kbps",
+    "size_bytes",
+    "lossless",
+    "play_count",
+    "skip_count",
+    "last_played_at",
+    "rating",
+    "loved",
+    "added_at",
+)
+
+
+def lock_tracks(track_ids: Sequence[int]) -> set[int]:
+    """Return which of the tracks are still there, and keep them there until the transaction ends."""
+    present: set[int] = set()
+    for start in range(0, len(track_ids), IDS_PER_QUERY):
+        tracks = Track.objects.filter(pk__in=track_ids[start : start + IDS_PER_QUERY]).order_by()
+        if connection.features.has_select_for_no_key_update:
+            tracks = tracks.select_for_update(no_key=True)
+        present.update(tracks.values_list("pk", flat=True))
+    return present
+
+
+def insert_groups(rows: Sequence[Row]) -> list[int]:
+    """Insert groups, values in the order of GROUP_COLUMNS; return their ids in the same order."""
+    ids = _reserve_ids(len(rows))
+    columns = ", ".join(("id", *GROUP_COLUMNS))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {_GROUPS} ({columns}) FROM STDIN") as copy:
+                for group_id, row in zip(ids, rows, strict=True):
+                    copy.write_row((group_id, *row))
+        else:
+            marks = ", ".join(["%s"] * (1 + len(GROUP_COLUMNS)))
+            plain = ((group_id, *map(_sqlite_value, row)) for group_id, row in zip(ids, rows, strict=True))
+            cursor.executemany(f"INSERT INTO {_GROUPS} ({columns}) VALUES ({marks})", list(plain))
+    return ids
+
+
+def insert_members(rows: Iterable[Row]) -> int:
+    """Insert members, values in the order of MEMBER_COLUMNS, each with the snapshot of its track; return how many."""
+    listed = list(rows)
+    if not listed:
+        return 0
+    columns = ", ".join((*MEMBER_COLUMNS, *SNAPSHOT_COLUMNS))
+    snapshot = ", ".join(f"t.{name}" for name in SNAPSHOT_COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            arrays = ", ".join(f"%s::{kind}[]" for kind in MEMBER_COLUMNS.values())
+            names = ", ".join(MEMBER_COLUMNS)
+            cursor.execute(
+                f"INSERT INTO {_MEMBERS} ({columns}) SELECT {', '.join(f'm.{name}' for name in MEMBER_COLUMNS)}, "
+                f"{snapshot} FROM unnest({arrays}) AS m({names}) JOIN library_track t ON t.id = m.track_id",
+                [list(column) for column in zip(*listed, strict=True)],
+            )
+        else:
+            marks = ", ".join(["%s"] * len(MEMBER_COLUMNS))
+            cursor.executemany(
+                f"INSERT INTO {_MEMBERS} ({columns}) SELECT {marks}, {snapshot} FROM library_track t WHERE t.id = %s",
+                [(*row, row[1]) for row in listed],
+            )
+    return len(listed)
+
+
+def _reserve_ids(count: int) -> list[int]:
+    """Return ids that no other writer will use."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            sequence = f"pg_get_serial_sequence('{_GROUPS}', 'id')"
+            cursor.execute(f"SELECT nextval({sequence}) FROM generate_series(1, %s)", [count])
+            return [row[0] for row in cursor.fetchall()]
+        # The transaction holds SQLite's only write lock; AUTOINCREMENT never gives a number out twice.
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [_GROUPS])
+        last = cursor.fetchone()
+    first = last[0] + 1 if last else 1
+    return list(range(first, first + count))
+
+
+def _sqlite_value(value: Any) -> Any:
+    return value.hex if isinstance(value, uuid.UUID) else value
