@@ -43,7 +43,7 @@ def _figures(progress: AnalysisProgress) -> str:
     parts = [f"{progress.tracks_processed:,} of {progress.total_tracks:,} tracks"]
     if left is not None:
         parts.append(f"{left:.0f} s left")
-    return ", " + ", ".join(parts)
+    return ", ".join(parts)
 
 
 def summary_lines(analysis: DuplicateAnalysisResult) -> Iterator[str]:

@@ -52,7 +52,7 @@ def serve(manage: Path, port: int, *, when_ready: Callable[[str], None]) -> None
     """Serve until Ctrl-C or SIGTERM, then return. Raises ServingFailed when a part stops by itself."""
     commands = {
         "web server": [str(manage), "runserver", "--noreload", f"{HOST}:{port}"],
-        "worker": [str(manage), "db_worker", "--no-reload"],
+        "worker": [str(manage), "run_workers"],
     }
     with _stop_asked() as is_stopping, contextlib.ExitStack() as stack:
         children = {name: stack.enter_context(_child(command)) for name, command in commands.items()}

@@ -308,6 +308,15 @@ QUARANTINE_DAYS = ENVIRONMENT.whole(
     says="How long a removed track can be restored.",
 )
 
+CHECKPOINT_HOURS = ENVIRONMENT.whole(
+    "REPRISE_CHECKPOINT_HOURS",
+    default=24,
+    least=0,
+    most=8760,
+    unit="hours",
+    says="How long a stopped run can go on where it was.",
+)
+
 # --- Staleness ------------------------------------------------------------------------------------------------------
 
 STALENESS_FRESH_HOURS = ENVIRONMENT.number(

@@ -11,24 +11,18 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
+
+from duplicates.services.work_folder import checkpoints_folder
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 logger = logging.getLogger("reprise.analysis")
 LONGEST_HEADER = 100_000
-
-
-def checkpoints_folder() -> Path:
-    """Return where the checkpoints of all analyses lie."""
-    return Path(settings.WORK_DIR) / "checkpoints"
 
 
 class StageCheckpoints:
@@ -81,23 +75,6 @@ class StageCheckpoints:
     def _note(self, sentence: str) -> None:
         self._log.warning("%s", sentence)
         self.notes.append(sentence)
-
-
-def discard(analysis_id: uuid.UUID) -> None:
-    """Remove all checkpoints of an analysis."""
-    shutil.rmtree(checkpoints_folder() / str(analysis_id), ignore_errors=True)
-
-
-def analyses_with_checkpoints() -> Iterator[uuid.UUID]:
-    """Yield the ids of analyses that have checkpoints on this machine."""
-    folder = checkpoints_folder()
-    if not folder.is_dir():
-        return
-    for entry in folder.iterdir():
-        try:
-            yield uuid.UUID(entry.name)
-        except ValueError:
-            logger.warning("%s is no checkpoint folder", entry.name)
 
 
 def _write(path: Path, belongs_to: str, arrays: Arrays) -> None:

@@ -6,6 +6,7 @@ completed one of each user stay whatever their age.
 
 import logging
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from django.db import transaction
 from duplicates.choices import ACTIVE, AnalysisStatus
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import audit
+from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -30,6 +32,7 @@ class CleanupPlan:
 
     by_age: tuple[uuid.UUID, ...]
     by_count: tuple[uuid.UUID, ...]
+    checkpoints: tuple[uuid.UUID, ...] = ()  # on this machine only
 
     def __len__(self) -> int:
         return len(self.by_age) + len(self.by_count)
@@ -45,7 +48,12 @@ class CleanupResult:
 
 
 def plan_cleanup(
-    *, now: datetime, days: int | None = None, keep_per_user: int | None = None, users: list[int | None] | None = None
+    *,
+    now: datetime,
+    days: int | None = None,
+    keep_per_user: int | None = None,
+    users: list[int | None] | None = None,
+    checkpoint_hours: int | None = None,
 ) -> CleanupPlan:
     """Decide what may go. `users` limits it to these user ids, None standing for the system."""
     oldest = now - timedelta(days=settings.ANALYSIS_RETENTION_DAYS if days is None else days)
@@ -71,7 +79,20 @@ def plan_cleanup(
             by_age.append(pk)
         elif seen[user_id] > keep:
             by_count.append(pk)
-    return CleanupPlan(tuple(by_age), tuple(by_count))
+    hours = settings.CHECKPOINT_HOURS if checkpoint_hours is None else checkpoint_hours
+    return CleanupPlan(tuple(by_age), tuple(by_count), tuple(_needless_checkpoints(now - timedelta(hours=hours))))
+
+
+def _needless_checkpoints(oldest: datetime) -> Iterator[uuid.UUID]:
+    """Yield the analyses whose checkpoints nobody will go on from: over for long, completed or gone."""
+    for analysis_id in analyses_with_checkpoints():
+        analysis = DuplicateAnalysisResult.objects.for_lists().filter(pk=analysis_id).first()
+        if analysis is None or analysis.is_readable or _is_over_since(analysis, oldest):
+            yield analysis_id
+
+
+def _is_over_since(analysis: DuplicateAnalysisResult, moment: datetime) -> bool:
+    return not analysis.is_active and (analysis.completed_at or analysis.created_at) <= moment
 
 
 def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datetime) -> CleanupResult:
@@ -87,6 +108,8 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
         except DatabaseError as error:
             logger.exception("Analysis %s could not be cleaned up", analysis_id)
             result.errors.append(f"{analysis_id}: {error}")
+    for analysis_id in (*plan.checkpoints, *plan.by_age, *plan.by_count):
+        discard_checkpoints(analysis_id)
     audit.record(
         "cleanup.analyses",
         actor=actor,
@@ -96,6 +119,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             "deleted": result.deleted,
             "by_age": len(plan.by_age),
             "by_count": len(plan.by_count),
+            "checkpoints": len(plan.checkpoints),
             "errors": len(result.errors),
         },
     )

@@ -26,6 +26,7 @@ from duplicates.services.leasing import LeaseKeeper, kept_alive
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
 from duplicates.services.retrying import retrying
+from duplicates.services.work_folder import discard_checkpoints
 
 if TYPE_CHECKING:
     from duplicates.engine.records import Clusters
@@ -256,7 +257,7 @@ class _Run:
 
     def _save(self) -> None:
         """Write the groups and make them visible. Raises SaveFailed when the database refuses for good."""
-        from duplicates.services import checkpoints, saving  # noqa: PLC0415 (loads numpy and polars)
+        from duplicates.services import saving  # noqa: PLC0415 (loads numpy and polars)
 
         assert self.detection is not None
         self.reporter.begin("saving", len(self.detection))
@@ -272,7 +273,7 @@ class _Run:
         except DatabaseError as error:
             self.warning = str(SaveFailed())
             raise SaveFailed from error
-        checkpoints.discard(self.analysis.pk)
+        discard_checkpoints(self.analysis.pk)
 
     def _summary(self, saved: "Saved") -> str:
         tracks, seconds = self.reporter.progress.total_tracks, self.reporter.elapsed_seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from duplicates.services import checkpoints
+from duplicates.services import work_folder
 from duplicates.services.checkpoints import StageCheckpoints
 
 ANALYSIS = uuid.UUID(int=7)
@@ -28,7 +28,7 @@ def kept(settings) -> StageCheckpoints:
 
 
 def file_of(stage: str) -> Path:
-    return checkpoints.checkpoints_folder() / str(ANALYSIS) / f"{stage}.checkpoint"
+    return work_folder.checkpoints_folder() / str(ANALYSIS) / f"{stage}.checkpoint"
 
 
 def test_arrays_come_back_as_they_went(kept) -> None:
@@ -114,6 +114,6 @@ class TestDiskTrouble:
 def test_discard_removes_all_of_an_analysis(kept) -> None:
     kept.save("scoring", ARRAYS)
 
-    assert list(checkpoints.analyses_with_checkpoints()) == [ANALYSIS]
-    checkpoints.discard(ANALYSIS)
-    assert list(checkpoints.analyses_with_checkpoints()) == []
+    assert list(work_folder.analyses_with_checkpoints()) == [ANALYSIS]
+    work_folder.discard_checkpoints(ANALYSIS)
+    assert list(work_folder.analyses_with_checkpoints()) == []

@@ -10,7 +10,7 @@ from django_tasks_db.models import DBTaskResult
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisCancelled, ClaimLost, NotResumable
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
-from duplicates.services import checkpoints, claims, itunes, lifecycle, process, running, saving, workers
+from duplicates.services import claims, itunes, lifecycle, process, running, saving, work_folder, workers
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from tests.duplicates.library_of import SONG_COUNT, make_library
@@ -149,11 +149,11 @@ class TestHandingBack:
         process.become_worker("")
 
         assert status_of(analysis) == AnalysisStatus.QUEUED
-        assert list(checkpoints.analyses_with_checkpoints()) == [analysis.pk]
+        assert list(work_folder.analyses_with_checkpoints()) == [analysis.pk]
 
         monkeypatch.setattr(saving, "save_groups", original)
         assert running.run_analysis(analysis.pk).analysis.groups_found == SONG_COUNT
-        assert list(checkpoints.analyses_with_checkpoints()) == []
+        assert list(work_folder.analyses_with_checkpoints()) == []
 
 
 class TestResuming:

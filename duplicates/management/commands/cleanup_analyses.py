@@ -26,12 +26,18 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=int, default=days, help=f"Delete older ones (default {days}).")
         parser.add_argument("--keep-per-user", type=int, default=keep, help=f"Keep so many a user (default {keep}).")
         parser.add_argument("--user", default="", metavar="NAME", help="Only this user's; 'system' means nobody's.")
+        parser.add_argument(
+            "--checkpoint-hours",
+            type=int,
+            default=settings.CHECKPOINT_HOURS,
+            help="Remove what stopped runs kept for going on after so long (default %(default)s).",
+        )
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
         parser.add_argument("--output", choices=("text", "json"), default="text", help="How to print the result.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Plan, delete and report."""
-        for name in ("days", "keep_per_user"):
+        for name in ("days", "keep_per_user", "checkpoint_hours"):
             if options[name] < 0:
                 raise CommandError(f"--{name.replace('_', '-')} cannot be negative: {options[name]}.")
         plan = plan_cleanup(
@@ -39,6 +45,7 @@ class Command(BaseCommand):
             days=options["days"],
             keep_per_user=options["keep_per_user"],
             users=_users(options["user"]),
+            checkpoint_hours=options["checkpoint_hours"],
         )
         errors: list[str] = []
         if not options["dry_run"]:

@@ -2,21 +2,28 @@
 
 import json
 from argparse import ArgumentParser
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
-from duplicates.choices import AnalysisStatus, Preset, SortBy
+from duplicates.choices import AnalysisStatus, Preset, SortBy, Trigger
 from duplicates.console import following, summary_lines
 from duplicates.engine.settings import IGNORABLE_FIELDS
 from duplicates.exceptions import DuplicatesError
 from duplicates.services.detection import DuplicateDetectionService
+from duplicates.services.lifecycle import get_analysis, resume
 from duplicates.services.options import AnalysisOptions
+from duplicates.services.progress import Sink
 from duplicates.services.running import Ran
+from duplicates.services.workers import WORKER_COMMAND, are_there_workers
+from duplicates.tasks import enqueue_analysis
 
 INTERRUPTED = 130
+LONGEST_SECONDS = 7 * 24 * 3600
 
 
 class Command(BaseCommand):
@@ -35,6 +42,9 @@ class Command(BaseCommand):
         parser.add_argument("--min-confidence", type=float, default=0.0, metavar="X", help="0 to 1 (default 0).")
         parser.add_argument("--user", default="", metavar="NAME", help="Whose analysis it is (default: the system's).")
         parser.add_argument("--force-refresh", action="store_true", help="Run even if an equal result still holds.")
+        parser.add_argument("--background", action="store_true", help="Queue it for a worker and print its id.")
+        parser.add_argument("--timeout", type=int, metavar="SECONDS", help="Stop the run after so long.")
+        parser.add_argument("--resume", metavar="ID", help="Go on with this failed or cancelled analysis instead.")
         parser.add_argument(
             "--ignore-field",
             nargs="+",
@@ -47,8 +57,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the analysis and print its summary."""
+        if options["timeout"] is not None and not 1 <= options["timeout"] <= LONGEST_SECONDS:
+            raise CommandError(f"--timeout must lie between 1 and {LONGEST_SECONDS} seconds, not {options['timeout']}.")
         try:
-            ran = self._run(options)
+            ran = self._resume(options) if options["resume"] else self._run(options)
         except DuplicatesError as error:
             raise CommandError(error.sentence) from error
         except KeyboardInterrupt:
@@ -64,11 +76,34 @@ class Command(BaseCommand):
             min_confidence=options["min_confidence"],
             ignored_fields=tuple(options["ignore_field"]),
         )
-        user = _user(options["user"])
-        with following(quiet=options["output"] == "json" or options["verbosity"] == 0) as draw:
-            return DuplicateDetectionService().find_duplicates_with_persistence(
-                wanted, user=user, force=options["force_refresh"], draw=draw
+        user, limit = _user(options["user"]), options["timeout"]
+        service = DuplicateDetectionService()
+        if options["background"]:
+            queued = service.queue(
+                wanted,
+                user=user,
+                trigger=Trigger.COMMAND,
+                force=options["force_refresh"],
+                enqueue=enqueue_analysis,
+                time_limit_seconds=limit,
             )
+            return Ran(queued.analysis)
+        with self._following(options) as draw:
+            return service.find_duplicates_with_persistence(
+                wanted, user=user, force=options["force_refresh"], time_limit_seconds=limit, draw=draw
+            )
+
+    def _resume(self, options: dict[str, Any]) -> Ran:
+        analysis = get_analysis(options["resume"])
+        enqueue = enqueue_analysis if options["background"] else None
+        resume(analysis, actor=None, now=timezone.now(), enqueue=enqueue, time_limit_seconds=options["timeout"])
+        if options["background"]:
+            return Ran(get_analysis(analysis.pk))
+        with self._following(options) as draw:
+            return DuplicateDetectionService().run_or_follow(analysis, draw=draw)
+
+    def _following(self, options: dict[str, Any]) -> AbstractContextManager[Sink]:
+        return following(quiet=options["output"] == "json" or options["verbosity"] == 0)
 
     def _print(self, ran: Ran, output: str) -> None:
         analysis = ran.analysis
@@ -78,7 +113,9 @@ class Command(BaseCommand):
             for line in summary_lines(analysis):
                 self.stdout.write(line)
         elif analysis.is_active:
-            self.stdout.write(f"An equal analysis is already {analysis.get_status_display().lower()}.")
+            self.stdout.write(f"The analysis is {analysis.get_status_display().lower()}.")
+            if not are_there_workers(now=timezone.now()):
+                self.stderr.write(f"No worker is running. Start one with: {WORKER_COMMAND}")
         if analysis.status in (AnalysisStatus.FAILED, AnalysisStatus.CANCELLED):
             raise CommandError(f"{analysis.error_message} ({analysis.error_code}, analysis {analysis.pk})")
         if output == "text":

@@ -1,0 +1,32 @@
+"""`manage.py cancel_analysis`: stop a queued or running analysis, whichever machine runs it."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from duplicates.exceptions import DuplicatesError
+from duplicates.services.detection import DuplicateDetectionService
+
+
+class Command(BaseCommand):
+    """Ask for an end."""
+
+    help = (
+        "Stop a queued or running analysis. A worker stops within two seconds; earlier results are untouched. "
+        "Exit code 0: asked; 1: unknown, or over already."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("analysis", metavar="ANALYSIS_ID")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Ask for an end."""
+        try:
+            asked = DuplicateDetectionService().cancel_analysis(options["analysis"])
+        except DuplicatesError as error:
+            raise CommandError(error.sentence) from error
+        if not asked:
+            raise CommandError(f"Analysis {options['analysis']} is over already.")
+        self.stdout.write("Asked to stop.")

@@ -1,0 +1,61 @@
+"""A house for each fault test, on the database the tests run on."""
+
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg import sql
+
+from tests.faults.support import House, house
+
+SMALL, FULL = 700, 60_000  # songs; about 1,100 and 100,000 tracks
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that needs a library in its small and, marked slow, in its full form."""
+    if "undisturbed" in metafunc.fixturenames:
+        sizes = [pytest.param(SMALL, id="small"), pytest.param(FULL, id="full", marks=pytest.mark.slow)]
+        metafunc.parametrize("songs", sizes, scope="session")
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of its own: a file, or one created on the PostgreSQL server the tests use."""
+    configured = settings.DATABASES["default"]
+    if configured["ENGINE"].endswith("sqlite3"):
+        yield f"sqlite:///{tmp_path_factory.mktemp('house') / 'db.sqlite3'}"
+        return
+    name = f"reprise_faults_{os.getpid()}"
+    user, host, port = configured["USER"], configured["HOST"], configured["PORT"] or 5432
+    password = f":{configured['PASSWORD']}" if configured.get("PASSWORD") else ""
+    server = f"postgresql://{user}{password}@{host}:{port}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield f"{server}/{name}"
+    finally:
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def shared_house(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(database_url, tmp_path_factory.mktemp("faults")) as built:
+        yield built
+
+
+@pytest.fixture
+def home(shared_house: House) -> Iterator[House]:
+    """The installation, with no process left from the test before."""
+    yield shared_house
+    shared_house.end_processes()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(shared_house: House, songs: int) -> list[object]:
+    """The groups of a run over the library that nothing happened to."""
+    shared_house.make_library(songs)
+    done = shared_house.manage("run_duplicate_analysis", "--force-refresh")
+    return shared_house.groups(done.stdout.split()[-1])

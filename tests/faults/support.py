@@ -1,0 +1,233 @@
+"""Real processes on a database of their own, to be killed, frozen and starved.
+
+A *paused worker* is the product's own worker with one thing changed: when its run enters the stage that is named, it
+says so on standard output and waits. The test then does to it what life would do.
+"""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+
+ROOT = Path(__file__).parent.parent.parent
+
+_PAUSED_WORKER = """
+import sys, time
+import django
+django.setup()
+from duplicates.services.progress import RunReporter
+from duplicates.worker import work
+
+stage, seconds = sys.argv[1], float(sys.argv[2])
+begin = RunReporter.begin
+
+def begin_and_wait(self, name, total):
+    begin(self, name, total)
+    if str(name) == stage:
+        print("paused", flush=True)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(0.05)
+            self.advance(0)
+
+RunReporter.begin = begin_and_wait
+work()
+"""
+
+_MAKE_LIBRARY = """
+import random, sys
+import django
+django.setup()
+from library.models import Track
+
+rnd = random.Random(11)
+syllables = ("ka", "ro", "mi", "ten", "sul", "var", "no", "el", "dra", "phi")
+words = ["".join(rnd.choice(syllables) for _ in range(rnd.randint(2, 4))) for _ in range(2000)]
+def phrase(most):
+    return " ".join(rnd.choice(words) for _ in range(rnd.randint(1, most))).title()
+
+tracks, number = [], 0
+for _ in range(int(sys.argv[1])):
+    title, artist, album, seconds = phrase(4), phrase(2), phrase(3), rnd.randint(90, 400)
+    for copy in range(rnd.choice((1, 1, 1, 2, 3))):
+        tracks.append(Track(
+            source="faults", source_track_id=str(number), title=title + (" (Remastered)" if copy == 2 else ""),
+            artist=artist, album=album, duration_ms=1000 * (seconds + copy), play_count=copy,
+        ))
+        number += 1
+    if len(tracks) > 2000:
+        Track.objects.bulk_create(tracks)
+        tracks = []
+Track.objects.bulk_create(tracks)
+"""
+
+
+@dataclass
+class House:
+    """A running installation: its database, its work folder, and the processes started in it."""
+
+    environment: dict[str, str]
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=check,
+        )
+
+    def script(self, text: str, *arguments: str) -> str:
+        """Run Python inside the project and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-c", text, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a process that the house ends in the end."""
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def end_processes(self) -> None:
+        """Thaw, stop and forget every process that was started."""
+        for process in self.processes:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self.processes.clear()
+
+    def worker_paused_at(self, stage: str, seconds: float = 600) -> subprocess.Popen[str]:
+        """Start a worker that waits when its run enters the stage, and return once it does."""
+        worker = self.start(sys.executable, "-c", _PAUSED_WORKER, stage, str(seconds))
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "paused\n", f"the run never entered {stage}"
+        return worker
+
+    def supervisor(self, processes: int = 1) -> subprocess.Popen[str]:
+        """Start workers the way an operator does."""
+        return self.start(sys.executable, "manage.py", "run_workers", "--processes", str(processes), "--grace", "10")
+
+    def make_library(self, songs: int) -> None:
+        """Fill the library with invented songs, some held two or three times."""
+        self.script(_MAKE_LIBRARY, str(songs))
+
+    def queue(self, **options: str) -> str:
+        """Queue an analysis and return its id."""
+        arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+        return self.manage("run_duplicate_analysis", "--background", "--force-refresh", *arguments).stdout.split()[-1]
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Read from the database of the house, past Django: a look must not cost a process."""
+        url = self.environment["DATABASE_URL"]
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=60)) as connection:
+                return connection.execute(query, parameters).fetchall()
+        with psycopg.connect(url) as connection:
+            return connection.execute(query.replace("?", "%s"), parameters).fetchall()
+
+    def analysis(self, analysis_id: str) -> dict[str, Any]:
+        """Return the state of an analysis."""
+        names = ("status", "attempt", "groups_found", "error_code", "is_partial", "peak_memory_bytes")
+        key = analysis_id.replace("-", "") if self.environment["DATABASE_URL"].startswith("sqlite") else analysis_id
+        query = f"SELECT {', '.join(names)} FROM duplicates_duplicateanalysisresult WHERE analysis_id = ?"
+        (row,) = self.rows(query, key)
+        return dict(zip(names, row, strict=True))
+
+    def workers(self) -> set[int]:
+        """Return the process ids of the workers that have shown up and still run."""
+        listed = {process_id for (process_id,) in self.rows("SELECT process_id FROM duplicates_worker")}
+        return {process_id for process_id in listed if _runs(process_id)}
+
+    def wait_for(self, analysis_id: str, *statuses: str, seconds: float = 90) -> dict[str, Any]:
+        """Wait until an analysis has one of the statuses."""
+        return self.wait_until(lambda: self.analysis(analysis_id), lambda row: row["status"] in statuses, seconds)
+
+    def wait_until[T](self, look: Callable[[], T], is_reached: Callable[[T], bool], seconds: float = 60) -> T:
+        """Look again and again until what is seen is right."""
+        deadline = time.monotonic() + seconds
+        while not is_reached(seen := look()):
+            assert time.monotonic() < deadline, f"not reached in {seconds:.0f} s: {seen}"
+            time.sleep(0.2)
+        return seen
+
+    def groups(self, analysis_id: str) -> list[Any]:
+        """Return all a reader sees of the groups of an analysis, through the export."""
+        exported = self.manage("export_analysis", analysis_id, "--output", "-").stdout
+        groups = orjson.loads(exported)["groups"]
+        return [
+            (
+                group["position"],
+                group["group_key"],
+                group["confidence"],
+                group["keeper_track_id"],
+                *((track["track_id"], track["similarity"]) for track in group["tracks"]),
+            )
+            for group in groups
+        ]
+
+
+def _runs(process_id: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{process_id}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def house(database_url: str, folder: Path, **environment: str) -> Iterator[House]:
+    """Prepare an installation with short leases, and end all its processes afterwards."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "REPRISE_"))}
+    built = House(
+        clean
+        | {
+            "DATABASE_URL": database_url,
+            "DJANGO_SETTINGS_MODULE": "project.settings",
+            "REPRISE_WORK_DIR": str(folder / "work"),
+            "REPRISE_LEASE_SECONDS": "4",
+            "REPRISE_LEASE_RENEW_SECONDS": "1",
+            "REPRISE_RECLAIM_TICK_SECONDS": "1",
+            "REPRISE_PROGRESS_INTERVAL_SECONDS": "0.2",
+            "PYTHONPATH": str(ROOT),
+        }
+        | environment
+    )
+    try:
+        built.manage("migrate", "-v0")
+        yield built
+    finally:
+        built.end_processes()

@@ -1,0 +1,121 @@
+"""Workers that are killed, frozen, stopped and starved: a reader sees the old result or the new one."""
+
+import os
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from duplicates.services.progress import STAGES
+from tests.faults.support import House
+
+IN_CI = ("scoring", "saving")  # the other stages run with the full form
+
+
+@pytest.mark.parametrize(
+    "stage", [stage if stage in IN_CI else pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES]
+)
+def test_a_run_killed_in_any_stage_is_finished_by_another_worker(home: House, undisturbed, stage: str) -> None:
+    analysis_id = home.queue()
+    home.worker_paused_at(stage).kill()
+    killed_at = time.monotonic()
+
+    home.supervisor()
+    row = home.wait_for(analysis_id, "completed", "failed", seconds=600)
+
+    print(f"killed in {stage}: finished by another worker {time.monotonic() - killed_at:.1f} s later")
+    assert (row["status"], row["attempt"]) == ("completed", 2)
+    assert home.groups(analysis_id) == undisturbed
+
+
+def test_an_owner_frozen_past_its_lease_changes_nothing_when_it_wakes_up(home: House, undisturbed) -> None:
+    analysis_id = home.queue()
+    frozen = home.worker_paused_at("saving", seconds=1)
+    frozen.send_signal(signal.SIGSTOP)
+
+    home.supervisor()
+    home.wait_for(analysis_id, "completed", seconds=600)
+    found = home.groups(analysis_id)
+    frozen.send_signal(signal.SIGCONT)
+    time.sleep(4)
+
+    assert home.groups(analysis_id) == found == undisturbed
+    assert home.analysis(analysis_id)["attempt"] == 2
+
+
+def test_a_worker_asked_to_stop_hands_back_and_loses_no_attempt(home: House, undisturbed) -> None:
+    analysis_id = home.queue()
+    worker = home.worker_paused_at("scoring")
+    asked_at = time.monotonic()
+    worker.terminate()
+    worker.wait(10)
+
+    assert time.monotonic() - asked_at < 5
+    assert home.analysis(analysis_id)["status"] == "queued"
+    home.supervisor()
+    assert home.wait_for(analysis_id, "completed", seconds=600)["attempt"] == 1
+    assert home.groups(analysis_id) == undisturbed
+
+
+def test_a_supervisor_restarts_a_worker_that_was_killed_and_stops_with_all_of_them(home: House) -> None:
+    supervisor = home.supervisor(processes=2)
+    first = home.wait_until(home.workers, lambda seen: len(seen) == 2)
+
+    os.kill(min(first), signal.SIGKILL)
+    second = home.wait_until(home.workers, lambda seen: len(seen - first) == 1)
+    supervisor.terminate()
+    supervisor.wait(20)
+
+    for process_id in first | second:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process_id, 0)
+
+
+def test_workers_end_when_their_supervisor_is_killed(home: House) -> None:
+    supervisor = home.supervisor()
+    (worker,) = home.wait_until(home.workers, lambda seen: len(seen) == 1)
+
+    supervisor.kill()
+
+    home.wait_until(home.workers, lambda seen: worker not in seen, seconds=30)
+
+
+@pytest.mark.parametrize(
+    "stage", [stage if stage in IN_CI else pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES]
+)
+def test_a_cancel_takes_effect_within_two_seconds_in_any_stage(home: House, undisturbed, stage: str) -> None:
+    analysis_id = home.queue()
+    home.worker_paused_at(stage)
+
+    home.manage("cancel_analysis", analysis_id)
+    asked_at = time.monotonic()
+    row = home.wait_for(analysis_id, "cancelled", seconds=30)
+
+    print(f"cancelled in {stage} after {time.monotonic() - asked_at:.1f} s")
+    assert bool(row["is_partial"]) is (stage in ("keeper", "cross_reference", "saving"))
+    home.manage("cleanup_analyses", "--checkpoint-hours", "0")
+    assert not any(path.is_file() for path in _work_folder(home).rglob("*"))
+
+
+def _work_folder(home: House) -> Path:
+    return Path(home.environment["REPRISE_WORK_DIR"])
+
+
+def test_a_database_locked_by_another_writer_for_long_is_waited_for(home: House, undisturbed, songs: int) -> None:
+    if not home.environment["DATABASE_URL"].startswith("sqlite"):
+        pytest.skip("only SQLite has one lock for all")
+    seconds = 30 if songs > 10_000 else 6
+    home.environment["SQLITE_BUSY_TIMEOUT"] = "2" if seconds < 10 else "20"
+    analysis_id = home.queue()
+    home.worker_paused_at("saving", seconds=2)
+    path = home.environment["DATABASE_URL"].removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, timeout=30)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        other.rollback()
+
+    assert home.wait_for(analysis_id, "completed", "failed", seconds=120)["status"] == "completed"
+    assert home.groups(analysis_id) == undisturbed
