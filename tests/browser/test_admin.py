@@ -50,6 +50,7 @@ def running(percentage: float) -> DuplicateAnalysisResult:
     return AnalysisFactory(
         status=AnalysisStatus.RUNNING,
         lease_token=uuid.uuid4(),
+        slot=1,
         lease_until=timezone.now() + timedelta(minutes=5),
         phase="analyzing_similarities",
         progress=progress.as_json(),

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.models import DuplicateAnalysisResult
-from duplicates.services import lifecycle
+from duplicates.services import claims, lifecycle
 from duplicates.services.options import AnalysisOptions
 from library.models import Track
 from project import demo, serving
@@ -298,13 +298,13 @@ class TestTheAnalysis:
         for number in "12":
             Track.objects.create(source=demo.SOURCE, source_track_id=number, title="Bramble", artist="Moss & Marrow")
         abandoned = self.queued(user)
-        lifecycle.claim(abandoned.pk, now=timezone.now() - timedelta(hours=1))
+        claims.claim(abandoned.pk, now=timezone.now() - timedelta(hours=1))
         assert demo.run_analysis(user).status == AnalysisStatus.COMPLETED
         abandoned.refresh_from_db()
         assert abandoned.status == AnalysisStatus.FAILED
 
     def test_a_run_under_way_elsewhere_is_waited_for(self) -> None:
         user = demo.ensure_user()
-        lifecycle.claim(self.queued(user).pk, now=timezone.now())
+        claims.claim(self.queued(user).pk, now=timezone.now())
         with pytest.raises(demo.DemoStopped, match="Run the demo again when it has ended"):
             demo.run_analysis(user)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, ExportStatus, Trigger
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
-from duplicates.services import lifecycle
+from duplicates.services import lifecycle, workers
 from duplicates.services.progress import AnalysisProgress
 from tests.duplicates.admin.conftest import signed_in
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
@@ -60,6 +60,7 @@ def running(user: User | None = None, **progress: Any) -> DuplicateAnalysisResul
         user=user,
         status=AnalysisStatus.RUNNING,
         lease_token=uuid.uuid4(),
+        slot=DuplicateAnalysisResult.objects.count() + 1,
         lease_until=timezone.now() + timedelta(seconds=30),
         phase="analyzing_similarities",
         progress=AnalysisProgress("", "running", **progress).as_json(),
@@ -218,26 +219,25 @@ class TestProgress:
         assert json.loads(response.content)["is_active"] is False
 
     @pytest.mark.parametrize(
-        ("queued_seconds_ago", "somebody_works", "needs_worker"),
+        ("seen_seconds_ago", "needs_worker"),
         [
-            pytest.param(60, False, True, id="waited long and nobody works"),
-            pytest.param(1, False, False, id="only just queued"),
-            pytest.param(60, True, False, id="a worker is busy"),
+            pytest.param(None, True, id="no worker"),
+            pytest.param(60, True, id="a worker that fell silent"),
+            pytest.param(1, False, id="a worker is there"),
         ],
     )
     def test_a_queue_without_worker_names_the_command(
-        self, colleague: User, queued_seconds_ago: int, somebody_works: bool, needs_worker: bool
+        self, colleague: User, seen_seconds_ago: int | None, needs_worker: bool
     ) -> None:
-        created_at = timezone.now() - timedelta(seconds=queued_seconds_ago)
-        analysis = AnalysisFactory(status=AnalysisStatus.QUEUED, created_at=created_at, started_at=None)
-        if somebody_works:
-            running()
+        analysis = AnalysisFactory(status=AnalysisStatus.QUEUED, started_at=None)
+        if seen_seconds_ago is not None:
+            workers.show_alive("w1", now=timezone.now() - timedelta(seconds=seen_seconds_ago))
 
         response = signed_in(colleague).get(reverse("admin:duplicates_analysis_progress", args=[analysis.pk]))
         values = json.loads(response.content)
 
         assert values["needs_worker"] is needs_worker
-        assert values["worker_command"] == "uv run manage.py db_worker"
+        assert values["worker_command"] == "uv run manage.py run_workers"
 
 
 class TestActions:

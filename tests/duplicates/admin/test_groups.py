@@ -56,7 +56,7 @@ class TestList:
 
     def test_groups_of_a_run_under_way_are_not_shown(self, colleague: User) -> None:
         unfinished = AnalysisFactory(
-            status=AnalysisStatus.RUNNING, lease_token=uuid.uuid4(), lease_until=timezone.now()
+            status=AnalysisStatus.RUNNING, lease_token=uuid.uuid4(), slot=1, lease_until=timezone.now()
         )
         group = GroupFactory(analysis=unfinished, title="Half written")
 
