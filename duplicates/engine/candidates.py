@@ -41,6 +41,7 @@ class CandidatePairs:
     left: Ints
     right: Ints
     share: Floats
+    narrowed: tuple[str, ...] = ()  # sentences for people: which records were looked at less widely
 
     def __len__(self) -> int:
         return len(self.left)
@@ -52,28 +53,45 @@ class Postings:
 
     by_feature: "sparse.csr_matrix"
     frequency: npt.NDArray[np.int32]  # per feature: records that have it
+    common: Ints  # per record: features too many others have to be read
 
 
-def propose(records: Records, advance: Callable[[int], None]) -> CandidatePairs:
-    """Return candidate pairs. `advance` hears how many records have been looked up."""
+def propose(records: Records, original: Ints, advance: Callable[[int], None]) -> CandidatePairs:
+    """Return candidate pairs, each copy with its original among them.
+
+    Only originals are looked up and found. `advance` hears how many records are done.
+    """
     count = len(records)
     if count < 2:
         return _once(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
-    postings = build_postings(records, lambda done: advance(done // 3))
+    postings = build_postings(records, original, lambda done: advance(done // 3))
     asked, cost = _within_budget(postings, count)
-    codes, shares = [], []
+    copy = np.flatnonzero(original != np.arange(count))
+    codes, shares = [original[copy] * count + copy], [np.ones(len(copy), np.float32)]
     for start, stop in _chunks(cost):
         code, share = _best_partners(asked[start:stop], postings, start, records)
         codes.append(code)
         shares.append(share)
         advance(count // 3 + stop * 2 // 3)
-    return _once(np.concatenate(codes), np.concatenate(shares), count)
+    narrowed = _narrowed(postings, asked)
+    return _once(np.concatenate(codes), np.concatenate(shares), count, narrowed)
 
 
-def build_postings(records: Records, advance: Callable[[int], None]) -> Postings:
+def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]:
+    """Say how many records hold nothing rare enough to look up, when there are any."""
+    silent = int(((np.diff(asked.indptr) == 0) & (postings.common > 0)).sum())
+    if not silent:
+        return ()
+    return (
+        f"{silent:,} tracks share all they hold with more than {CAPS[-1]} others; "
+        "they were compared with exact copies of themselves only.",
+    )
+
+
+def build_postings(records: Records, original: Ints, advance: Callable[[int], None]) -> Postings:
     """Sort the features into posting lists; features of one record only are counted and dropped."""
     count = len(records)
-    packed, features_of = _packed_features(records, advance)
+    packed, features_of = _packed_features(records, original, advance)
     same = _same_feature(packed)
     shared = np.zeros(len(packed), np.bool_)
     shared[1:] |= same
@@ -92,7 +110,7 @@ def build_postings(records: Records, advance: Callable[[int], None]) -> Postings
     keep = np.repeat(readable, frequency)
     offsets = np.concatenate([[0], np.cumsum(frequency[readable])])
     table = sparse.csr_matrix((entries[keep], row[keep], offsets), shape=(len(offsets) - 1, count))
-    return Postings(table, frequency[readable])
+    return Postings(table, frequency[readable], np.bincount(row[~keep], minlength=count))
 
 
 def _same_feature(packed: Hashes) -> npt.NDArray[np.bool_]:
@@ -101,13 +119,15 @@ def _same_feature(packed: Hashes) -> npt.NDArray[np.bool_]:
     return same
 
 
-def _packed_features(records: Records, advance: Callable[[int], None]) -> tuple[Hashes, Ints]:
+def _packed_features(records: Records, original: Ints, advance: Callable[[int], None]) -> tuple[Hashes, Ints]:
     """Return every feature of every record once, hash and row in one number, in order; and how many each record has."""
     count = len(records)
     packed, filled = np.empty(count * MOST_FEATURES, np.uint64), 0  # memory is taken only as far as it is filled
     for start in range(0, count, FEATURE_CHUNK):
         stop = min(start + FEATURE_CHUNK, count)
         values, rows = features(records, start, stop)
+        searched = original[rows] == rows
+        values, rows = values[searched], rows[searched]
         part = values & ~_ROW_MASK | rows.astype(np.uint64)
         if filled + len(part) > len(packed):
             packed = np.concatenate([packed[:filled], np.empty(len(part) + filled // 2, np.uint64)])
@@ -188,12 +208,12 @@ def _lengths_agree(left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
     return agree
 
 
-def _once(codes: Ints, shares: Floats, count: int) -> CandidatePairs:
+def _once(codes: Ints, shares: Floats, count: int, narrowed: tuple[str, ...] = ()) -> CandidatePairs:
     """Put each pair once, in order, with the larger of its two shares."""
     if not len(codes):
-        return CandidatePairs(codes, codes, shares)
+        return CandidatePairs(codes, codes, shares, narrowed)
     order = np.argsort(codes, kind="stable")
     codes, shares = codes[order], shares[order]
     first = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
     codes, shares = codes[first], np.maximum.reduceat(shares, first)
-    return CandidatePairs(codes // count, codes % count, shares)
+    return CandidatePairs(codes // count, codes % count, shares, narrowed)

@@ -33,41 +33,46 @@ class Links:
     weight: Floats
 
 
-def cluster(count: int, links: Links, threshold_bits: float, forbidden: Ints) -> list[Ints]:
-    """Return the clusters of `count` records as ascending row arrays, ordered by their first row."""
+def cluster(count: int, links: Links, threshold_bits: float, forbidden: Ints) -> Ints:
+    """Return a cluster label for each of `count` records, -1 for those without one; labels are names, not an order."""
     linked = links.weight >= threshold_bits
     graph = sparse.csr_matrix(
         (np.ones(int(linked.sum()), np.int8), (links.left[linked], links.right[linked])), (count, count)
     )
     _, component = csgraph.connected_components(graph, directed=False)
-    members = _members(component)
     sizes = np.bincount(component)
     inside = component[links.left] == component[links.right]
     pairs_of = np.bincount(component[links.left[inside & linked]], minlength=len(sizes))
     marked = np.zeros(len(sizes), np.bool_)
     same = component[forbidden[:, 0]] == component[forbidden[:, 1]]
     marked[component[forbidden[same, 0]]] = True
-    whole = (pairs_of == sizes * (sizes - 1) // 2) & ~marked
-    clusters = [members[c] for c in np.flatnonzero(whole & (sizes > 1)).tolist()]
+    whole = (pairs_of == sizes * (sizes - 1) // 2) & ~marked & (sizes > 1)
+    label = np.where(whole[component], component, -1).astype(np.int64)
     doubtful = np.flatnonzero(~whole & (sizes > 1))
-    clusters += _untangle(doubtful, members, component, links, threshold_bits, forbidden[same])
-    return sorted(clusters, key=lambda rows: int(rows[0]))
+    found = _untangle(doubtful, component, links, threshold_bits, forbidden[same])
+    for name, rows in enumerate(found, len(sizes)):
+        label[rows] = name
+    return label
 
 
-def _members(component: npt.NDArray[np.int32]) -> list[Ints]:
-    order = np.argsort(component, kind="stable").astype(np.int64)
-    return np.split(order, np.cumsum(np.bincount(component))[:-1])
+def in_order(label: Ints) -> tuple[Ints, Ints]:
+    """Return the clustered rows, cluster by cluster, and the sizes: ascending inside, clusters by their first row."""
+    rows = np.flatnonzero(label >= 0)
+    rows = rows[np.argsort(label[rows], kind="stable")]
+    names = label[rows]
+    starts = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]])) if len(rows) else rows
+    sizes = np.diff(np.append(starts, len(rows)))
+    order = np.argsort(np.repeat(rows[starts], sizes), kind="stable")
+    return rows[order], sizes[np.argsort(rows[starts], kind="stable")]
 
 
 def _untangle(
-    doubtful: Ints,
-    members: list[Ints],
-    component: npt.NDArray[np.int32],
-    links: Links,
-    threshold_bits: float,
-    forbidden: Ints,
+    doubtful: Ints, component: npt.NDArray[np.int32], links: Links, threshold_bits: float, forbidden: Ints
 ) -> list[Ints]:
     """Average-link the components that are not cliques."""
+    everyone = np.flatnonzero(np.isin(component, doubtful))
+    everyone = everyone[np.argsort(component[everyone], kind="stable")]
+    members = np.split(everyone, np.flatnonzero(np.diff(component[everyone])) + 1)
     wanted = np.isin(component[links.left], doubtful) & (component[links.left] == component[links.right])
     rows = np.flatnonzero(wanted)
     rows = rows[np.argsort(component[links.left[rows]], kind="stable")]
@@ -77,10 +82,10 @@ def _untangle(
     for left, right in forbidden.tolist():
         banned.setdefault(int(component[left]), []).append((left, right))
     found = []
-    for label, start, stop in zip(doubtful.tolist(), first.tolist(), last.tolist(), strict=True):
+    for label, rows_of, start, stop in zip(doubtful.tolist(), members, first.tolist(), last.tolist(), strict=False):
         picked = rows[start:stop]
         inside = Links(links.left[picked], links.right[picked], links.weight[picked])
-        found += average_link(members[label], inside, threshold_bits, banned.get(label, []))
+        found += average_link(rows_of, inside, threshold_bits, banned.get(label, []))
     return found
 
 

@@ -15,7 +15,7 @@ from rapidfuzz import fuzz, process
 from duplicates.engine import levels as lv
 from duplicates.engine.hashing import Hashes, Ints, both
 from duplicates.engine.misplaced import without_genres
-from duplicates.engine.normalise import Records
+from duplicates.engine.normalise import NO_ALBUM, Records
 from duplicates.engine.titles import part_numbers
 from duplicates.engine.vocabulary import MARKER_BITS
 
@@ -25,7 +25,7 @@ Level = npt.NDArray[np.uint8]
 
 TITLE_CUTS = np.array([50, 65, 78, 88, 96, 100], np.float32)
 NAME_CUTS = np.array([45, 60, 75, 88, 96, 100], np.float32)
-LENGTH_CUTS_MS = np.array([600, 1300, 3000, 6000, 10_000, 20_000], np.int64)
+LENGTH_CUTS_MS = np.array([600, 1300, 2000, 5000, 10_000, 20_000], np.int64)
 CONTAINS, ELSEWHERE, OTHER_PART, TITLE_ELSEWHERE = 8, 9, 9, 11
 TO_THE_MILLISECOND = 8
 UNLIKE = 3  # levels up to here are no agreement
@@ -35,7 +35,8 @@ SAME_LETTERS = 0.65  # share of the shorter title's letter pairs from which read
 SAME_VERSION_NAME = 80.0
 FOUND_INSIDE = 85.0
 SPOKEN_MARKERS = MARKER_BITS["explicit"] | MARKER_BITS["clean"]  # compared as explicit, not as version
-QUIET_MARKERS = MARKER_BITS["remaster"] | MARKER_BITS["mono"]
+# Another cut or transfer of one recording; its length tells more than its name.
+QUIET_MARKERS = sum(MARKER_BITS[name] for name in ("remaster", "mono", "edit", "extended"))
 
 
 def compare(records: Records, left: Ints, right: Ints) -> lv.Levels:
@@ -53,7 +54,7 @@ def compare(records: Records, left: Ints, right: Ints) -> lv.Levels:
     levels[:, lv.VERSION] = _version(records, left, right)
     levels[:, lv.EXPLICIT] = _equal(records.explicit[left], records.explicit[right], nothing=-1)
     levels[:, lv.IDENTIFIER] = _identifier(records, left, right)
-    levels[:, lv.GROUNDS] = _grounds(levels)
+    levels[:, lv.GROUNDS] = _grounds(records, levels, left, right)
     return levels
 
 
@@ -289,11 +290,12 @@ def _version(records: Records, left: Ints, right: Ints) -> Level:
     return level.astype(np.uint8)
 
 
-def _grounds(levels: lv.Levels) -> Level:
+def _grounds(records: Records, levels: lv.Levels, left: Ints, right: Ints) -> Level:
     """Tell what a pair can be judged by: titles and something more, or a name with a length or number, or too little."""
     known = levels != 0
     numbers = known[:, lv.LENGTH] | known[:, lv.NUMBER]
-    names = known[:, lv.ARTIST] | known[:, lv.ALBUM]
+    albums = known[:, lv.ALBUM] & (records.album[left] != NO_ALBUM) & (records.album[right] != NO_ALBUM)
+    names = known[:, lv.ARTIST] | albums
     titles = known[:, lv.TITLE] & (names | numbers)
     level = np.where(titles | known[:, lv.IDENTIFIER], TITLES, np.where(names & numbers, NAMES, TOO_LITTLE))
     return level.astype(np.uint8)

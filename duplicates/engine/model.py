@@ -22,8 +22,7 @@ ROUNDS = 60
 SETTLED = 1e-5  # largest change of a class share that still counts as movement
 ANCHOR = 0.5  # share of the shipped chances in the learnt ones
 ENOUGH_PAIRS = 400  # below this many candidate pairs only the class shares are learnt
-FLOOR = 1e-4  # no level is impossible in any class
-NEVER_LEARNT = frozenset(("grounds",))  # a rule rather than an observation
+FLOOR = 5e-5  # no level is impossible in any class
 WIDTH = 1 << lv.BITS_PER_LEVEL
 
 
@@ -35,6 +34,7 @@ class Model:
     shares: Floats  # classes
     chances: Floats  # classes x comparisons x WIDTH; level 0 is 1 everywhere
     comparisons: tuple[lv.Comparison, ...] = lv.COMPARISONS
+    fixed: frozenset[str] = frozenset()  # comparisons that are rules, not observations: never learnt
 
     def log_classes(self, levels: lv.Levels) -> Floats:
         """Return log2 of share times chance for each pair and class."""
@@ -116,7 +116,7 @@ def _chances(shipped: Model, levels: lv.Levels, membership: Floats) -> Floats:
     """Return level chances half shipped, half as seen by the current class memberships."""
     chances = np.ones_like(shipped.chances)
     for position, comparison in enumerate(shipped.comparisons):
-        if comparison.name in NEVER_LEARNT:
+        if comparison.name in shipped.fixed:
             chances[:, position] = shipped.chances[:, position]
             continue
         seen = np.stack([np.bincount(levels[:, position], part, minlength=WIDTH) for part in membership.T])

@@ -26,7 +26,7 @@ from duplicates.engine.misplaced import (
     rows_with_values,
 )
 from duplicates.engine.records import TrackColumns
-from duplicates.engine.settings import EngineSettings
+from duplicates.engine.settings import EngineSettings, Preset
 from duplicates.engine.text import fold, to_words, without_spaces
 from duplicates.engine.titles import ParsedTitle, needs_parsing, parse_title
 
@@ -35,6 +35,7 @@ Small = npt.NDArray[np.int32]
 CHUNK = 50_000  # records read at a time: bounds memory and the wait for a cancel
 LONGEST_BLANK = 18  # letters
 _NOTHING = ParsedTitle("")
+NO_ALBUM = np.uint64(1)  # under `exact` having no album is a value: two tracks without one agree, one without does not
 LONGEST_MS = 1 << 40
 TEXTS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
 _BLANK_STARTS = frozenset(" ()-.") | {blank[:1] for blank in say.BLANKS}
@@ -66,6 +67,9 @@ class Records:
     def __len__(self) -> int:
         return len(self.track_id)
 
+    def __getitem__(self, rows: slice) -> "Records":
+        return Records(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
 
 def normalise(
     columns: TrackColumns, settings: EngineSettings, advance: Callable[[int], None] = lambda done: None
@@ -74,17 +78,19 @@ def normalise(
     frame = _without_ignored(columns.frame, settings)
     if not frame["track_id"].is_sorted():
         frame = frame.sort("track_id")
+    if not frame.height:
+        return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema))[:0]
     parts = []
-    for start in range(0, max(frame.height, 1), CHUNK):
+    for start in range(0, frame.height, CHUNK):
         parts.append(_normalise(frame.slice(start, CHUNK)))
         advance(min(start + CHUNK, frame.height))
-    if len(parts) == 1:
-        return parts[0]
     joined = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts])
         for field in fields(Records)
         if field.name != "texts"
     }
+    if settings.preset is Preset.EXACT:
+        joined["album"] = np.maximum(joined["album"], NO_ALBUM)
     return Records(texts=pl.concat([part.texts for part in parts], rechunk=True), **joined)
 
 

@@ -13,8 +13,9 @@ import polars as pl
 
 from duplicates.engine import keeper, model, shipped
 from duplicates.engine.candidates import CandidatePairs, propose
-from duplicates.engine.clustering import Links, cluster
+from duplicates.engine.clustering import Links, cluster, in_order
 from duplicates.engine.comparisons import compare
+from duplicates.engine.copies import originals, with_their_copies
 from duplicates.engine.levels import pack
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.progress import Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
@@ -23,6 +24,7 @@ from duplicates.engine.settings import EngineSettings
 
 Ints = npt.NDArray[np.int64]
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
+MOST_JUDGED = 30  # members of a cluster whose pairs are all kept for the keeper stage
 SCORING_CHUNK = 200_000  # pairs compared between two reports
 
 
@@ -39,15 +41,18 @@ def find_clusters(
     `not_duplicates` holds pairs of track ids that people declared different: no cluster will hold both. Ids that are
     not in `columns` are ignored.
     """
-    progress, checkpoints = progress or NullProgress(), checkpoints or NoCheckpoints()
+    progress = NullProgress() if progress is None else progress
+    checkpoints = NoCheckpoints() if checkpoints is None else checkpoints
     progress.begin(Stage.NORMALISE, len(columns))
     records = normalise(columns, settings, progress.advance)
-    pairs = _candidates(records, progress, checkpoints)
+    forbidden = _rows_of_pairs(records.track_id, not_duplicates)
+    original = originals(records, np.unique(forbidden))
+    pairs = _candidates(records, original, progress, checkpoints)
     codes, fitted = _scores(records, pairs, settings, progress, checkpoints)
-    return _clusters(records, pairs, codes, fitted, settings, not_duplicates, progress)
+    return _clusters(records, original, pairs, codes, fitted, settings, forbidden, progress)
 
 
-def _candidates(records: Records, progress: Progress, checkpoints: Checkpoints) -> CandidatePairs:
+def _candidates(records: Records, original: Ints, progress: Progress, checkpoints: Checkpoints) -> CandidatePairs:
     """Propose pairs, or take them from a checkpoint."""
     progress.begin(Stage.CANDIDATES, len(records))
     saved = checkpoints.load(Stage.CANDIDATES)
@@ -55,7 +60,7 @@ def _candidates(records: Records, progress: Progress, checkpoints: Checkpoints) 
         return CandidatePairs(
             saved["left"].astype(np.int64), saved["right"].astype(np.int64), saved["share"].astype(np.float32)
         )
-    pairs = propose(records, progress.advance)
+    pairs = propose(records, original, progress.advance)
     checkpoints.save(Stage.CANDIDATES, {"left": pairs.left, "right": pairs.right, "share": pairs.share})
     return pairs
 
@@ -73,37 +78,37 @@ def _scores(
         chunk = slice(start, start + SCORING_CHUNK)
         codes[chunk] = pack(compare(records, pairs.left[chunk], pairs.right[chunk]))
         progress.advance(min(start + SCORING_CHUNK, len(pairs)))
-    fitted = model.fit(shipped.shipped_model(settings.preset), codes)
+    fitted = model.fit(shipped.shipped_model(settings), codes)
     checkpoints.save(Stage.SCORING, {"codes": codes, "tables": np.frombuffer(fitted.to_bytes(), np.uint8)})
     return codes, fitted
 
 
 def _clusters(
     records: Records,
+    original: Ints,
     pairs: CandidatePairs,
     codes: Ints,
     fitted: model.Model,
     settings: EngineSettings,
-    not_duplicates: Ints,
+    forbidden: Ints,
     progress: Progress,
 ) -> Clusters:
-    """Join the links into clusters."""
+    """Join the links into clusters, and let copies follow their originals."""
     progress.begin(Stage.CLUSTERING, len(records))
     weight = fitted.weights(codes)
-    bits = threshold_bits(settings.threshold)
-    forbidden = _rows_of_pairs(records.track_id, not_duplicates)
-    groups = cluster(len(records), Links(pairs.left, pairs.right, weight), bits, forbidden)
-    sizes = np.array([len(rows) for rows in groups], np.int64)
-    rows = np.concatenate([*groups, np.empty(0, np.int64)])
-    linked = weight >= bits
-    progress.advance(len(records), groups_found=len(groups))
+    linked = weight >= threshold_bits(settings.threshold)
+    is_copy = original[pairs.right] == pairs.left
+    links = Links(pairs.left[~is_copy], pairs.right[~is_copy], weight[~is_copy])
+    label = cluster(len(records), links, threshold_bits(settings.threshold), forbidden)
+    rows, sizes = in_order(with_their_copies(label, original, pairs.right[is_copy & linked]))
+    progress.advance(len(records), groups_found=len(sizes))
     return Clusters(
         records.track_id[rows],
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        _cohesion(rows, sizes, pairs.left[linked], pairs.right[linked], len(records)),
+        _cohesion(rows, sizes, original, pairs.left[linked], pairs.right[linked]),
         records.track_id[thin(records)],
         fitted.to_bytes(),
-        (),
+        pairs.narrowed,
         {"candidate_pairs": len(pairs), "linked_pairs": int(linked.sum())},
         _judge_inside(records, rows, sizes, pairs, codes),
     )
@@ -123,7 +128,12 @@ def _judge_inside(records: Records, rows: Ints, sizes: Ints, pairs: CandidatePai
 
 
 def _pairs_inside(rows: Ints, sizes: Ints) -> tuple[Ints, Ints]:
-    """Return every pair of rows that share a cluster, left < right, in order. Clusters hold ascending rows."""
+    """Return every pair of rows that share a cluster, left < right, in order. Clusters hold ascending rows.
+
+    Clusters above MOST_JUDGED are left out: their members are judged against the keeper alone.
+    """
+    small = sizes <= MOST_JUDGED
+    rows, sizes = rows[np.repeat(small, sizes)], sizes[small]
     place = np.arange(len(rows))
     ends = np.repeat(np.cumsum(sizes), sizes)
     partners = ends - place - 1
@@ -154,13 +164,16 @@ def _rows_of_pairs(track_ids: Ints, wanted: Ints) -> Ints:
     return np.unique(np.sort(rows[known], axis=1), axis=0).astype(np.int64)
 
 
-def _cohesion(rows: Ints, sizes: Ints, left: Ints, right: Ints, count: int) -> npt.NDArray[np.float32]:
-    """Return the share of each cluster's pairs that are links."""
-    label = np.full(count, -1, np.int64)
+def _cohesion(rows: Ints, sizes: Ints, original: Ints, left: Ints, right: Ints) -> npt.NDArray[np.float32]:
+    """Return the share of each cluster's pairs that are links; copies link to whatever their original links to."""
+    label = np.full(len(original), -1, np.int64)
     label[rows] = np.repeat(np.arange(len(sizes)), sizes)
-    inside = (label[left] == label[right]) & (label[left] >= 0)
-    links = np.bincount(label[left[inside]], minlength=len(sizes))
-    shares: npt.NDArray[np.float32] = (links / np.maximum(sizes * (sizes - 1) // 2, 1)).astype(np.float32)
+    many = np.bincount(original[rows], minlength=len(original))
+    inside = (label[left] == label[right]) & (label[left] >= 0) & (original[right] != left)
+    links = np.zeros(len(sizes)) + np.bincount(label[left[inside]], (many[left] * many[right])[inside], minlength=len(sizes))
+    alone = np.flatnonzero(many > 1)
+    links += np.bincount(label[alone], many[alone] * (many[alone] - 1) / 2, minlength=len(sizes))
+    shares: npt.NDArray[np.float32] = (links / np.maximum(sizes * (sizes - 1) / 2, 1)).astype(np.float32)
     return shares
 
 
@@ -174,7 +187,7 @@ def choose_keepers(
     progress: Progress | None = None,
 ) -> Groups:
     """Choose a keeper in every cluster and judge each member against it."""
-    progress = progress or NullProgress()
+    progress = NullProgress() if progress is None else progress
     progress.begin(Stage.KEEPER, len(clusters))
     titles = _titles(columns, clusters.track_ids)
     choice = keeper.choose(clusters.track_ids, clusters.offsets, titles, keeper_columns, profile=profile)

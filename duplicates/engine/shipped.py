@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from duplicates.engine import levels as lv
-from duplicates.engine.model import FLOOR, NEVER_LEARNT, WIDTH, Model
-from duplicates.engine.settings import Preset
+from duplicates.engine.model import FLOOR, WIDTH, Model
+from duplicates.engine.settings import EngineSettings, Preset
 
 CLASSES = ("match", "album neighbours", "same title, other artist", "strangers", "other recording")
 Menu = dict[str, tuple[float, ...]]
@@ -21,7 +21,7 @@ MATCH: Menu = {
     "title": (11, 3, 5, 6, 31, 31, 860, 43, 2, 30, 15),
     "artist": (6, 1, 3, 12, 62, 30, 820, 40, 25),
     "album": (6, 1, 3, 12, 46, 47, 820, 30, 37),
-    "length": (740, 140, 25, 6, 5, 5, 18, 60),
+    "length": (740, 140, 30, 16, 8, 6, 18, 60),
     "year": (940, 14, 5, 41),
     "track number": (945, 55),
     "version": (900, 60, 15, 2, 22, 1),
@@ -80,41 +80,76 @@ OTHER_RECORDING: Menu = {
 SHARES = (0.31, 0.22, 0.13, 0.31, 0.03)
 # The same recording may sit on any release, so album, year and number say little about a match.
 RECORDING_MATCH: Menu = MATCH | {
-    "title": (6, 2, 2, 2, 6, 8, 880, 20, 3, 60, 5),
+    "title": (6, 2, 2, 2, 6, 8, 880, 20, 0.7, 60, 5),
     "artist": (15, 3, 3, 3, 8, 5, 840, 110, 10),
     "album": (430, 30, 10, 8, 10, 10, 450, 30, 10),
     "length": (330, 140, 130, 50, 40, 9, 3, 310),
     "year": (600, 80, 60, 260),
     "track number": (400, 600),
-    "version": (880, 20, 80, 1, 15, 1),
+    "version": (880, 20, 80, 0.7, 1, 0.2),
     "explicit": (930, 70),
 }
 RECORDING_OTHER: Menu = OTHER_RECORDING | {
-    "album": (700, 60, 40, 20, 20, 5, 100, 40, 5),
-    "length": (3, 5, 15, 40, 70, 220, 650, 0.2),
+    "album": (560, 60, 40, 20, 20, 5, 250, 40, 5),
+    "length": (25, 14, 15, 40, 70, 220, 620, 0.4),
     "year": (200, 90, 130, 580),
     "version": (300, 10, 20, 60, 550, 60),
+}
+# Any version is the song: markers say nothing and lengths little.
+SONG_MATCH: Menu = RECORDING_MATCH | {
+    "length": (220, 100, 80, 70, 80, 120, 330, 150),
+    "version": (600, 40, 60, 50, 230, 20),
+}
+SONG_OTHER: Menu = RECORDING_OTHER | {
+    "title": (1, 2, 20, 60, 120, 10, 300, 300, 100, 60, 2),
+    "artist": (60, 30, 20, 10, 30, 10, 600, 230, 5),
+    "version": (600, 40, 60, 50, 230, 20),
 }
 MENUS: dict[Preset, tuple[Menu, ...]] = {
     Preset.RELEASE: (MATCH, NEIGHBOURS, SAME_TITLE, STRANGERS, OTHER_RECORDING),
     Preset.RECORDING: (RECORDING_MATCH, NEIGHBOURS, SAME_TITLE, STRANGERS, RECORDING_OTHER),
+    Preset.SONG: (SONG_MATCH, NEIGHBOURS, SAME_TITLE, STRANGERS, SONG_OTHER),
+    Preset.EXACT: (MATCH, NEIGHBOURS, SAME_TITLE, STRANGERS, OTHER_RECORDING),
 }
-MENUS[Preset.EXACT] = MENUS[Preset.RELEASE]
-MENUS[Preset.SONG] = MENUS[Preset.RECORDING]
+# A rule takes this share of the matches' chance away from what it forbids: 40 bits, beyond any other evidence.
+FORBIDDEN = 2.0**-40
+ALWAYS_FIXED = frozenset(("grounds",))
+# What `exact` allows, by comparison; every other level is forbidden. Not known forbids nothing.
+EXACT_ALLOWS: dict[str, frozenset[str]] = {
+    "title": frozenset(("equal", "equal, but a common title")),
+    "artist": frozenset(("equal",)),
+    "album": frozenset(("equal",)),
+    "length": frozenset(("equal to the millisecond", "within 0.6 s", "within 1.3 s", "within 2 s")),
+    "version": frozenset(("no markers", "same markers")),
+}
 
 
-def _whole(name: str, parts: npt.NDArray[np.float64]) -> float:
-    """Return what the parts of a comparison are parts of: a rule says outright what each level is worth."""
-    return 1000.0 if name in NEVER_LEARNT else float(parts.sum())
-
-
-def shipped_model(preset: Preset) -> Model:
-    """Return the beliefs of a preset as a model."""
-    menus = MENUS[preset]
+def shipped_model(settings: EngineSettings) -> Model:
+    """Return the beliefs of a preset as a model, with the rules the settings ask for."""
     chances = np.ones((len(CLASSES), len(lv.COMPARISONS), WIDTH))
-    for row, menu in enumerate(menus):
+    for row, menu in enumerate(MENUS[settings.preset]):
         for position, comparison in enumerate(lv.COMPARISONS):
             parts = np.array(menu[comparison.name], np.float64)
-            floor = 0.0 if comparison.name in NEVER_LEARNT else FLOOR
-            chances[row, position, 1 : len(parts) + 1] = np.maximum(parts / _whole(comparison.name, parts), floor)
-    return Model(CLASSES, np.array(SHARES), chances)
+            rule = comparison.name in ALWAYS_FIXED
+            whole = 1000.0 if rule else parts.sum()
+            chances[row, position, 1 : len(parts) + 1] = np.maximum(parts / whole, 0.0 if rule else FLOOR)
+    fixed = _apply_rules(chances, settings)
+    return Model(CLASSES, np.array(SHARES), chances, fixed=ALWAYS_FIXED | fixed)
+
+
+def _apply_rules(chances: npt.NDArray[np.float64], settings: EngineSettings) -> frozenset[str]:
+    """Forbid what the settings forbid; return the comparisons that became rules."""
+    forbidden: dict[str, set[str]] = {}
+    if settings.keep_explicit_apart:
+        forbidden["explicit"] = {"different"}
+    if not settings.fold_remasters and settings.preset is not Preset.SONG:
+        forbidden["version"] = {"another cut or remaster"}
+    if settings.preset is Preset.EXACT:
+        forbidden |= {
+            c.name: set(c.levels[1:]) - EXACT_ALLOWS[c.name] for c in lv.COMPARISONS if c.name in EXACT_ALLOWS
+        }
+    for name, levels in forbidden.items():
+        position = lv.NAMES.index(name)
+        for level in levels:
+            chances[0, position, lv.COMPARISONS[position].levels.index(level)] *= FORBIDDEN
+    return frozenset(forbidden)

@@ -1,0 +1,53 @@
+"""Records that say exactly the same: one stands for all of them.
+
+A library imported twice, or a song exported a thousand times, would fill every posting list with itself. The first of
+identical records takes part in the search; the others follow it into its cluster, so a million copies cost a million
+steps and not a million squared.
+"""
+
+import numpy as np
+
+from duplicates.engine.hashing import Hashes, Ints, mix
+from duplicates.engine.normalise import Records
+
+EVERYTHING = ("full", "title", "artist", "album", "version", "isrc", "recording_id")
+NUMBERS = ("duration_ms", "year", "number", "explicit")
+
+
+def originals(records: Records, named: Ints) -> Ints:
+    """Return for each record the row of the first record that says exactly the same, often its own.
+
+    `named` are rows that people declared different from something: those stand for themselves, whatever they say.
+    """
+    rows = np.arange(len(records))
+    alone = (records.title == 0) | (records.texts["unparsed"] != "").to_numpy()
+    alone[named] = True
+    prints = np.where(alone, 0, _fingerprints(records))
+    order = np.argsort(prints, kind="stable")
+    first = np.ones(len(order), np.bool_)
+    first[1:] = (prints[order][1:] != prints[order][:-1]) | (prints[order][1:] == 0)
+    original = rows.copy()
+    original[order] = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
+    return original
+
+
+def _fingerprints(records: Records) -> Hashes:
+    """Return a hash of everything a record says; never 0."""
+    prints = np.full(len(records), 1, np.uint64)
+    hashed: list[Hashes] = [getattr(records, name) for name in EVERYTHING]
+    hashed += [getattr(records, name).astype(np.int64).view(np.uint64) for name in NUMBERS]
+    for place, values in enumerate(hashed):
+        prints = mix(prints * np.uint64(31) + values + np.uint64(1), place + 1)
+    return prints
+
+
+def with_their_copies(label: Ints, original: Ints, copy: Ints) -> Ints:
+    """Return cluster labels in which each copy has its original's; originals outside any cluster get a new one.
+
+    `label` is -1 for records without a cluster; `copy` are the rows to take along.
+    """
+    label = label.copy()
+    lonely = np.unique(original[copy][label[original[copy]] < 0])
+    label[lonely] = label.max(initial=-1) + 1 + np.arange(len(lonely))
+    label[copy] = label[original[copy]]
+    return label

@@ -1,0 +1,190 @@
+"""What counts as the same song, told as small libraries: equal pairs, different pairs, and "this is closer than that"."""
+
+import numpy as np
+import pytest
+
+from duplicates.engine.explain import explain_pair
+from duplicates.engine.pipeline import find_clusters
+from duplicates.engine.settings import EngineSettings, Preset
+from tests.engine.support import groups_of, grouped, song, tracks
+
+# Enough other songs that a small library is not made of duplicates only.
+OTHERS = [
+    song(title, artist, album, duration_ms=length, track_id=100 + n)
+    for n, (title, artist, album, length) in enumerate(
+        [
+            ("Northern Sky", "Ada Quill", "Paper Boats", 187_120),
+            ("Cold Harvest", "Ada Quill", "Paper Boats", 242_310),
+            ("Tin Drum", "The Lanterns", "Night Buses", 201_900),
+            ("Glass River", "The Lanterns", "Night Buses", 333_040),
+            ("Ember Days", "Otto Marsh", "Low Country", 158_700),
+        ]
+    )
+]
+
+
+def same(
+    one: dict[str, object], other: dict[str, object], preset: Preset = Preset.RECORDING, **settings: object
+) -> bool:
+    return [1, 2] in grouped({**one, "track_id": 1}, {**other, "track_id": 2}, *OTHERS, preset=preset, **settings)
+
+
+def weight(one: dict[str, object], other: dict[str, object], preset: Preset = Preset.RECORDING) -> float:
+    columns = tracks({**one, "track_id": 1}, {**other, "track_id": 2}, *OTHERS)
+    settings = EngineSettings(preset=preset)
+    return explain_pair(columns, 1, 2, settings, find_clusters(columns, settings).tables).match_weight
+
+
+class TestTheSameRecording:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            pytest.param(song("I Got"), song("I Got - 2020 Remaster"), id="the remaster of the seed"),
+            pytest.param(song("I Got"), song("I Got (Deluxe Edition)"), id="deluxe edition"),
+            pytest.param(song("I Got"), song("I Got [feat. Zoe Lund]"), id="featured artist in the title"),
+            pytest.param(song("I Got", "Nina Vale feat. Zoe Lund"), song("I Got (feat. Zoe Lund)"), id="featured both ways"),
+            pytest.param(song("I Got", "Nina Vale, Zoe Lund"), song("I Got"), id="one more artist"),
+            pytest.param(song("I Got", "Vale, Nina"), song("I Got"), id="artist name turned round"),
+            pytest.param(song("Don’t Stop"), song("Don't Stop"), id="quote marks"),
+            pytest.param(song("Café del Mar"), song("Cafe Del Mar"), id="accent"),
+            pytest.param(song("Harbour Song"), song("Harbuor Song"), id="typo"),
+            pytest.param(song("I Got"), song("I Got", album="Greatest Hits"), id="on a compilation"),
+            pytest.param(song("I Got"), song("I Got", duration_ms=203_000), id="three seconds longer"),
+            pytest.param(song("I Got"), song("I Got", explicit=True), id="explicit flag on one side"),
+            pytest.param(song("東京の夜", "椎名"), song("東京の夜", "椎名"), id="Japanese"),
+            pytest.param(song("Группа крови", "Кино"), song("Группа крови", "Кино"), id="Cyrillic"),
+            pytest.param(song("Nina Vale - I Got", artist=""), song("I Got"), id="artist in the title"),
+            pytest.param(song("I Got - Harbour Lights", album=""), song("I Got"), id="album in the title"),
+            pytest.param(song("003-I Got"), song("I Got"), id="track prefix"),
+            pytest.param(song("Symphony No. 5: II. Andante"), song("Symphony No 5 - 2. Andante"), id="movement in Roman letters"),
+            pytest.param(song("Nina Vale", artist="I Got"), song("I Got", artist="Nina Vale"), id="title and artist swapped"),
+        ],
+    )  # fmt: skip
+    def test_is_found(self, one: dict[str, object], other: dict[str, object]) -> None:
+        assert same(one, other)
+
+
+class TestAnotherRecording:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            pytest.param(song("I Got"), song("I Got (Live)", duration_ms=231_000), id="live"),
+            pytest.param(song("I Got"), song("I Got - Live at the Apollo, New York - June 1962", duration_ms=212_000), id="live at"),
+            pytest.param(song("I Got"), song("I Got (Smash Mode Remix)", duration_ms=305_000), id="remix"),
+            pytest.param(song("I Got (Smash Mode Remix)"), song("I Got (Phonat Remix)", duration_ms=219_000), id="two remixes"),
+            pytest.param(song("I Got"), song("I Got (Acoustic)", duration_ms=187_000), id="acoustic"),
+            pytest.param(song("I Got"), song("I Got (Instrumental)"), id="instrumental of equal length"),
+            pytest.param(song("I Got"), song("I Got", "Otto Marsh", "Low Country", duration_ms=251_000), id="cover"),
+            pytest.param(song("Word Part 1"), song("Word Part 2"), id="part 1 and part 2"),
+            pytest.param(song("Concerto No. 2"), song("Concerto No. 5"), id="number 2 and number 5"),
+            pytest.param(song("Chapter 219"), song("Chapter 502"), id="219 and 502"),
+            pytest.param(song("Cold Harvest"), song("Tin Whistle"), id="album neighbours of equal length"),
+            pytest.param(song("I Got"), song("I Got", duration_ms=320_000), id="two minutes longer"),
+        ],
+    )  # fmt: skip
+    def test_is_kept_apart(self, one: dict[str, object], other: dict[str, object]) -> None:
+        assert not same(one, other)
+
+
+class TestTooLittle:
+    @pytest.mark.parametrize(
+        "row",
+        [
+            pytest.param({"title": "", "artist": "", "album": ""}, id="all blank"),
+            pytest.param({"title": "Unknown", "artist": "Unknown Artist", "album": "n.a."}, id="blank in words"),
+            pytest.param({"title": "Track 01"}, id="a bare title and nothing else"),
+            pytest.param({"artist": "Nina Vale"}, id="an artist alone"),
+            pytest.param({"artist": "Nina Vale", "album": "Harbour Lights"}, id="no title, no length"),
+        ],
+    )
+    def test_blank_is_never_equal_to_blank(self, row: dict[str, object]) -> None:
+        assert grouped(*[dict(row) for _ in range(4)], *OTHERS) == []
+
+    def test_thin_records_are_listed(self) -> None:
+        found = find_clusters(tracks({"title": "", "artist": "Nina Vale"}, song("I Got"), *OTHERS), EngineSettings())
+        assert found.not_enough_data.tolist() == [1]
+
+
+class TestPresets:
+    def test_release_keeps_a_copy_on_another_album_apart(self) -> None:
+        elsewhere = song("I Got", album="Sounds of Summer 1999", duration_ms=203_500, year=1999, track_number=14)
+        assert not same(song("I Got", year=1984, track_number=2), elsewhere, Preset.RELEASE)
+
+    def test_song_joins_every_version(self) -> None:
+        assert same(song("I Got"), song("I Got (Live at the Apollo)", duration_ms=231_000), Preset.SONG)
+
+    def test_song_keeps_other_titles_apart(self) -> None:
+        assert not same(song("I Got"), song("You Lost"), Preset.SONG)
+
+    @pytest.mark.parametrize(
+        ("other", "expected"),
+        [
+            pytest.param(song("I GOT"), True, id="letter case"),
+            pytest.param(song("I Got", duration_ms=201_900), True, id="within two seconds"),
+            pytest.param(song("I Got", duration_ms=202_100), False, id="beyond two seconds"),
+            pytest.param(song("I Gat"), False, id="a typo"),
+            pytest.param(song("I Got", album="Best Of"), False, id="another album"),
+            pytest.param(song("I Got", album=""), False, id="no album"),
+            pytest.param(song("I Got - Remastered"), False, id="a remaster"),
+        ],
+    )
+    def test_exact_wants_everything_equal(self, other: dict[str, object], expected: bool) -> None:
+        assert same(song("I Got"), other, Preset.EXACT) is expected
+
+    def test_exact_joins_two_tracks_that_both_lack_an_album(self) -> None:
+        assert same(song("I Got", album=""), song("I Got", album=""), Preset.EXACT)
+
+    def test_remasters_stay_apart_when_folding_is_off(self) -> None:
+        assert not same(song("I Got"), song("I Got - 2020 Remaster"), fold_remasters=False)
+
+    def test_explicit_stays_apart_from_clean_when_asked(self) -> None:
+        pair = song("I Got", explicit=True), song("I Got", explicit=False)
+        assert same(*pair)
+        assert not same(*pair, keep_explicit_apart=True)
+
+
+class TestEvidence:
+    def test_an_equal_isrc_is_strong_but_an_unlike_title_still_counts(self) -> None:
+        isrc = {"isrc": "GB-AYE-00-00001"}
+        alike = weight(song("I Got", **isrc), song("I Got (Live)", **isrc | {"isrc": "gbaye0000001"}))
+        assert alike > weight(song("I Got"), song("I Got (Live)"))
+        assert alike > weight(song("I Got", **isrc), song("Glass Mountain", **isrc))
+
+    def test_ignoring_a_field_leaves_its_evidence_out(self) -> None:
+        pair = song("I Got", isrc="GBAYE0000001"), song("I Got", isrc="GBAYE0000002")
+        columns = tracks(*pair, *OTHERS)
+        settings = EngineSettings(ignored_fields=frozenset({"isrc"}))
+        found = explain_pair(columns, 1, 2, settings, find_clusters(columns, settings).tables)
+        assert next(c for c in found.contributions if c.comparison == "identifier").missing
+
+    @pytest.mark.parametrize(
+        ("closer", "farther"),
+        [
+            pytest.param(song("I Got"), song("I Gotta"), id="equal before alike"),
+            pytest.param(
+                song("I Got", duration_ms=200_400), song("I Got", duration_ms=208_000), id="shorter distance in length"
+            ),
+            pytest.param(song("I Got"), song("I Got (Live)"), id="no marker before marker"),
+            pytest.param(song("I Got - Remastered"), song("I Got (Live)"), id="remaster before live"),
+            pytest.param(
+                song("I Got", "Nina Vale"), song("I Got", "Nina Dale"), id="same artist before similar artist"
+            ),
+            pytest.param(
+                song("I Got", "Nina Vale & Zoe"), song("I Got", "Otto Marsh"), id="shared artist before stranger"
+            ),
+        ],
+    )
+    def test_this_is_closer_than_that(self, closer: dict[str, object], farther: dict[str, object]) -> None:
+        assert weight(song("I Got"), closer) > weight(song("I Got"), farther)
+
+
+class TestDeclaredDifferent:
+    def test_two_declared_different_are_never_together(self) -> None:
+        columns = tracks(song("I Got"), song("I Got"), song("I Got"), *OTHERS)
+        found = find_clusters(columns, EngineSettings(), not_duplicates=np.array([[2, 1]]))
+        assert not any({1, 2} <= set(group) for group in groups_of(found))
+
+    def test_the_others_stay_together(self) -> None:
+        columns = tracks(song("I Got"), song("I Got"), song("I Got"), *OTHERS)
+        found = find_clusters(columns, EngineSettings(), not_duplicates=np.array([[1, 2], [99, 3]]))
+        assert sum(len(group) for group in groups_of(found)) == 2

@@ -1,0 +1,214 @@
+"""Taking titles apart: what is understood goes where it belongs, what is not stays."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duplicates.engine.misplaced import free_title, length_of, rows_with_values, without_genres
+from duplicates.engine.text import fold, words_of
+from duplicates.engine.titles import classify, parse_title, part_numbers
+from duplicates.engine.vocabulary import MARKER_BITS
+
+ANY_TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=60)
+
+
+def parse(title: str, artist: str = "Nina Vale", album: str = "Harbour Lights", number: int = 0):
+    return parse_title(*(fold([text])[0] for text in (title, artist, album)), number)
+
+
+def core(title: str, artist: str = "Nina Vale", album: str = "Harbour Lights", number: int = 0) -> str:
+    return words_of(parse(title, artist, album, number).core)
+
+
+def markers(title: str, **known: str) -> set[str]:
+    found = parse(title, **known).markers
+    return {name for name, bit in MARKER_BITS.items() if found & bit}
+
+
+class TestSuffixes:
+    @pytest.mark.parametrize(
+        "title",
+        [
+            "I Got - 2020 Remaster",
+            "I Got - Remastered",
+            "I Got - Remastered 2020",
+            "I Got (2020 Remastered Version)",
+            "I Got (Deluxe Edition)",
+            "I Got - Deluxe Version",
+            "I Got - Radio Edit",
+            "I Got (Extended Version)",
+            "I Got - Extended Mix",
+            "I Got (Single Version)",
+            "I Got - Single Edit",
+            "I Got (Album Version)",
+            "I Got - Live Version",
+            "I Got (Acoustic Version)",
+            "I Got (Instrumental)",
+            "I Got [Explicit Version]",
+            "I Got (Clean Version)",
+            "I Got (feat. Zoe)",
+            "I Got [featuring Zoe]",
+            "I Got ft. Zoe",
+            "I Got (Live) [feat. Zoe] - 2020 Remaster",
+            "I Got - Live at the Apollo, New York, NY - June 1962",
+            "I Got (feat. Zoe",
+        ],
+    )
+    def test_a_known_suffix_comes_off(self, title: str) -> None:
+        assert core(title) == "i got"
+
+    @pytest.mark.parametrize(
+        ("title", "expected"),
+        [
+            pytest.param("Live Forever", "live forever", id="live is the title"),
+            pytest.param("Long Live", "long live", id="live ends the title"),
+            pytest.param("(What's the Story) Morning Glory?", "whats the story morning glory", id="bracket in front"),
+            pytest.param(
+                "Daft Punk Is Playing at My House", "daft punk is playing at my house", id="daft keeps its ft"
+            ),
+            pytest.param("Soft Cell", "soft cell", id="soft keeps its ft"),
+            pytest.param("Defeat You", "defeat you", id="defeat keeps its feat"),
+            pytest.param("7 Rings", "7 rings", id="number in front"),
+            pytest.param("1-800-273-8255", "1 800 273 8255", id="telephone number"),
+            pytest.param("99 Luftballons", "99 luftballons", id="two digits in front"),
+            pytest.param("Song 2", "song 2", id="number behind"),
+            pytest.param("4:44", "4 44", id="the title is a time"),
+            pytest.param("(I Can't Get No) Satisfaction", "i cant get no satisfaction", id="half in brackets"),
+        ],
+    )
+    def test_what_belongs_to_the_title_stays(self, title: str, expected: str) -> None:
+        assert core(title) == expected
+
+
+class TestMarkers:
+    @pytest.mark.parametrize(
+        ("title", "marker"),
+        [
+            ("Song (Live)", "live"),
+            ("Song - Live at Wembley", "live"),
+            ("Song (MTV Unplugged)", "live"),
+            ("Song (Smash Mode Remix)", "remix"),
+            ("Song - Club Mix", "remix"),
+            ("Song (Acoustic)", "acoustic"),
+            ("Song [Instrumental]", "instrumental"),
+            ("Song (Demo)", "demo"),
+            ("Song - Karaoke Version", "karaoke"),
+            ("Song (Radio Edit)", "edit"),
+            ("Song (2011 Remaster)", "remaster"),
+            ("Song - Mono", "mono"),
+            ("Song (Sped Up)", "speed"),
+            ("Song (A Cappella)", "a_cappella"),
+            ("Song (Re-Recorded)", "rerecorded"),
+            ("Song (Spanish Version)", "language"),
+            ("Song [Explicit]", "explicit"),
+        ],
+    )
+    def test_a_version_is_recognised(self, title: str, marker: str) -> None:
+        assert marker in markers(title)
+
+    @pytest.mark.parametrize("title", ["Song (Album Version)", "Song (Bonus Track)", "Song - Single Version", "Song"])
+    def test_neutral_words_are_no_version(self, title: str) -> None:
+        assert markers(title) == set()
+
+
+class TestOtherFieldsInTheTitle:
+    def test_artist_and_title_are_split_when_the_artist_is_missing(self) -> None:
+        parts = parse("Nina Vale - I Got", artist="")
+        assert (parts.artist, parts.core) == ("nina vale", "i got")
+
+    def test_the_album_behind_a_dash_is_found_when_the_album_is_missing(self) -> None:
+        parts = parse("I Got - Harbour Lights", album="")
+        assert (parts.core, parts.album) == ("i got", "harbour lights")
+
+    def test_the_album_in_brackets_comes_off_with_its_typos(self) -> None:
+        assert core("I Got (Harbor Lihgts)") == "i got"
+
+    def test_a_title_that_is_the_album_keeps_its_artist_split(self) -> None:
+        assert core("Nina Vale - Harbour Lights", artist="") == "harbour lights"
+
+    def test_without_artist_and_album_both_readings_are_kept(self) -> None:
+        parts = parse("I Got - Harbour Lights", artist="", album="")
+        assert {parts.core, parts.other} == {"harbour lights", "i got"}
+
+    @pytest.mark.parametrize("title", ["013-I Got", "0A2-I Got", "12. I Got", "12 - I Got"])
+    def test_a_track_prefix_comes_off(self, title: str) -> None:
+        assert core(title, number=12) == "i got"
+
+    def test_a_title_that_is_only_its_track_number_is_missing(self) -> None:
+        assert core("009-", number=9) == ""
+
+    def test_file_name_spelling_is_undone(self) -> None:
+        assert core("Nina_Vale_-_I_Got", artist="") == "i got"
+
+    @pytest.mark.parametrize("title", ["[untitled]", "[silence]", "[unknown]"])
+    def test_a_bracketed_nothing_is_no_title(self, title: str) -> None:
+        assert core(title) == ""
+
+
+class TestMisplacedValues:
+    @pytest.mark.parametrize(
+        ("title", "kept", "duration", "year"),
+        [
+            ("silver and gold 3:33", "silver and gold", 213_000, 0),
+            ("fly solo 28-mar-11", "fly solo", 0, 11),
+            ("we run $ 1.29", "we run", 0, 0),
+            ("credit ( c ) 2014 epic records", "credit", 0, 0),
+            ("shining pop , music , rock 3:40", "shining", 220_000, 0),
+            ("4:44", "4:44", 0, 0),
+            ("plain title", "plain title", 0, 0),
+        ],
+    )
+    def test_values_glued_to_a_title_come_off(self, title: str, kept: str, duration: int, year: int) -> None:
+        assert free_title(title) == (kept, duration, year)
+
+    @given(st.lists(ANY_TEXT, max_size=5))
+    def test_the_cheap_look_misses_no_title_that_changes(self, texts: list[str]) -> None:
+        titles = fold(texts) if texts else []
+        changed = {row for row, title in enumerate(titles) if free_title(title).title != title}
+        assert changed <= set(rows_with_values(titles))
+
+    @pytest.mark.parametrize(
+        ("text", "milliseconds"),
+        [("4m 31sec", 271_000), ("02:59", 179_000), ("298", 298_000), ("240440", 240_440), ("4.5", 270_000), ("?", 0)],
+    )
+    def test_a_bare_length_is_read_in_any_spelling(self, text: str, milliseconds: int) -> None:
+        assert length_of(text) == milliseconds
+
+    def test_genres_come_off_but_never_the_whole_title(self) -> None:
+        assert without_genres("we run country") == "we run"
+        assert without_genres("country") == "country"
+
+
+class TestParts:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("act 2 no 10", "act ii no 10"),
+            ("part 1", "pt i"),
+            ("symphony no 5", "symphony nr 5"),
+            ("rocky ii", "rocky 2"),
+        ],
+    )
+    def test_roman_and_arabic_numbers_are_one(self, one: str, other: str) -> None:
+        assert part_numbers(one) == part_numbers(other)
+
+    def test_different_parts_differ(self) -> None:
+        assert part_numbers("no 2") != part_numbers("no 5")
+
+
+class TestAnyText:
+    @given(ANY_TEXT, ANY_TEXT, ANY_TEXT, st.integers(0, 99))
+    def test_parsing_never_fails_and_never_invents_letters(
+        self, title: str, artist: str, album: str, number: int
+    ) -> None:
+        title, artist, album = fold([title, artist, album])
+        parts = parse_title(title, artist, album, number)
+        assert len(parts.core) <= len(title)
+
+    @given(ANY_TEXT)
+    def test_classifying_never_fails(self, tail: str) -> None:
+        assert classify(fold([tail])[0])[0] in {"credit", "version", "neutral", "other"}
+
+    @given(st.text("()[]-. feat.live0123 ", max_size=80))
+    def test_brackets_in_any_order_are_survived(self, title: str) -> None:
+        parse(title)
