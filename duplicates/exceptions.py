@@ -12,14 +12,15 @@ class DuplicatesError(Exception):
     code: ClassVar[str] = "DUPLICATES_ERROR"
     advice: ClassVar[str] = ""
 
-    def __init__(self, message: str = "", **facts: Any) -> None:
+    def __init__(self, message: str = "", *, way_out: str | None = None, **facts: Any) -> None:
         super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        self.way_out = self.advice if way_out is None else way_out
         self.facts = facts
 
     @property
     def sentence(self) -> str:
         """The message and, where there is one, the way out."""
-        return f"{self} {self.advice}".strip()
+        return f"{self} {self.way_out}".strip()
 
 
 class AnalysisNotFound(DuplicatesError):
@@ -40,6 +41,13 @@ class AnalysisAlreadyRunning(DuplicatesError):
 
     code = "ANALYSIS_ALREADY_RUNNING"
     advice = "Wait for it or cancel it first."
+
+
+class RateLimited(DuplicatesError):
+    """You have started too many within the last hour."""
+
+    code = "RATE_LIMITED"
+    advice = "Try again later."
 
 
 class AnalysisCancelled(DuplicatesError):

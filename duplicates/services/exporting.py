@@ -28,7 +28,7 @@ from duplicates.models import (
     DuplicateAnalysisResult,
     DuplicateAnalysisTrack,
 )
-from duplicates.services import audit, staleness
+from duplicates.services import audit, limits, staleness
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -161,11 +161,12 @@ def request_export(
     now: datetime,
     enqueue: Callable[[uuid.UUID], None],
 ) -> DuplicateAnalysisExport:
-    """Queue an export for a worker. Raises InvalidOptions or AnalysisNotReady."""
+    """Queue an export for a worker. Raises InvalidOptions, AnalysisNotReady or RateLimited."""
     if export_format not in ExportFormat.values:
         raise InvalidOptions(f"{export_format!r} is no export format. Choose from {', '.join(ExportFormat.values)}.")
     if not analysis.is_readable:
         raise AnalysisNotReady(f"Analysis {analysis.pk} is {analysis.get_status_display().lower()}.")
+    limits.require_below(settings.EXPORTS_PER_HOUR, "export.requested", actor=actor, now=now, what="exports")
     with transaction.atomic():
         export = DuplicateAnalysisExport.objects.create(
             analysis=analysis,
@@ -205,7 +206,7 @@ def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone
 
 
 def export_path(export: DuplicateAnalysisExport) -> Path:
-    """Return where the file of an export lies; its name cannot be guessed from anything people see."""
+    """Return where the file of an export lies; the folder is private and never served."""
     return Path(settings.WORK_DIR) / "exports" / f"{export.pk.hex}.{export.format}"
 
 

@@ -25,7 +25,7 @@ from duplicates.exceptions import (
     WorkerLost,
 )
 from duplicates.models import DuplicateAnalysisResult, NotDuplicate
-from duplicates.services import audit, claims
+from duplicates.services import audit, claims, limits
 from duplicates.services.claims import Claim
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
@@ -57,11 +57,13 @@ def queue_analysis(
 ) -> Queued:
     """Write a queued analysis, or return the equal one that is queued, running or, unless forced, still good.
 
-    `enqueue` hears the id once the row is committed; without it nobody is woken and the caller runs it.
+    `enqueue` hears the id once the row is committed; without it nobody is woken and the caller runs it. Raises
+    RateLimited when the actor has started too many.
     """
     equal = _equal_active(options, actor) or (None if force else _equal_finished(options, actor, now))
     if equal is not None:
         return Queued(equal, is_new=False)
+    limits.require_below(settings.ANALYSES_PER_HOUR, "analysis.queued", actor=actor, now=now, what="analyses")
     try:
         with transaction.atomic():
             analysis = DuplicateAnalysisResult.objects.create(

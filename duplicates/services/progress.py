@@ -83,7 +83,7 @@ class RunReporter:
         self._interval = interval
         self._stop_if_asked = stop_if_asked
         self._begun_at = clock()
-        self._stage_begun_at = self._begun_at
+        self._work_begun_at = self._stage_begun_at = self._begun_at
         self._stored_at = self._logged_at = float("-inf")
         self._logged_tracks = 0
         self._stage_total = 0
@@ -104,6 +104,9 @@ class RunReporter:
     def begin(self, stage: str, total: int) -> None:
         """Enter a stage with `total` units of work."""
         self._finish_stage()
+        if not self.progress.stage:
+            # Loading the matcher's libraries is over by now; it says nothing about the pace of the work.
+            self._work_begun_at = self._clock()
         phase, _, words = STAGES[str(stage)]
         if phase != self.progress.phase:
             self._log.info("Phase: %s", phase.label)
@@ -163,7 +166,8 @@ class RunReporter:
     def _seconds_left(self, percentage: float) -> float | None:
         if percentage < 1:
             return None
-        return round(self.elapsed_seconds * (100 - percentage) / percentage, 1)
+        worked = self._clock() - self._work_begun_at
+        return round(worked * (100 - percentage) / percentage, 1)
 
     def _finish_stage(self) -> None:
         if not self.progress.stage or self.progress.stage in self.stage_seconds:

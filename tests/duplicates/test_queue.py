@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus, Trigger
-from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisCancelled, ClaimLost, NotResumable
+from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisCancelled, ClaimLost, NotResumable, RateLimited
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
 from duplicates.services import claims, itunes, lifecycle, process, running, saving, work_folder, workers
 from duplicates.services.detection import DuplicateDetectionService
@@ -71,6 +71,33 @@ class TestSlots:
 
         assert running.run_waiting() == 3
         assert {status_of(analysis) for analysis in waiting} == {AnalysisStatus.COMPLETED}
+
+
+class TestLimits:
+    @pytest.fixture
+    def ada(self, django_user_model, settings):
+        settings.ANALYSES_PER_HOUR = 2
+        return django_user_model.objects.create_user("ada")
+
+    def start(self, ada, search: str, now: datetime = NOW) -> None:
+        lifecycle.queue_analysis(AnalysisOptions(search=search), actor=ada, trigger=Trigger.ADMIN, now=now)
+
+    def test_a_person_may_start_so_many_within_an_hour(self, ada) -> None:
+        self.start(ada, "1")
+        self.start(ada, "2")
+
+        with pytest.raises(RateLimited, match="2 analyses within the last hour"):
+            self.start(ada, "3", NOW + timedelta(minutes=59))
+        self.start(ada, "3", NOW + timedelta(minutes=61))
+
+    def test_an_answer_with_an_equal_one_costs_nothing(self, ada) -> None:
+        for _ in range(5):
+            self.start(ada, "same")
+
+    def test_the_system_has_no_limit(self, settings) -> None:
+        settings.ANALYSES_PER_HOUR = 1
+        for number in range(3):
+            self.start(None, str(number))
 
 
 class TestReclaiming:

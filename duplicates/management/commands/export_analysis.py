@@ -59,7 +59,9 @@ def _analysis(name: str) -> DuplicateAnalysisResult:
         return get_analysis(name)
     latest = DuplicateAnalysisResult.objects.completed().order_by("-created_at").first()
     if latest is None:
-        raise AnalysisNotFound("There is no completed analysis yet. Run: manage.py run_duplicate_analysis")
+        raise AnalysisNotFound(
+            "There is no completed analysis yet.", way_out="Make one with: manage.py run_duplicate_analysis"
+        )
     return latest
 
 

@@ -1,0 +1,21 @@
+"""How much one person may start within an hour. Counted from the audit trail, so every process counts alike."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from duplicates.exceptions import RateLimited
+from duplicates.models import AuditRecord
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+
+def require_below(limit: int, action: str, *, actor: "AbstractBaseUser | None", now: datetime, what: str) -> None:
+    """Raise RateLimited when the actor has done `action` so often within the last hour; the system has no limit."""
+    if actor is None:
+        return
+    recent = AuditRecord.objects.filter(
+        action=action, user_id_then=actor.pk, created_at__gt=now - timedelta(hours=1), created_at__lte=now
+    )
+    if recent.count() >= limit:
+        raise RateLimited(f"You have started {limit} {what} within the last hour, which is the limit.")
