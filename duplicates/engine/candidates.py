@@ -36,7 +36,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class CandidatePairs:
-    """Unordered pairs of record rows, each once, left < right, ordered; `share` is how much of their features they share."""
+    """Unordered pairs of record rows, each once, left < right, in order; `share` is how much they have in common."""
 
     left: Ints
     right: Ints

@@ -201,20 +201,26 @@ def _stripped_titles(records: Records, mine: Ints, theirs: Ints) -> list[str]:
     titles = records.texts["title"].gather(mine).to_list()
     lacking = [(getattr(records, name)[mine] == 0).tolist() for name in ("artist", "album")]
     names = [records.texts[name].gather(theirs).to_list() for name in ("artist", "album")]
-    stripped = []
-    for words, *rest in zip(titles, *lacking, *names, strict=True):
-        for lacks, name in zip(rest[:2], rest[2:], strict=True):
-            at = words.find(f" {name}") if lacks and name else -1
-            words = words[:at] + words[at + len(name) + 1 :] if at > 0 else words
-        stripped.append((without_genres(words) if any(rest[:2]) else words).replace(" ", ""))
-    return stripped
+    return [
+        _stripped(title, lacks_artist, lacks_album, artist, album)
+        for title, lacks_artist, lacks_album, artist, album in zip(titles, *lacking, *names, strict=True)
+    ]
+
+
+def _stripped(title: str, lacks_artist: bool, lacks_album: bool, artist: str, album: str) -> str:
+    """Return the letters of one title without the names and genres that slid into it."""
+    for lacks, name in ((lacks_artist, artist), (lacks_album, album)):
+        at = title.find(f" {name}") if lacks and name else -1
+        if at > 0:
+            title = title[:at] + title[at + len(name) + 1 :]
+    return (without_genres(title) if lacks_artist or lacks_album else title).replace(" ", "")
 
 
 def _letters_shared(records: Records, left: Ints, right: Ints) -> Scores:
     """Return the share of the shorter title's letter pairs that both titles have."""
     one, other = records.letters[left], records.letters[right]
     shorter = np.minimum(np.bitwise_count(one), np.bitwise_count(other)).astype(np.float32)
-    return np.bitwise_count(one & other) / np.maximum(shorter, 1)
+    return (np.bitwise_count(one & other) / np.maximum(shorter, 1)).astype(np.float32)
 
 
 def _other_part(titles: pl.Series, left: Ints, right: Ints) -> Flags:
@@ -291,7 +297,7 @@ def _version(records: Records, left: Ints, right: Ints) -> Level:
 
 
 def _grounds(records: Records, levels: lv.Levels, left: Ints, right: Ints) -> Level:
-    """Tell what a pair can be judged by: titles and something more, or a name with a length or number, or too little."""
+    """Tell what a pair can be judged by: titles and more, a name with a length or number, or too little."""
     known = levels != 0
     numbers = known[:, lv.LENGTH] | known[:, lv.NUMBER]
     albums = known[:, lv.ALBUM] & (records.album[left] != NO_ALBUM) & (records.album[right] != NO_ALBUM)

@@ -33,7 +33,7 @@ def features(records: Records, start: int, stop: int) -> tuple[Hashes, Ints]:
         key = letters(without_spaces(words))
         found += _edges(key)
         if name == "title":
-            found += [(run, np.arange(stop - start)) for run in map(lambda r: mix(r, RUN), key.runs(RUN_LETTERS))]
+            found += [(run, np.arange(stop - start)) for run in (mix(each, RUN) for each in key.runs(RUN_LETTERS))]
     values = np.concatenate([values for values, _ in found])
     rows = np.concatenate([rows for _, rows in found])
     there = values != 0

@@ -36,7 +36,7 @@ def mix(values: Hashes, salt: int) -> Hashes:
 
 def both(left: Hashes, right: Hashes) -> Hashes:
     """Return the hash of an ordered pair of hashes, 0 where either is 0."""
-    paired = left * np.uint64(3) + (right ^ (right >> np.uint64(7))) * _MIX
+    paired = (left * np.uint64(3) + (right ^ (right >> np.uint64(7))) * _MIX).astype(np.uint64)
     paired |= np.uint64(1)
     paired[(left == 0) | (right == 0)] = 0
     return paired
@@ -70,7 +70,7 @@ class Letters:
         return self.span(starts, ends), np.searchsorted(self.start, starts, side="right") - 1
 
     def runs(self, size: int) -> tuple[Hashes, Hashes]:
-        """Return the smallest and the largest hash among the runs of `size` letters of each text, 0 if it is shorter."""
+        """Return the smallest and largest hash among the runs of `size` letters of each text, 0 for a shorter one."""
         rows = np.flatnonzero(self.end - self.start >= size)
         low, high = np.zeros(len(self.start), np.uint64), np.zeros(len(self.start), np.uint64)
         if len(rows):

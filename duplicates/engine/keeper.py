@@ -183,9 +183,8 @@ def _share_between(signal: str, *, newest_first: bool) -> Callable[[Members, Int
         low = np.fmin.reduceat(values, offsets[:-1])[members.cluster]
         high = np.fmax.reduceat(values, offsets[:-1])[members.cluster]
         spread = np.where(high > low, high - low, 1.0)
-        return np.nan_to_num(
-            np.where(high > low, (values - low) / spread, 1.0) * np.where(np.isnan(values), np.nan, 1.0)
-        )
+        shares: Floats = np.where(high > low, (values - low) / spread, 1.0)
+        return np.where(np.isnan(values), 0.0, shares)
 
     return share
 

@@ -27,17 +27,35 @@ class Comparison:
 
 SIMILARITY = ("unlike", "faintly alike", "partly alike", "alike", "nearly equal", "a letter apart", "equal")
 COMPARISONS: tuple[Comparison, ...] = (
-    Comparison("title", ("not known", *SIMILARITY, "one contains the other", "other part numbers", "equal, but a common title", "found in the other's text")),
+    Comparison(
+        "title",
+        (
+            *("not known", *SIMILARITY, "one contains the other", "other part numbers"),
+            *("equal, but a common title", "found in the other's text"),
+        ),
+    ),
     Comparison("artist", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),
     Comparison("album", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),
-    Comparison("length", ("not known", "within 0.6 s", "within 1.3 s", "within 2 s", "within 5 s", "within 10 s", "within 20 s", "more than 20 s apart", "equal to the millisecond")),
+    Comparison(
+        "length",
+        (
+            *("not known", "within 0.6 s", "within 1.3 s", "within 2 s", "within 5 s", "within 10 s", "within 20 s"),
+            *("more than 20 s apart", "equal to the millisecond"),
+        ),
+    ),
     Comparison("year", ("not known", "equal", "one apart", "two or three apart", "further apart")),
     Comparison("track number", ("not known", "equal", "different")),
-    Comparison("version", ("not known", "no markers", "same markers", "another cut or remaster", "same kind, other name", "marker on one side", "other markers")),
+    Comparison(
+        "version",
+        (
+            *("not known", "no markers", "same markers", "another cut or remaster", "same kind, other name"),
+            *("marker on one side", "other markers"),
+        ),
+    ),
     Comparison("explicit", ("not known", "equal", "different")),
     Comparison("identifier", ("not known", "equal", "different")),
     Comparison("grounds", ("not known", "titles compared", "names and more compared", "too little to compare")),
-)  # fmt: skip
+)
 NAMES: tuple[str, ...] = tuple(comparison.name for comparison in COMPARISONS)
 TITLE, ARTIST, ALBUM, LENGTH, YEAR, NUMBER, VERSION, EXPLICIT, IDENTIFIER, GROUNDS = range(len(COMPARISONS))
 

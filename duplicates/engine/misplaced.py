@@ -15,7 +15,8 @@ from duplicates.engine.text import NEWLINE
 # `$ 1.29`, `( C ) 2014 Somebody Records`, `2015 Interscope Records`: from here on a title is a price tag.
 NOTICE = re.compile(
     r"\s(?:\$ ?\d+[.,]\d\d\b|\(\s*[cp]\s*\)\s*(?:19|20)\d\d\b|"
-    r"(?:19|20)\d\d (?=[^-]*\b(?:records?|recordings?|music|entertainment|inc|llc|ltd|limited|corporation|group|productions?)\b))"
+    r"(?:19|20)\d\d (?=[^-]*\b(?:records?|recordings?|music|entertainment|inc|llc|ltd|limited|corporation|group|"
+    r"productions?)\b))"
 )
 CLOCK = re.compile(r"(?:^|\s)(\d{1,2}):([0-5]\d)(?=\s|$)")
 MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -31,15 +32,21 @@ NUMBERS_ONLY = re.compile(r"^[\d.,:' ]+(?:m[\d ]+s(?:ec)?)?$")
 LETTERS = re.compile(r"[^\W\d]{4}")
 # Words that follow a title when its genre column slid into it.
 GENRES = frozenset(
-    """pop rock country rap hip hop r b soul funk dance electronic electronica music alternative indie metal punk folk blues jazz
-    classical reggae latin world soundtrack singer songwriter vocal house techno trance dubstep ambient adult contemporary
-    hardcore gangsta east coast west southern dirty underground teen urban cowboy honky tonk traditional grunge hard lo fi
-    french garage and disco gospel christian holiday children new age easy listening contemporary""".split()
+    re.findall(
+        r"[a-z]+",
+        """pop rock country rap hip hop r b soul funk dance electronic electronica music alternative indie metal punk
+        folk
+        blues jazz classical reggae latin world soundtrack singer songwriter vocal house techno trance dubstep ambient
+        adult
+        contemporary hardcore gangsta east coast west southern dirty underground teen urban cowboy honky tonk
+        traditional
+        grunge hard lo fi french garage and disco gospel christian holiday children new age easy listening""",
+    )
 )
 
 
 class Freed(NamedTuple):
-    """A title without what did not belong to it, and what that was: a length in ms and a year, 0 when there was none."""
+    """A title without what did not belong to it, and that: a length in ms and a year, 0 when there was none."""
 
     title: str
     duration_ms: int = 0
@@ -86,7 +93,8 @@ def rows_with_values(titles: list[str]) -> list[int]:
     label &= (then == 32) & (later > 96)
     genres = (here == 32) & (then == ord(",")) & (later == 32)
     found = np.flatnonzero(clock | price | date | notice | label | genres)
-    return np.unique(np.searchsorted(np.flatnonzero(block == NEWLINE), found)).tolist()
+    rows: list[int] = np.unique(np.searchsorted(np.flatnonzero(block == NEWLINE), found)).tolist()
+    return rows
 
 
 def length_among(text: str) -> int:
@@ -96,7 +104,7 @@ def length_among(text: str) -> int:
 
 
 def length_of(text: str) -> int:
-    """Return a bare length in ms, however it is written: `4m 31sec`, `02:59`, `298`, `240440`, `4.233` minutes; else 0."""
+    """Return a bare length in ms, however written: `4m 31sec`, `02:59`, `298`, `240440`, `4.233` minutes; else 0."""
     if clock := CLOCK.search(text):
         return (int(clock[1]) * 60 + int(clock[2])) * 1000
     if found := _MINUTES.match(text):

@@ -1,10 +1,10 @@
 """From comparison vectors to match weights and probabilities.
 
-Candidate pairs are a mixture: matches, and several kinds of pairs that only look alike (neighbours on an album, the same
-title by someone else, another take of the same song, strangers). Each class has its own chances for every level.
+Candidate pairs are a mixture: matches, and several kinds of pairs that only look alike (neighbours on an album, the
+same title by someone else, another take of the same song, strangers). Each class has its own chances for every level.
 `fit` learns how common the classes are in this library and bends the shipped chances half way towards it, by
-expectation-maximisation over the distinct vectors; it needs no labels. The shipped half is the anchor that keeps a class
-from swallowing the matches. A weight is the log2 odds of match against all other classes together.
+expectation-maximisation over the distinct vectors; it needs no labels. The shipped half is the anchor that keeps a
+class from swallowing the matches. A weight is the log2 odds of match against all other classes together.
 """
 
 import base64

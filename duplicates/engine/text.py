@@ -39,7 +39,7 @@ _SPACED_BLOCKS = (
 
 _ASCII_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]{}", b"abcdefghijklmnopqrstuvwxyz()()")
 # Line breaks and control characters end no line here: a newline stands between texts.
-_BREAKS = {code: " " for code in (*range(32), 0x7F, 0x85, 0x2028, 0x2029)}
+_BREAKS = dict.fromkeys((*range(32), 127, 133, 8232, 8233), " ")
 # Pairs of letters that no language writes but UTF-8 read by the wrong table produces.
 _GARBLED = re.compile("[\u00c2-\u00c6\u00ce-\u00d1\u00d8\u00d9\u00e0-\u00e9][\u0080-\u00bf\u201a-\u2122]|ï¿|\ufffd|â€")
 _CONTROL_BYTES = bytes((*range(10), *range(11, 32), 127))
@@ -47,6 +47,9 @@ _IS_WORD = bytes(c if chr(c).isalnum() and c < 128 else (c if c >= 128 or c == 1
 
 
 _TO_SPACES = {code: None if code in APOSTROPHES else " " for code in range(128) if not chr(code).isalnum()}
+
+
+_BRACKETS = {"[": "(", "{": "(", "]": ")", "}": ")"}
 
 
 class _FoldTable(dict[int, str]):
@@ -63,19 +66,13 @@ def _fold_character(character: str) -> str:
         return TWINS[character]
     code = ord(character)
     if code < 128:
-        return {"[": "(", "{": "(", "]": ")", "}": ")"}.get(character, character.lower())
+        return _BRACKETS.get(character, character.lower())
     if any(low <= code <= high for low, high in _SPACED_BLOCKS):
-        plain = unicodedata.normalize("NFKC", character)
-        return f" {plain} "
+        return f" {unicodedata.normalize('NFKC', character)} "
     base = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c)).lower()
     if base.isascii():
         return "".join(TWINS.get(c, c) for c in base)
-    category = unicodedata.category(character)
-    if category[0] == "M":
-        return ""
-    if category[0] in "LN":
-        return anyascii(base).lower() or base
-    return base
+    return (anyascii(base).lower() or base) if unicodedata.category(character)[0] in "LN" else base
 
 
 _FOLD = _FoldTable()
@@ -152,4 +149,5 @@ def _words_of_bytes(joined: bytes) -> bytes:
     edge = (block == SPACE) | (block == NEWLINE)
     keep = block != SPACE
     keep[1:] |= ~edge[:-1]  # the first space behind a word
-    return block[keep].tobytes().replace(b" \n", b"\n")[:-1]
+    kept: bytes = block[keep].tobytes()
+    return kept.replace(b" \n", b"\n")[:-1]

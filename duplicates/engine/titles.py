@@ -22,7 +22,6 @@ SAME_CREDIT = 95.0  # of 100: a bracket that only repeats the artists
 _LIVE = say.MARKER_BITS["live"]
 # Markers whose words name no version of their own: two remasters are one thing, two remixes are not.
 _UNNAMED = sum(say.MARKER_BITS[name] for name in ("remaster", "mono", "explicit", "clean"))
-_BARE = str.maketrans("()-,.:;/'\"", "          ")
 
 
 _BRACKET = re.compile(r"\(([^()]*)\)")
@@ -61,18 +60,19 @@ _DIGITS = frozenset("0123456789")
 @lru_cache(maxsize=1 << 15)
 def classify(tail: str) -> tuple[str, int]:
     """Return what a bracket or dash tail is: credit, version, neutral or other, with its markers."""
-    telling = say.TELLING.intersection(tail.translate(_BARE).split())
-    if not telling:
-        return "other", 0
     if say.CREDIT_LEAD.match(tail):
         return "credit", 0
+    words = words_of(tail)
+    parts = words.split(" ")
+    if say.TELLING.isdisjoint(parts) and not any(part.isdigit() for part in parts):
+        return "other", 0
     markers = 0
     for bit, pattern in say.MARKER_PATTERNS:
-        if pattern.search(tail):
+        if pattern.search(words):
             markers |= bit
     if markers:
         return "version", markers
-    return ("neutral" if say.NEUTRAL.search(tail) else "other"), 0
+    return ("neutral" if say.NEUTRAL.search(words) else "other"), 0
 
 
 def parse_title(title: str, artist: str, album: str, number: int) -> ParsedTitle:
@@ -194,7 +194,7 @@ def _classify_for(tail: str, album: str, *, may_be_album: bool) -> tuple[str, in
         if album and _same_name(tail, album):
             return "album", 0
     elif kind == "version":
-        if may_be_album and not say.SURE_VERSION.search(tail):
+        if may_be_album and not say.SURE_VERSION.search(words_of(tail)):
             return "guess", 0
         if album and fuzz.ratio(tail, album) >= SAME_VERSION_ALBUM:
             return "album", 0

@@ -12,7 +12,9 @@ import polars as pl
 from duplicates.engine.records import TRACK_SCHEMA, TrackColumns
 
 DATA = Path(os.environ.get("REPRISE_EVAL_DATA", "../shared/data")) / "eval"
-MONTHS = {m: n for n, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+MONTHS = {
+    name: n for n, name in enumerate(("janfebmaraprmayjunjulaugsepoctnovdec"[n : n + 3] for n in range(0, 36, 3)), 1)
+}
 
 
 def rows_of(name: str) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What counts as the same song, told as small libraries: equal pairs, different pairs, and "this is closer than that"."""
+"""What counts as the same song, told as small libraries: equal pairs, different pairs, "this is closer than that"."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from duplicates.engine.explain import explain_pair
 from duplicates.engine.pipeline import find_clusters
 from duplicates.engine.settings import EngineSettings, Preset
-from tests.engine.support import groups_of, grouped, song, tracks
+from tests.engine.support import grouped, groups_of, song, tracks
 
 # Enough other songs that a small library is not made of duplicates only.
 OTHERS = [
@@ -42,7 +42,7 @@ class TestTheSameRecording:
             pytest.param(song("I Got"), song("I Got - 2020 Remaster"), id="the remaster of the seed"),
             pytest.param(song("I Got"), song("I Got (Deluxe Edition)"), id="deluxe edition"),
             pytest.param(song("I Got"), song("I Got [feat. Zoe Lund]"), id="featured artist in the title"),
-            pytest.param(song("I Got", "Nina Vale feat. Zoe Lund"), song("I Got (feat. Zoe Lund)"), id="featured both ways"),
+            pytest.param(song("I Got", "Nina Vale feat. Zoe Lund"), song("I Got (feat. Zoe Lund)"), id="featured"),
             pytest.param(song("I Got", "Nina Vale, Zoe Lund"), song("I Got"), id="one more artist"),
             pytest.param(song("I Got", "Vale, Nina"), song("I Got"), id="artist name turned round"),
             pytest.param(song("Don’t Stop"), song("Don't Stop"), id="quote marks"),
@@ -56,8 +56,8 @@ class TestTheSameRecording:
             pytest.param(song("Nina Vale - I Got", artist=""), song("I Got"), id="artist in the title"),
             pytest.param(song("I Got - Harbour Lights", album=""), song("I Got"), id="album in the title"),
             pytest.param(song("003-I Got"), song("I Got"), id="track prefix"),
-            pytest.param(song("Symphony No. 5: II. Andante"), song("Symphony No 5 - 2. Andante"), id="movement in Roman letters"),
-            pytest.param(song("Nina Vale", artist="I Got"), song("I Got", artist="Nina Vale"), id="title and artist swapped"),
+            pytest.param(song("Symphony No. 5: II. Andante"), song("Symphony No 5 - 2. Andante"), id="Roman movement"),
+            pytest.param(song("Nina Vale", artist="I Got"), song("I Got", artist="Nina Vale"), id="swapped"),
         ],
     )  # fmt: skip
     def test_is_found(self, one: dict[str, object], other: dict[str, object]) -> None:
@@ -69,9 +69,9 @@ class TestAnotherRecording:
         ("one", "other"),
         [
             pytest.param(song("I Got"), song("I Got (Live)", duration_ms=231_000), id="live"),
-            pytest.param(song("I Got"), song("I Got - Live at the Apollo, New York - June 1962", duration_ms=212_000), id="live at"),
+            pytest.param(song("I Got"), song("I Got - Live at the Apollo, NY - June 1962", duration_ms=212_000), id="at"),
             pytest.param(song("I Got"), song("I Got (Smash Mode Remix)", duration_ms=305_000), id="remix"),
-            pytest.param(song("I Got (Smash Mode Remix)"), song("I Got (Phonat Remix)", duration_ms=219_000), id="two remixes"),
+            pytest.param(song("I Got (Smash Remix)"), song("I Got (Phonat Remix)", duration_ms=219_000), id="remixes"),
             pytest.param(song("I Got"), song("I Got (Acoustic)", duration_ms=187_000), id="acoustic"),
             pytest.param(song("I Got"), song("I Got (Instrumental)"), id="instrumental of equal length"),
             pytest.param(song("I Got"), song("I Got", "Otto Marsh", "Low Country", duration_ms=251_000), id="cover"),
