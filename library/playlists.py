@@ -30,7 +30,7 @@ def replace_playlist(playlist: ImportedPlaylist, *, source: str, writes: bool = 
             )
             _insert_entries(known.pk, wanted)
         return "added"
-    has_other_places = _stored_places(known.pk) != wanted
+    has_other_places = _differ(_stored_places(known.pk), wanted)
     has_other_name = (known.name, known.is_smart) != (playlist.name, playlist.is_smart)
     if writes and has_other_name:
         known.name, known.is_smart = playlist.name, playlist.is_smart
@@ -61,6 +61,17 @@ def _track_ids(keys: Iterable[str], source: str) -> "array[int]":
 def _stored_places(playlist_id: int) -> "array[int]":
     entries = PlaylistEntry.objects.filter(playlist_id=playlist_id).order_by("position")
     return array("q", entries.values_list("track_id", flat=True).iterator())
+
+
+def _differ(stored: "array[int]", wanted: "array[int]") -> bool:
+    """Compare places. Where the source names a track that was removed here, whatever took its place is right."""
+    if len(stored) != len(wanted):
+        return True
+    replaced = {new for old, new in zip(stored, wanted, strict=True) if old != new}
+    removed: set[int] = set()
+    for part in batched(replaced, KEYS_A_QUERY):
+        removed.update(Track.objects.quarantined().filter(pk__in=part).values_list("pk", flat=True))
+    return replaced != removed
 
 
 def _insert_entries(playlist_id: int, track_ids: "array[int]") -> None:

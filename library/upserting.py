@@ -74,24 +74,20 @@ class RowWriter:
     def apply(self, rows: Iterable[Row], *, writes: bool = True) -> BatchOutcome:
         """Add the new rows and update the changed ones; with `writes` off, only say what would happen."""
         incoming = {row[0]: self._as_python(row) for row in rows}
-        existing = self._existing(list(incoming))
         outcome = BatchOutcome()
-        new: list[Row] = []
         updates: defaultdict[tuple[int, ...], list[Row]] = defaultdict(list)
-        for key, row in incoming.items():
-            known = existing.get(key)
-            if known is None:
-                new.append(row)
-                continue
+        for known in self._existing(list(incoming)):
+            row = incoming.pop(known[-1])
             # The stored row has its primary key where the incoming one has its key.
             places = tuple(place for place in range(1, len(row)) if row[place] != known[place])
             if places:
                 updates[places].append([known[0], *row[1:]])
             outcome.unchanged += not places
             outcome.changed += bool(places)
+        new = list(incoming.values())
         outcome.added = len(new)
-        for places, rows_ in updates.items():
-            outcome.changed_fields.update({self._fields[place - 1]: len(rows_) for place in places})
+        for places, changed in updates.items():
+            outcome.changed_fields.update({self._fields[place - 1]: len(changed) for place in places})
         if writes:
             self._insert(new)
             self._update(updates)
@@ -105,8 +101,8 @@ class RowWriter:
                 row[place] = read(row[place])
         return row
 
-    def _existing(self, keys: list[str]) -> dict[str, Sequence[Any]]:
-        """Return the stored rows by their key. Most batches are all new, which the index alone can tell."""
+    def _existing(self, keys: list[str]) -> Iterable[Sequence[Any]]:
+        """Return the stored rows, key last. Most batches are all new, which the index alone can tell."""
         target = self._target
         quote = connection.ops.quote_name
         marks = ", ".join(["%s"] * len(keys))
@@ -118,9 +114,9 @@ class RowWriter:
             )
             known = [row[0] for row in cursor.fetchall()]
         if not known:
-            return {}
+            return ()
         rows = target.model._default_manager.filter(pk__in=known)
-        return {row[-1]: row for row in rows.values_list("pk", *self._fields, target.key_field)}
+        return rows.values_list("pk", *self._fields, target.key_field).iterator(chunk_size=ROWS_A_STATEMENT)
 
     def _constant_columns(self) -> dict[str, Any]:
         """Return the columns this source says nothing of, with the values a new row starts with."""

@@ -8,7 +8,8 @@ form that leads back to the file.
 import hashlib
 import math
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -94,7 +95,7 @@ class _Walk:
             for entry in self._entries(folders.pop()):
                 if entry.is_dir(follow_symlinks=False):
                     inner.append(entry.path)
-                elif entry.is_symlink() and entry.is_dir():
+                elif entry.is_symlink() and _leads_to(entry, stat.S_ISDIR):
                     self.linked_folders += 1
                 else:
                     yield _File(entry.path, self._reason_against(entry))
@@ -118,11 +119,7 @@ class _Walk:
             return []
 
     def _reason_against(self, entry: "os.DirEntry[bytes]") -> SkipReason | None:
-        try:
-            is_file = entry.is_file()
-        except OSError:  # a link that leads to itself
-            is_file = False
-        if not is_file:
+        if not _leads_to(entry, stat.S_ISREG):
             return SkipReason.NOT_A_FILE
         if entry.is_symlink() and os.path.realpath(entry.path).startswith(self.root + b"/"):
             return SkipReason.SAME_FILE
@@ -155,6 +152,14 @@ def read_audio_folder(folder: Path, *, this_year: int) -> Iterator[ImportedItem]
             else:
                 yield _skipped(reason, answer, number, name)
     yield from walk.problems()
+
+
+def _leads_to(entry: "os.DirEntry[bytes]", is_kind: Callable[[int], bool]) -> bool:
+    """Tell what is at the end of a link; one that leads nowhere, or to itself, leads to nothing."""
+    try:
+        return is_kind(entry.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _skipped(reason: SkipReason, answer: Answer, number: int, name: bytes) -> SkippedEntry:

@@ -26,8 +26,8 @@ AHEAD = 8  # requests given to a worker before the first is answered; they fit i
 CPU_SECONDS = 1.0  # for one file; an ordinary one takes a thousandth
 WALL_SECONDS = 10.0  # for one file, on the slowest of network drives
 # Once files have wasted this much, the others get less: hundreds of hostile files must not cost minutes.
-PATIENCE_SECONDS = 5.0
-HURRIED_CPU_SECONDS = 0.15
+PATIENCE_SECONDS = 3.0
+HURRIED_CPU_SECONDS = 0.1
 HURRIED_WALL_SECONDS = 1.0
 
 type Answer = dict[str, Any]

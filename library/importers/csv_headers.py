@@ -164,15 +164,23 @@ def folded(header: str) -> str:
 
 def unit_of(header: str) -> str:
     """Return "ms" or "s" when the header names its unit, as in `Duration (ms)`, `duration_ms` or `length_seconds`."""
-    words = re.split(r"[\W_]+", unicodedata.normalize("NFKC", header).casefold())
+    words = _words(header)
     if _MILLISECOND_MARKS.intersection(words):
         return "ms"
     return "s" if len(words) > 1 and _SECOND_MARKS.intersection(words) else ""
 
 
+def _words(header: str) -> list[str]:
+    return re.split(r"[\W_]+", unicodedata.normalize("NFKC", header).casefold())
+
+
 def meaning_of(header: str) -> Meaning | None:
     """Return what a header means unasked, or None."""
     field = _FIELD_BY_HEADER.get(folded(header))
+    if field is None and (unit := unit_of(header)):
+        plain = " ".join(word for word in _words(header) if word not in _MILLISECOND_MARKS | _SECOND_MARKS)
+        is_length = _FIELD_BY_HEADER.get(folded(plain)) == "duration"
+        return Meaning("duration", unit) if is_length else None
     return None if field is None else Meaning(field, unit_of(header) if field == "duration" else "")
 
 

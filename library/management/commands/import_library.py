@@ -3,17 +3,17 @@
 import argparse
 import json
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
-from tqdm import tqdm
 
 from library.importers.csv_columns import MAPPABLE_FIELDS, parse_mapping
 from library.importing import ImportRefused, import_library
@@ -125,11 +125,14 @@ class _Bars:
 
     def __init__(self) -> None:
         self.is_stopping = False
-        self._bar: tqdm[NoReturn] | None = None
+        self._bar: Any = None
 
     def stage(self, name: str, total: int | None) -> None:
         self.close()
-        self._bar = tqdm(desc=name, total=total, unit=" entries", disable=None, leave=False)
+        if sys.stderr.isatty():
+            from tqdm import tqdm  # noqa: PLC0415 (a few megabytes that only a terminal needs)
+
+            self._bar = tqdm(desc=name, total=total, unit=" entries", leave=False)
 
     def advance(self, entries: int) -> None:
         if self._bar is not None:
