@@ -1,8 +1,8 @@
 """The words the matcher knows: version markers, editions, credits, blanks. Read it like a menu, extend it like one.
 
 A menu is a text of phrases separated by commas. A phrase is made of plain words; `^` in front
-binds it to the beginning of a bracket or dash tail, `$` behind to its end, `#` stands for a number and `*` for one word.
-The order of MARKERS fixes the bit of each name, so new markers go to the end.
+binds it to the beginning of a bracket or dash tail, `$` behind to its end, `#` stands for a number and `*` for one
+word. The order of MARKERS fixes the bit of each name, so new markers go to the end.
 """
 
 import re
@@ -35,45 +35,39 @@ NO_TITLE = frozenset(phrases("untitled, silence, unknown, no title, data track, 
 
 # Marker name -> the phrases that reveal it inside a bracket or behind a dash. One of them makes that tail a version.
 MARKERS: dict[str, str] = {
-    "live": """^live, live$, live at, live in, live from, live on, live version, live session, live sessions,
-        live recording,
-        live acoustic, live performance, live edit, live mix, live medley, live #, recorded live, ^recorded at,
-        ^recorded in, ^recorded on, mtv live, bbc live, in concert, unplugged, concert version""",
+    "live": """^live, live$, live at, live in, live from, live on, live version, live session, live sessions, live
+        recording, live acoustic, live performance, live edit, live mix, live medley, live #, recorded live,
+        ^recorded at, ^recorded in, ^recorded on, mtv live, bbc live, in concert, unplugged, concert version""",
     "remix": """remix, remixes, remixed, re mix, re mixed, mashup, mash up, bootleg, rework, reworked, refix, vip,
-        dub, mix$,
-        mix version, club mix, dub mix, house mix, dance mix, trance mix, vocal mix, disco mix, chill mix, lounge mix,
-        full mix,
-        summer mix, night mix, dj mix, continuous mix, new mix, alternate mix, alternative mix, rough mix, early mix,
-        single mix,
-        original mix, short mix, long mix, rap mix, reggae mix, ambient mix, deep mix, piano mix, festival mix,
-        video mix""",
+        dub, mix$, mix version, club mix, dub mix, house mix, dance mix, trance mix, vocal mix, disco mix, chill
+        mix, lounge mix, full mix, summer mix, night mix, dj mix, continuous mix, new mix, alternate mix,
+        alternative mix, rough mix, early mix, single mix, original mix, short mix, long mix, rap mix, reggae
+        mix, ambient mix, deep mix, piano mix, festival mix, video mix""",
     "acoustic": "acoustic, stripped, stripped down, acustica, acustico, akustik, acoustique",
     "instrumental": "instrumental, instr, backing track",
     "karaoke": "karaoke, sing along, singalong, off vocal, in the style of",
     "demo": "demo, demos, rough cut, work tape",
     "remaster": "remaster, remastered, re master, re mastered, remasterizado, remasterisiert, digital master",
-    "edit": """edit$, radio edit, single edit, video edit, short edit, club edit, original edit, clean edit, tv edit,
-        extended edit,
-        dub edit, album edit, 7 edit, radio version, radio mix, radio cut, edited, edited version, short version""",
+    "edit": """edit$, radio edit, single edit, video edit, short edit, club edit, original edit, clean edit, tv
+        edit, extended edit, dub edit, album edit, 7 edit, radio version, radio mix, radio cut, edited, edited
+        version, short version""",
     "extended": "extended, long version, 12 inch, ^12$, 12 version, 12 mix, maxi",
-    "cover": "cover$, covered$, cover version$, tribute to, cover of, originally by, originally performed by,
-    performed by",
+    "cover": """cover$, covered$, cover version$, tribute to, cover of, originally by, originally performed by,
+        performed by""",
     "alternate": """alternate take, alternate version, alternate ending, alternate lyrics, alternative take,
-        alternative version,
-        alt take, alt version, take #, outtake, out take, early version, rehearsal, session, sessions""",
-    "rerecorded": "rerecorded, re recorded, rerecording, re recording, new recording, revisited, re visited,
-    taylors version",
+        alternative version, alt take, alt version, take #, outtake, out take, early version, rehearsal,
+        session, sessions""",
+    "rerecorded": """rerecorded, re recorded, rerecording, re recording, new recording, revisited, re visited,
+        taylors version""",
     "a_cappella": "a cappella, a capella, acappella, acapella, a cappela",
-    "orchestral": """orchestral version, orchestral mix, symphonic, string version, piano version, piano$,
-        string quartet,
-        strings quartet""",
+    "orchestral": """orchestral version, orchestral mix, symphonic, string version, piano version, piano$, string
+        quartet, strings quartet""",
     "speed": "sped up, slowed, nightcore, 8d",
     "reprise": "reprise",
     "intro": "^intro$, ^outro$, ^interlude$, ^skit$",
-    "language": """spanish version, french version, german version, italian version, english version, japanese version,
-        portuguese version, korean version, chinese version, mandarin version, russian version, espanol version,
-        en espanol,
-        deutsche version""",
+    "language": """spanish version, french version, german version, italian version, english version, japanese
+        version, portuguese version, korean version, chinese version, mandarin version, russian version, espanol
+        version, en espanol, deutsche version""",
     "mono": "mono",
     "explicit": "explicit, dirty, uncensored",
     "clean": "clean, censored",
