@@ -45,7 +45,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     sortable_by = ("age",)
     ordering = ("-created_at",)
     list_per_page = 25
-    actions = ("refresh", "export_json", "export_csv", "cancel")
+    actions = ("refresh", "resume", "export_json", "export_csv", "cancel")
     fieldsets = ((None, {"fields": ()}),)
     change_form_template = "admin/duplicates/analysis.html"
     empty_message = "No analysis yet. Start one: choose Run analysis, or uv run manage.py run_duplicate_analysis"
@@ -95,11 +95,11 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
 
     @admin.display(description="groups")
     def groups(self, analysis: DuplicateAnalysisResult) -> str:
-        return pages.number(analysis.groups_found if analysis.is_readable else None)
+        return pages.number(analysis.groups_found if analysis.has_groups else None)
 
     @admin.display(description="duplicates")
     def duplicates(self, analysis: DuplicateAnalysisResult) -> str:
-        return pages.number(analysis.duplicates_found if analysis.is_readable else None)
+        return pages.number(analysis.duplicates_found if analysis.has_groups else None)
 
     @admin.display(description="library")
     def tracks(self, analysis: DuplicateAnalysisResult) -> str:
@@ -146,6 +146,18 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         asked = [lifecycle.request_cancel(analysis, actor=person(request), now=timezone.now()) for analysis in queryset]
         stopped, over = sum(asked), len(asked) - sum(asked)
         self._tell(request, _cancelled(stopped), _over(over), [])
+
+    @admin.action(
+        description="Retry: go on where it stopped",
+        permissions=["run"],
+        location=EVERYWHERE,
+    )
+    def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        def go_on(analysis: DuplicateAnalysisResult) -> None:
+            lifecycle.resume(analysis, actor=person(request), now=timezone.now(), enqueue=enqueue_analysis)
+
+        queued, refused = _each(queryset, go_on)
+        self._tell(request, _resumed(len(queued)), "", refused)
 
     def _export(self, request: HttpRequest, queryset: QuerySet[Any], export_format: ExportFormat) -> None:
         def ask(analysis: DuplicateAnalysisResult) -> Any:
@@ -210,14 +222,18 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         return TemplateResponse(request, "admin/duplicates/run_analysis.html", context)
 
     def _start(self, request: HttpRequest, form: RunAnalysisForm) -> HttpResponse:
-        queued = lifecycle.queue_analysis(
-            form.options,
-            actor=person(request),
-            trigger=Trigger.ADMIN,
-            now=timezone.now(),
-            enqueue=enqueue_analysis,
-            force=form.cleaned_data["force"],
-        )
+        try:
+            queued = lifecycle.queue_analysis(
+                form.options,
+                actor=person(request),
+                trigger=Trigger.ADMIN,
+                now=timezone.now(),
+                enqueue=enqueue_analysis,
+                force=form.cleaned_data["force"],
+            )
+        except DuplicatesError as refused:
+            self.message_user(request, refused.sentence, messages.WARNING)
+            return HttpResponseRedirect(reverse(LIST))
         self.message_user(request, _started(queued), messages.SUCCESS if queued.is_new else messages.INFO)
         return HttpResponseRedirect(reverse(PAGE, args=[queued.analysis.pk]))
 
@@ -245,6 +261,10 @@ def _started(queued: Queued) -> str:
 
 def _queued_refreshes(count: int) -> str:
     return ngettext("Queued %(count)d refresh", "Queued %(count)d refreshes", count) % {"count": count} if count else ""
+
+
+def _resumed(count: int) -> str:
+    return ngettext("Queued %(count)d analysis", "Queued %(count)d analyses", count) % {"count": count} if count else ""
 
 
 def _already_running(count: int) -> str:

@@ -76,11 +76,11 @@ class AnalysisPage:
             "equal_run": running,
             "equal_run_progress": progress_values(running, self.now) if running else None,
             "buttons": self._buttons(running),
-            "figures": self._figures() if analysis.is_readable else [],
+            "figures": self._figures() if analysis.has_groups else [],
             "sections": self._sections(),
             "notes": self._notes(),
             "groups_url": self._groups_url(),
-            **(self._confidence() if analysis.is_readable else {}),
+            **(self._confidence() if analysis.has_groups else {}),
             **(self._exports() if self._may("export_analysis") else {}),
         }
 
@@ -110,8 +110,10 @@ class AnalysisPage:
                 buttons.append(Button("cancel", "Stopping" if asked else "Cancel", "danger", disabled=asked))
             return buttons
         if self._may("run_analysis"):
-            label = "Refresh" if self.analysis.is_readable else "Retry"
-            buttons.append(Button("refresh", label, "primary" if not self.analysis.is_readable else "", bool(running)))
+            if not self.analysis.is_readable:
+                buttons.append(Button("resume", "Retry", "primary", bool(running)))
+            label = "Refresh" if self.analysis.is_readable else "Start anew"
+            buttons.append(Button("refresh", label, disabled=bool(running)))
         if self.analysis.is_readable and self._may("export_analysis"):
             buttons += [Button("export_json", "Export JSON"), Button("export_csv", "Export CSV")]
         return buttons

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from duplicates.admin.group_page import GroupPage
 from duplicates.admin.shared import AnalysisFilter, OfVisibleAnalyses, band_badge, chosen_analysis, itunes_badge, person
-from duplicates.choices import AnalysisStatus, ConfidenceBand, ITunesMatch, Resolution
+from duplicates.choices import ACTIVE, AnalysisStatus, ConfidenceBand, ITunesMatch, Resolution
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, DuplicatePreferences
 from library import admin_pages as pages
 
@@ -83,11 +83,13 @@ class GroupList(ChangeList):
         super().get_results(request)
 
 
-class CompletedOnly(OfVisibleAnalyses):
-    """Rows of finished analyses: a run under way may have written some that are not published yet."""
+class PublishedOnly(OfVisibleAnalyses):
+    """Rows of finished analyses, and what stopped ones kept: a run under way may have written some that are neither."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).filter(**{f"{self.analysis_path}__status": AnalysisStatus.COMPLETED})
+        completed = Q(**{f"{self.analysis_path}__status": AnalysisStatus.COMPLETED})
+        kept = Q(**{f"{self.analysis_path}__is_partial": True}) & ~Q(**{f"{self.analysis_path}__status__in": ACTIVE})
+        return super().get_queryset(request).filter(completed | kept)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Say which analysis the list is about."""
@@ -99,7 +101,7 @@ class CompletedOnly(OfVisibleAnalyses):
 
 
 @admin.register(DuplicateAnalysisGroup)
-class GroupAdmin(CompletedOnly):
+class GroupAdmin(PublishedOnly):
     """Groups of one analysis, in its order."""
 
     list_display = (
@@ -184,7 +186,7 @@ class RoleFilter(admin.SimpleListFilter):
 
 
 @admin.register(DuplicateAnalysisTrack)
-class MemberAdmin(CompletedOnly):
+class MemberAdmin(PublishedOnly):
     """Members of groups, as their tracks were when the analysis read them."""
 
     analysis_path = "group__analysis"

@@ -362,3 +362,38 @@ class TestRun:
         assert reverse(self.URL) not in client.get(reverse(LIST)).content.decode()
         assert client.get(reverse(self.URL)).status_code == 403
         assert client.post(reverse(self.URL), self.ANSWERS).status_code == 403
+
+
+class TestStoppedRuns:
+    def test_retry_puts_the_same_analysis_back_into_the_queue(self, colleague: User) -> None:
+        stopped = AnalysisFactory(user=colleague, status=AnalysisStatus.FAILED, error_code="SAVE_FAILED")
+
+        response = do(signed_in(colleague), "resume", stopped)
+
+        stopped.refresh_from_db()
+        assert messages_of(response) == ["Queued 1 analysis."]
+        assert stopped.status != AnalysisStatus.FAILED
+
+    def test_a_completed_one_is_refused_in_words(self, colleague: User) -> None:
+        response = do(signed_in(colleague), "resume", AnalysisFactory(user=colleague))
+
+        assert "is completed" in messages_of(response)[0]
+
+    def test_what_a_stopped_run_kept_is_shown_and_marked(self, colleague: User) -> None:
+        stopped = AnalysisFactory(user=colleague, status=AnalysisStatus.CANCELLED, is_partial=True)
+
+        shown = signed_in(colleague).get(page(stopped)).content.decode()
+
+        assert "Stopped early" in shown
+        assert "Look at the groups" in shown
+
+    def test_starting_too_many_is_said_in_words(self, colleague: User, settings) -> None:
+        settings.ANALYSES_PER_HOUR = 0
+
+        response = signed_in(colleague).post(
+            reverse("admin:duplicates_run_analysis"),
+            {"preset": "recording", "sort_by": "confidence", "min_confidence": "0"},
+            follow=True,
+        )
+
+        assert "within the last hour" in response.content.decode()

@@ -131,13 +131,13 @@ class TestPage:
 
     def test_evidence_is_told_in_words(self, colleague: User) -> None:
         from duplicates.engine.levels import COMPARISONS  # noqa: PLC0415 (the engine is loaded by this test only)
-        from duplicates.engine.settings import Preset  # noqa: PLC0415
+        from duplicates.engine.settings import EngineSettings  # noqa: PLC0415
         from duplicates.engine.shipped import shipped_model  # noqa: PLC0415
 
         title = COMPARISONS[0]
         level = title.levels.index("equal")
         group = GroupFactory(
-            analysis__learnt_tables=shipped_model(Preset.RECORDING).to_bytes(), members__evidence=level
+            analysis__learnt_tables=shipped_model(EngineSettings()).to_bytes(), members__evidence=level
         )
 
         text = shown(signed_in(colleague), page(group))
