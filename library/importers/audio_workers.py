@@ -91,6 +91,10 @@ class _Worker:
         self._rest = b""
         self._start()
 
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
     def ask(self, path: bytes, cpu_seconds: float) -> None:
         self._paths.append(path)
         self._send(path, cpu_seconds)
