@@ -54,6 +54,7 @@ class Postings:
     by_feature: "sparse.csr_matrix"
     frequency: npt.NDArray[np.int32]  # per feature: records that have it
     common: Ints  # per record: features too many others have to be read
+    lonely: Ints  # per record: features nobody else has
 
 
 def propose(records: Records, original: Ints, advance: Callable[[int], None]) -> CandidatePairs:
@@ -79,7 +80,7 @@ def propose(records: Records, original: Ints, advance: Callable[[int], None]) ->
 
 def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]:
     """Say how many records hold nothing rare enough to look up, when there are any."""
-    silent = int(((np.diff(asked.indptr) == 0) & (postings.common > 0)).sum())
+    silent = int(((np.diff(asked.indptr) == 0) & (postings.common > 0) & (postings.lonely == 0)).sum())
     if not silent:
         return ()
     return (
@@ -110,7 +111,7 @@ def build_postings(records: Records, original: Ints, advance: Callable[[int], No
     keep = np.repeat(readable, frequency)
     offsets = np.concatenate([[0], np.cumsum(frequency[readable])])
     table = sparse.csr_matrix((entries[keep], row[keep], offsets), shape=(len(offsets) - 1, count))
-    return Postings(table, frequency[readable], np.bincount(row[~keep], minlength=count))
+    return Postings(table, frequency[readable], np.bincount(row[~keep], minlength=count), lonely)
 
 
 def _same_feature(packed: Hashes) -> npt.NDArray[np.bool_]:

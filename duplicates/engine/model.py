@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from duplicates.engine import levels as lv
 
@@ -21,7 +22,8 @@ Floats = npt.NDArray[np.float64]
 ROUNDS = 60
 SETTLED = 1e-5  # largest change of a class share that still counts as movement
 ANCHOR = 0.5  # share of the shipped chances in the learnt ones
-ENOUGH_PAIRS = 400  # below this many candidate pairs only the class shares are learnt
+ENOUGH_PAIRS = 100.0  # pairs of a class that count as much as what was shipped about it
+PRIOR_PAIRS = 10.0  # pairs that the shipped class shares count as
 FLOOR = 5e-5  # no level is impossible in any class
 WIDTH = 1 << lv.BITS_PER_LEVEL
 
@@ -97,35 +99,44 @@ def fit(shipped: Model, codes: lv.Codes) -> Model:
     if not len(codes):
         return shipped
     distinct, counts = np.unique(codes, return_counts=True)
-    levels = lv.unpack(distinct)
+    table = _one_hot(lv.unpack(distinct))
     model = shipped
     for _ in range(ROUNDS):
-        logs = model.log_classes(levels)
+        logs = table @ np.log2(model.chances).reshape(len(model.classes), -1).T + np.log2(model.shares)
         membership = np.exp2(logs - logs.max(axis=1, keepdims=True))
         membership *= (counts / membership.sum(axis=1))[:, None]
-        shares = (membership.sum(axis=0) + shipped.shares * 10.0) / (counts.sum() + 10.0)
+        shares = (membership.sum(axis=0) + shipped.shares * PRIOR_PAIRS) / (counts.sum() + PRIOR_PAIRS)
         moved = float(np.abs(shares - model.shares).max())
-        chances = _chances(shipped, levels, membership) if counts.sum() >= ENOUGH_PAIRS else shipped.chances
-        model = replace(model, shares=shares, chances=chances)
+        seen = (table.T @ membership).T.reshape(shipped.chances.shape)
+        model = replace(model, shares=shares, chances=_chances(shipped, seen))
         if moved < SETTLED:
             break
     return model
 
 
-def _chances(shipped: Model, levels: lv.Levels, membership: Floats) -> Floats:
-    """Return level chances half shipped, half as seen by the current class memberships."""
+def _one_hot(levels: lv.Levels) -> sparse.csr_matrix:
+    """Return vectors as rows with a one for each level: sums over them are the same on any number of threads."""
+    rows, width = levels.shape
+    columns = (levels + np.arange(width, dtype=np.int64) * WIDTH).ravel()
+    return sparse.csr_matrix((np.ones(rows * width), columns, np.arange(rows + 1) * width), shape=(rows, width * WIDTH))
+
+
+def _chances(shipped: Model, seen: Floats) -> Floats:
+    """Return level chances up to half as seen by the current class memberships, the rest as shipped.
+
+    A class that hardly anything belongs to has seen too little to change its mind.
+    """
     chances = np.ones_like(shipped.chances)
     for position, comparison in enumerate(shipped.comparisons):
+        old, size = shipped.chances[:, position], len(comparison.levels)
         if comparison.name in shipped.fixed:
-            chances[:, position] = shipped.chances[:, position]
+            chances[:, position] = old
             continue
-        seen = np.stack([np.bincount(levels[:, position], part, minlength=WIDTH) for part in membership.T])
-        seen[:, 0] = 0.0
-        total = seen.sum(axis=1, keepdims=True)
-        learnt = np.where(total > 0, seen / np.maximum(total, 1e-12), shipped.chances[:, position, :])
-        mixed = ANCHOR * shipped.chances[:, position, :] + (1.0 - ANCHOR) * learnt
-        size = len(comparison.levels)
-        chances[:, position, 1:size] = np.maximum(mixed[:, 1:size], FLOOR)
+        known = seen[:, position, 1:size]
+        total = known.sum(axis=1, keepdims=True)
+        trust = (1.0 - ANCHOR) * total / (total + ENOUGH_PAIRS)
+        mixed = old[:, 1:size] * (1.0 - trust) + trust * known / np.maximum(total, 1e-12)
+        chances[:, position, 1:size] = np.maximum(mixed, FLOOR)
     return chances
 
 

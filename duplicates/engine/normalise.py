@@ -35,6 +35,7 @@ Small = npt.NDArray[np.int32]
 CHUNK = 50_000  # records read at a time: bounds memory and the wait for a cancel
 LONGEST_BLANK = 18  # letters
 _NOTHING = ParsedTitle("")
+LONGEST_TEXT = 1000  # letters; nobody tells songs apart by what lies beyond
 NO_ALBUM = np.uint64(1)  # under `exact` having no album is a value: two tracks without one agree, one without does not
 LONGEST_MS = 1 << 40
 TEXTS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
@@ -194,7 +195,8 @@ def _folded(texts: pl.Series) -> list[str]:
     if texts.null_count() == len(texts):
         return [""] * len(texts)
     once: dict[str, int] = {}
-    place = [once.setdefault(text, len(once)) for text in texts.fill_null("").to_list()]
+    cut = texts.fill_null("").str.slice(0, LONGEST_TEXT)
+    place = [once.setdefault(text, len(once)) for text in cut.to_list()]
     plain = _known(fold(list(once)))
     return [plain[at] for at in place]
 

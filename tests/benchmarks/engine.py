@@ -1,0 +1,269 @@
+"""Measure the matcher and print the tables: accuracy, calibration, seconds, memory.
+
+    python -m tests.benchmarks.engine accuracy
+    python -m tests.benchmarks.engine calibration
+    python -m tests.benchmarks.engine speed LIBRARY.csv [LIBRARY.csv ...]
+    python -m tests.benchmarks.engine hostile [TRACKS]
+
+Labelled data is read from the folder named by REPRISE_EVAL_DATA (default ../shared/data). A library for `speed` has the
+columns id, title, artist, album, length, year, number, cluster. Seconds are CPU seconds of this process; the reference
+line is a fixed loop, so that runs on different or crowded machines can be compared.
+"""
+
+import argparse
+import csv
+import itertools
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from duplicates.engine import pipeline
+from duplicates.engine.pipeline import choose_keepers, find_clusters
+from duplicates.engine.progress import Stage
+from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA, Clusters, TrackColumns
+from duplicates.engine.settings import EngineSettings, Preset
+from tests.engine import datasets
+from tests.engine.support import groups_of, pairs_of
+
+BANDS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+NO_KEEPER_COLUMNS = pl.DataFrame(schema=KEEPER_SCHEMA)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def rates(hits: int, found: int, true: int) -> str:
+    precision, recall = hits / max(found, 1), hits / max(true, 1)
+    return f"P {precision:.4f}  R {recall:.4f}  F1 {2 * precision * recall / max(precision + recall, 1e-9):.4f}"
+
+
+def musicbrainz_truth() -> set[tuple[int, int]]:
+    clusters = defaultdict(list)
+    for row in datasets.rows_of("musicbrainz_20k.csv.gz"):
+        clusters[row["CID"]].append(int(row["TID"]))
+    return pairs_of(list(clusters.values()))
+
+
+def labelled_pairs(name: str) -> dict[tuple[int, int], tuple[str, str]]:
+    return {
+        tuple(sorted((int(row["left_id"][1:]), int(row["right_id"][1:])))): (row["label"], row["type"])
+        for row in datasets.rows_of(name)
+        if row["label"] in {"0", "1"}
+    }  # type: ignore[misc]
+
+
+LABELLED = {
+    "isrc_library": ("isrc_pairs.csv.gz", datasets.isrc_library),
+    "itunes_amazon": ("itunes_amazon_pairs.csv.gz", datasets.itunes_amazon),
+    "itunes_amazon_dirty": ("itunes_amazon_dirty_pairs.csv.gz", lambda: datasets.itunes_amazon(dirty=True)),
+}
+
+
+def measured(columns: TrackColumns, preset: Preset) -> tuple[Clusters, float]:
+    started = time.process_time()
+    clusters = find_clusters(columns, EngineSettings(preset=preset))
+    return clusters, time.process_time() - started
+
+
+def accuracy() -> None:
+    """Print precision, recall and F1 of the groups on every labelled file, for the presets that may judge it."""
+    true = musicbrainz_truth()
+    for preset in (Preset.RELEASE, Preset.RECORDING):
+        for number in (True, False):
+            clusters, seconds = measured(datasets.musicbrainz(number=number), preset)
+            found = pairs_of(groups_of(clusters))
+            name = f"musicbrainz {'with' if number else 'without'} number"
+            say(f"{preset:10} {name:27} {rates(len(found & true), len(found), len(true))}  {seconds:.2f} s")
+        for name, (pairs, columns) in LABELLED.items():
+            clusters, seconds = measured(columns(), preset)
+            found, labels = pairs_of(groups_of(clusters)), labelled_pairs(pairs)
+            matches = {pair for pair, (label, _) in labels.items() if label == "1"}
+            line = rates(len(found & matches), len(found & labels.keys()), len(matches))
+            right = Counter(
+                (kind or "all", (pair in found) == (label == "1")) for pair, (label, kind) in labels.items()
+            )
+            kinds = {kind: right[kind, True] / (right[kind, True] + right[kind, False]) for kind, _ in right}
+            worst = ", ".join(f"{kind} {share:.3f}" for kind, share in sorted(kinds.items()))
+            say(f"{preset:10} {name:27} {line}  {seconds:.2f} s  {worst}")
+
+
+def calibration() -> None:
+    """Print, per band of probability, the share of candidate pairs that are matches by label."""
+    cases = [("musicbrainz", datasets.musicbrainz(), Preset.RELEASE, musicbrainz_truth(), None)]
+    for name, preset in (("isrc_library", Preset.RECORDING), ("itunes_amazon", Preset.RELEASE)):
+        labels = labelled_pairs(LABELLED[name][0])
+        matches = {pair for pair, (label, _) in labels.items() if label == "1"}
+        cases.append((name, LABELLED[name][1](), preset, matches, labels.keys()))
+    for name, columns, preset, matches, judged in cases:
+        pairs, probability = scored_pairs(columns, preset)
+        keep = [row for row, pair in enumerate(pairs) if judged is None or pair in judged]
+        true = np.array([pairs[row] in matches for row in keep])
+        band = np.digitize(probability[keep], BANDS[1:-1])
+        say(f"{name}: Brier {np.mean((probability[keep] - true) ** 2):.4f}")
+        for place, (low, high) in enumerate(itertools.pairwise(BANDS)):
+            inside = true[band == place]
+            if len(inside):
+                share, margin = inside.mean(), 1.96 * (inside.std() + 0.5 / len(inside)) / np.sqrt(len(inside))
+                verdict = "ok" if share + margin >= low else "over-confident"
+                say(f"  {low:.2f}-{high:.2f}  {len(inside):6} pairs  {share:.3f} +- {margin:.3f}  {verdict}")
+
+
+def scored_pairs(columns: TrackColumns, preset: Preset) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Return every candidate pair of track ids with its match probability."""
+    shelf: dict[Stage, dict[str, np.ndarray]] = {}
+
+    class Keep:
+        load = staticmethod(lambda stage: None)
+        save = staticmethod(shelf.__setitem__)
+
+    settings = EngineSettings(preset=preset)
+    clusters = find_clusters(columns, settings, checkpoints=Keep())
+    ids = np.sort(columns.frame["track_id"].to_numpy())
+    rows = shelf[Stage.CANDIDATES]
+    weights = pipeline.model.from_bytes(clusters.tables).weights(shelf[Stage.SCORING]["codes"])
+    pairs = list(zip(ids[rows["left"]].tolist(), ids[rows["right"]].tolist(), strict=True))
+    return pairs, pipeline.model.probability(weights)
+
+
+class StageClock:
+    """Prints what each stage took as the next one begins."""
+
+    def __init__(self) -> None:
+        self.stage: Stage | None = None
+        self.started = time.process_time()
+
+    def begin(self, stage: Stage, total: int) -> None:
+        self.finish()
+        self.stage = stage
+
+    def advance(self, done: int, *, groups_found: int | None = None) -> None:
+        """Need nothing between the stages."""
+
+    def finish(self) -> None:
+        if self.stage:
+            say(f"  {self.stage:11} {time.process_time() - self.started:7.2f} CPU s  {peak_memory():.2f} GB")
+        self.started = time.process_time()
+
+
+def peak_memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def reference_loop() -> float:
+    started = time.process_time()
+    sum(n * n for n in range(2_000_000))
+    return time.process_time() - started
+
+
+def timed_run(name: str, columns: TrackColumns, truth: np.ndarray | None = None) -> None:
+    """Run clusters and keepers over a library and print seconds, memory and, when the truth is known, accuracy."""
+    say(f"{name}: {len(columns):,} tracks, reference loop {reference_loop():.3f} s, {peak_memory():.2f} GB before")
+    clock, cpu, wall = StageClock(), time.process_time(), time.monotonic()
+    settings = EngineSettings(preset=Preset.RELEASE)
+    clusters = find_clusters(columns, settings, progress=clock)
+    choose_keepers(columns, clusters, NO_KEEPER_COLUMNS, settings, progress=clock)
+    clock.finish()
+    largest = np.diff(clusters.offsets).max(initial=0)
+    say(
+        f"  total       {time.process_time() - cpu:7.2f} CPU s  {time.monotonic() - wall:.2f} s wall  {peak_memory():.2f} GB"
+        f"  {len(clusters):,} groups, largest {largest}, {clusters.figures['candidate_pairs']:,} candidate pairs"
+    )
+    for sentence in clusters.narrowed:
+        say(f"  narrowed: {sentence}")
+    if truth is not None:
+        label = np.repeat(np.arange(len(clusters)), np.diff(clusters.offsets))
+        real = truth[np.searchsorted(columns.frame["track_id"].to_numpy(), clusters.track_ids)]
+        hits = couples(label * (int(truth.max()) + 1) + real)
+        say(f"  {rates(hits, couples(label), couples(truth))}")
+
+
+def couples(label: np.ndarray) -> int:
+    counts = np.unique(label, return_counts=True)[1]
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def generated(path: Path) -> tuple[TrackColumns, np.ndarray]:
+    """Read a generated library."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    values: dict[str, list[object]] = {
+        "track_id": list(range(len(rows))),
+        "title": [row["title"] for row in rows],
+        "artist": [row["artist"] for row in rows],
+        "album": [row["album"] for row in rows],
+        "duration_ms": [datasets.milliseconds(row["length"]) for row in rows],
+        "year": [datasets.year_of(row["year"]) for row in rows],
+        "track_number": [int(row["number"]) if row["number"] else None for row in rows],
+    }
+    frame = pl.DataFrame(values, schema={name: TRACK_SCHEMA[name] for name in values})
+    empty = [pl.lit(None, dtype=kind).alias(name) for name, kind in TRACK_SCHEMA.items() if name not in values]
+    return TrackColumns(frame.with_columns(empty).select(list(TRACK_SCHEMA))), np.array(
+        [int(r["cluster"]) for r in rows]
+    )
+
+
+def hostile_libraries(count: int) -> Iterator[tuple[str, TrackColumns]]:
+    """Yield libraries made to hurt."""
+    ids, numbers = pl.DataFrame({"track_id": np.arange(count)}), np.arange(count)
+    lengths = pl.Series("duration_ms", 90_000 + numbers * 7919 % 400_000)
+    titles = pl.Series("title", [f"{n * 7919 % 99991:x} {n * 31:x}" for n in range(count)])
+    plans: dict[str, list[object]] = {
+        "one title, many artists": ["Love", pl.Series("artist", [f"Band {n}" for n in range(count)]), None, lengths],
+        "one title, nothing else": ["Love", None, None, lengths],
+        "one artist, many titles": [titles, "The One", "Everything", lengths],
+        "all blank": [None, None, None, None],
+        "exact copies": ["I Got", "Nina Vale", "Harbour Lights", 200_000],
+        "long titles": [
+            pl.Series("title", [f"{n} " + "la " * 3300 for n in range(count)][:count]),
+            "The One",
+            None,
+            lengths,
+        ],
+    }
+    for name, values in plans.items():
+        filled = dict(zip(("title", "artist", "album", "duration_ms"), values, strict=True))
+        frame = ids.with_columns(
+            (value if isinstance(value, pl.Series) else pl.lit(value)).cast(TRACK_SCHEMA[column]).alias(column)
+            if (value := filled.get(column)) is not None
+            else pl.lit(None, dtype=TRACK_SCHEMA[column]).alias(column)
+            for column in TRACK_SCHEMA
+            if column != "track_id"
+        )
+        size = min(count, 2000) if name == "long titles" else count
+        yield name, TrackColumns(frame.head(size).select(list(TRACK_SCHEMA)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("accuracy", "calibration", "speed", "hostile"))
+    parser.add_argument("arguments", nargs="*")
+    options = parser.parse_args()
+    if options.what == "accuracy":
+        accuracy()
+    elif options.what == "calibration":
+        calibration()
+    elif options.what == "hostile":
+        for name, columns in hostile_libraries(int(options.arguments[0]) if options.arguments else 100_000):
+            timed_run(name, columns)
+    elif len(options.arguments) > 1:  # one process each, so that peak memory is its own
+        for path in options.arguments:
+            subprocess.run([sys.executable, "-m", "tests.benchmarks.engine", "speed", path], check=True)
+    elif options.arguments:
+        timed_run(options.arguments[0], *generated(Path(options.arguments[0])))
+    else:
+        columns = datasets.musicbrainz()
+        find_clusters(columns, EngineSettings())
+        timed_run("musicbrainz, warm", columns)
+
+
+if __name__ == "__main__":
+    main()
