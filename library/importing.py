@@ -128,7 +128,7 @@ class _Import:
     def run(self) -> LibraryImport:
         row = self._row
         row.spool = f"{row.pk}.spool"
-        spool = SpoolWriter(spool_folder() / row.spool)
+        spool = SpoolWriter(spool_folder() / row.spool, longest_key=self._target.longest_key)
         try:
             self._save()
             self._read_into(spool)

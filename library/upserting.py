@@ -30,6 +30,7 @@ class Target:
     model: type[models.Model]
     source_field: str
     key_field: str
+    longest_key: int
     has_playlists: bool
 
     @property
@@ -42,8 +43,8 @@ class Target:
         return self.model._default_manager.filter(**{self.source_field: source})
 
 
-LIBRARY = Target(Track, "source", "source_track_id", has_playlists=True)
-CATALOG = Target(ITunesTrack, "catalog", "persistent_id", has_playlists=False)
+LIBRARY = Target(Track, "source", "source_track_id", 300, has_playlists=True)
+CATALOG = Target(ITunesTrack, "catalog", "persistent_id", 16, has_playlists=False)
 
 
 @dataclass(slots=True)

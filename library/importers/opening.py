@@ -14,6 +14,10 @@ FORMATS = ("itunes", "csv", "audio")
 SNIFFED_BYTES = 4096
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
+# A stray control code is damage to a text; many of them are no text.
+TEXT_BYTES = bytes(set(range(256)) - set(range(9)) - set(range(14, 32)))
+MOST_CONTROL_CODES = 0.05
+
 # What a file starts with, and why it is none of our formats.
 _REFUSED_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"bplist", "This is a binary property list. Export the library as XML: File > Library > Export Library."),
@@ -105,7 +109,7 @@ def _looks_like_xml(start: bytes) -> bool:
 
 def _csv_or_nothing(start: bytes) -> str:
     is_wide = start.startswith(BYTE_ORDER_MARKS[1:]) or start[1:64:2].count(0) > 20 or start[0:64:2].count(0) > 20
-    if b"\x00" in start and not is_wide:
+    if len(start.translate(None, TEXT_BYTES)) > len(start) * MOST_CONTROL_CODES and not is_wide:
         raise UnreadableSource("It is neither XML nor CSV nor a folder of audio files.", code="UNKNOWN_FORMAT")
     return "csv"
 

@@ -90,8 +90,9 @@ class KeyIndex:
 class SpoolWriter:
     """Writes a spool and keeps it locked until it is closed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, longest_key: int = LONGEST_KEY) -> None:
         self.path = path
+        self._longest_key = longest_key
         self.keys = KeyIndex(keys_path(path))
         self._file: IO[bytes] = open_private(path)
         fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -114,7 +115,7 @@ class SpoolWriter:
 
     def add_track(self, track: ImportedTrack) -> bool:
         """Write a track unless its key was there before; return whether it was written."""
-        key = key_of(track, self.keys)
+        key = fitted_key(key_of(track, self.keys), self._longest_key)
         if not self.keys.add(key):
             return False
         self._write([key, *(getattr(track, name) for name in self._fields)])
@@ -255,15 +256,15 @@ def key_of(track: ImportedTrack, keys: KeyIndex) -> str:
     if not track.source_track_id:
         digest = content_digest(track)
         return f"content:{digest}:{keys.count_content(digest)}"
-    return fitted_key(track.source_track_id)
+    return track.source_track_id
 
 
-def fitted_key(key: str) -> str:
+def fitted_key(key: str, longest: int = LONGEST_KEY) -> str:
     """Return a key that fits its column; of a longer one the start and a digest of all of it."""
-    if len(key) <= LONGEST_KEY:
+    if len(key) <= longest:
         return key
-    digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-    return f"{key[: LONGEST_KEY - 33]}#{digest}"
+    digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    return f"{key[: longest - 17]}#{digest}" if longest > 17 else digest
 
 
 def sweep(folder: Path, *, keep: Iterable[str], older_than: float) -> int:

@@ -1,0 +1,119 @@
+"""`manage.py import_library`: what it prints, what it accepts, and how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from library.models import ITunesTrack, LibraryImport, Track
+from tests.library.sources import entry, itunes_xml, write
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+pytestmark = pytest.mark.django_db
+
+
+def run(path: Path | str, *arguments: str, **options: Any) -> str:
+    out = StringIO()
+    call_command("import_library", str(path), *arguments, stdout=out, stderr=out, **options)
+    return out.getvalue()
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    return write(tmp_path / "Library.xml", itunes_xml([entry(1), entry(2, Podcast=True)]))
+
+
+class TestReport:
+    def test_it_says_what_became_of_every_entry(self, library: Path) -> None:
+        text = run(library)
+
+        assert [line.split() for line in text.splitlines()[1:6]] == [
+            ["2", "entries", "seen", "="],
+            ["1", "added"],
+            ["0", "changed"],
+            ["0", "unchanged"],
+            ["1", "skipped"],
+        ]
+        assert "PODCAST: A podcast, not a song." in text
+        assert text.splitlines()[-1] == f"Import {LibraryImport.objects.get().pk}: completed."
+
+    def test_it_speaks_json(self, library: Path) -> None:
+        report = json.loads(run(library, "--output", "json"))
+
+        assert report["seen"] == report["added"] + report["changed"] + report["unchanged"] + report["skipped"]
+        assert report["report"]["skipped"]["PODCAST"]["count"] == 1
+
+    def test_a_dry_run_says_so_and_writes_nothing(self, library: Path) -> None:
+        assert run(library, "--dry-run").startswith("Would import Library.xml")
+        assert (Track.objects.count(), LibraryImport.objects.count()) == (0, 0)
+
+    def test_a_part_that_was_kept_is_told_with_the_fault(self, tmp_path: Path) -> None:
+        xml = itunes_xml([entry(1), entry(2)])
+        text = run(write(tmp_path / "Library.xml", xml[: xml.index("Song 2")]), "--keep-partial")
+
+        assert "Kept what was readable before the fault. Library.xml: Line" in text
+
+
+class TestOptions:
+    def test_several_columns_are_mapped_at_once(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.csv", "I,song_name,artist_name,time\n1,Illusion,Zedd,6:30\n")
+        run(path, "--map", "title=song_name", "artist=artist_name", "--map", "duration=time", "--id-column", "I")
+
+        song = Track.objects.get()
+        assert (song.source_track_id, song.title, song.artist, song.duration_ms) == ("1", "Illusion", "Zedd", 390_000)
+
+    def test_the_source_is_named(self, library: Path) -> None:
+        run(library, "--source", "Ines")
+
+        assert Track.objects.get().source == "Ines"
+
+    def test_the_catalogue_is_loaded(self, library: Path) -> None:
+        run(library, "--catalog")
+
+        assert (ITunesTrack.objects.count(), Track.objects.count()) == (1, 0)
+
+    def test_the_format_may_be_named(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="malformed"):
+            run(write(tmp_path / "a.csv", "title\na\n"), "--format", "itunes")
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            pytest.param(["--map", "title"], "is not FIELD=COLUMN", id="half a mapping"),
+            pytest.param(["--map", "nose=x"], "is not a field", id="no such field"),
+            pytest.param(["--map", "title=x"], "CSV only", id="a mapping without CSV"),
+        ],
+    )
+    def test_options_that_make_no_sense_are_refused(self, library: Path, arguments: list[str], reason: str) -> None:
+        with pytest.raises(CommandError, match=reason):
+            run(library, *arguments)
+
+    def test_the_process_ends_with_1_and_the_sentence_last(self, tmp_path: Path) -> None:
+        manage("migrate", "-v0", folder=tmp_path)
+        ended = manage("import_library", str(write(tmp_path / "a.xml", "<html/>")), folder=tmp_path)
+
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.splitlines()[-1].endswith("The root element is <html>, so this is not an iTunes library.")
+        assert "Traceback" not in ended.stderr
+
+    def test_a_database_without_tables_is_no_traceback(self, tmp_path: Path) -> None:
+        ended = manage("import_library", str(write(tmp_path / "a.csv", "title\na\n")), folder=tmp_path)
+
+        assert ended.returncode == 1
+        assert "Traceback" not in ended.stderr
+
+
+def manage(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "REPRISE_WORK_DIR": str(folder / "work")}
+    environment["DATABASE_URL"] = f"sqlite:///{folder / 'db.sqlite3'}"
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

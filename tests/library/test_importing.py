@@ -1,0 +1,368 @@
+"""Importing: the numbers add up, the same key is the same row, and a damaged source changes nothing."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from library.importing import ImportRefused
+from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, PlaylistEntry, Track
+from tests.factories import TrackFactory
+from tests.library.sources import NOW, entry, flac, itunes_xml, playlist, run_import, write, write_wav
+
+pytestmark = pytest.mark.django_db
+type Playlists = Sequence[dict[str, Any]]
+
+
+def numbers(row: LibraryImport) -> tuple[int, int, int, int, int]:
+    return row.seen_count, row.added_count, row.changed_count, row.unchanged_count, row.skipped_count
+
+
+def library(folder: Path, *entries: dict[str, Any], playlists: Playlists = (), **options: Any) -> LibraryImport:
+    return run_import(write(folder / "Library.xml", itunes_xml(entries, playlists)), **options)
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    return folder
+
+
+def places(name: str) -> list[str]:
+    entries = PlaylistEntry.objects.filter(playlist__name=name).order_by("position")
+    return list(entries.values_list("track__title", flat=True))
+
+
+class TestReconciliation:
+    def test_what_is_seen_is_added_changed_unchanged_or_skipped(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2))
+        row = library(tmp_path, entry(1), entry(2, Name="Renamed"), entry(3), entry(4, Podcast=True))
+
+        assert numbers(row) == (4, 1, 1, 1, 1)
+        assert row.status == "completed"
+
+    def test_the_report_says_why_entries_were_left_out_with_examples(self, tmp_path: Path) -> None:
+        row = library(tmp_path, *(entry(number, Podcast=True) for number in range(1, 9)))
+        skipped = LibraryImport.objects.get(pk=row.pk).report["skipped"]["PODCAST"]
+
+        assert (skipped["count"], len(skipped["examples"])) == (8, 5)
+        assert skipped["examples"][0]["name"] == "Song 1"
+
+    def test_values_kept_as_text_are_counted(self, tmp_path: Path) -> None:
+        row = run_import(write(tmp_path / "a.csv", "title,length\na,unk.\nb,null\nc,100\n"))
+
+        assert row.report["unparsed"] == {"duration_ms": {"count": 2, "examples": ["unk.", "null"]}}
+        assert Track.objects.get(title="a").unparsed == {"duration_ms": "unk."}
+
+    def test_an_id_that_comes_twice_in_a_file_is_one_track(self, tmp_path: Path) -> None:
+        row = run_import(write(tmp_path / "a.csv", "k,title\n1,a\n2,b\n1,c\n"), id_column="k")
+
+        assert numbers(row) == (3, 2, 0, 0, 1)
+        assert row.report["skipped"]["REPEATED_ID"]["examples"] == [{"entry": 3, "line": 4, "name": "c", "detail": "1"}]
+
+    def test_a_library_without_songs_is_imported(self, tmp_path: Path) -> None:
+        assert numbers(library(tmp_path)) == (0, 0, 0, 0, 0)
+
+
+class TestSources:
+    def test_an_itunes_library_goes_by_its_id(self, tmp_path: Path) -> None:
+        assert library(tmp_path, entry(1)).source == "0123456789ABCDEF"
+
+    def test_a_csv_goes_by_its_name_packed_or_not(self, tmp_path: Path) -> None:
+        assert run_import(write(tmp_path / "songs.csv.gz", "title\na\n")).source == "songs.csv"
+
+    def test_two_csvs_never_overwrite_each_other(self, tmp_path: Path) -> None:
+        for name in ("one.csv", "two.csv"):
+            run_import(write(tmp_path / name, "k,title\n1,a\n"), id_column="k")
+
+        assert Track.objects.count() == 2
+
+    def test_a_given_name_makes_two_exports_one_library(self, tmp_path: Path) -> None:
+        for name in ("one.csv", "two.csv"):
+            row = run_import(write(tmp_path / name, "k,title\n1,a\n"), id_column="k", source="Ines")
+
+        assert (row.source, row.unchanged_count) == ("Ines", 1)
+
+    def test_a_name_too_long_for_its_column_is_fitted(self, tmp_path: Path) -> None:
+        assert len(run_import(write(tmp_path / "a.csv", "title\na\n"), source="x" * 300).source) == 100
+
+
+class TestUpdates:
+    def test_the_persistent_id_finds_its_row_though_every_track_id_changed(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1))
+        library(tmp_path, entry(1, Track_ID=9_000, Play_Count=7))
+
+        assert Track.objects.get().play_count == 7
+
+    def test_an_unchanged_row_is_not_touched(self, tmp_path: Path) -> None:
+        first = library(tmp_path, entry(1, Date_Added=NOW, Release_Date=NOW, Explicit=True))
+        revision = LibraryChange.objects.count()
+        second = library(tmp_path, entry(1, Date_Added=NOW, Release_Date=NOW, Explicit=True))
+
+        assert second.unchanged_count == 1
+        assert Track.objects.get().last_import_id == first.pk
+        assert LibraryChange.objects.count() == revision
+
+    def test_only_changed_columns_are_written(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2))
+        row = library(tmp_path, entry(1, Play_Count=1), entry(2, Play_Count=2, Name="Renamed"))
+
+        assert row.report["changed_fields"] == {"play_count": 2, "title": 1}
+
+    def test_a_play_is_no_change_of_the_library_and_a_new_title_is(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2))
+        row = library(tmp_path, entry(1, Play_Count=1), entry(2, Name="Renamed"))
+
+        changes = LibraryChange.objects.filter(cause=f"import:{row.pk}")
+        assert list(changes.values_list("kind", "before__title")) == [("modified", "Song 2")]
+
+    def test_fields_the_source_does_not_speak_of_are_left_alone(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.csv", "k,title\n1,a\n")
+        run_import(path, id_column="k")
+        Track.objects.update(play_count=9, album="Low Water")
+        row = run_import(path, id_column="k")
+
+        assert row.unchanged_count == 1
+        assert Track.objects.get().play_count == 9
+
+    def test_rows_without_ids_are_found_by_content_and_occurrence(self, tmp_path: Path) -> None:
+        run_import(write(tmp_path / "a.csv", "title\na\nb\na\n"))
+        row = run_import(write(tmp_path / "a.csv", "title\nb\na\na\na\n"))
+
+        assert numbers(row) == (4, 1, 0, 3, 0)
+
+    def test_a_track_in_quarantine_is_updated_and_stays_there(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1))
+        Track.objects.update(quarantined_at=timezone.now())
+        row = library(tmp_path, entry(1, Name="Renamed"))
+
+        assert row.changed_count == 1
+        assert Track.objects.quarantined().get().title == "Renamed"
+
+
+class TestVanished:
+    def test_what_vanished_is_reported_and_kept(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2))
+        row = library(tmp_path, entry(1))
+
+        assert (row.vanished_count, row.pruned_count, Track.objects.count()) == (1, 0, 2)
+        assert row.report["vanished"] == ["Song 2 by The Quiet Tide"]
+
+    def test_prune_removes_it(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2))
+        row = library(tmp_path, entry(1), prune=True)
+
+        assert (row.vanished_count, row.pruned_count) == (1, 1)
+        assert LibraryChange.objects.filter(kind="deleted", cause=f"import:{row.pk}").count() == 1
+
+    def test_prune_leaves_other_sources_and_the_quarantine_alone(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2))
+        Track.objects.filter(title="Song 2").update(quarantined_at=timezone.now())
+        TrackFactory(source="another")
+        row = library(tmp_path, entry(1), prune=True)
+
+        assert (row.vanished_count, Track.objects.count()) == (0, 3)
+
+    def test_an_empty_folder_prunes_nothing(self, music: Path) -> None:
+        # A disk that is not mounted looks like a library somebody cleared.
+        song = write_wav(music / "song.wav")
+        run_import(music)
+        song.unlink()
+        row = run_import(music, prune=True)
+
+        assert (row.vanished_count, row.pruned_count, Track.objects.count()) == (1, 0, 1)
+        assert row.report["warnings"][0]["code"] == "NOT_PRUNED"
+
+    def test_a_song_that_cannot_be_read_today_did_not_vanish(self, music: Path) -> None:
+        for name in ("a.wav", "b.wav"):
+            write_wav(music / name)
+        run_import(music)
+        (music / "b.wav").write_bytes(b"")
+        row = run_import(music, prune=True)
+
+        assert (row.skipped_count, row.vanished_count, Track.objects.count()) == (1, 0, 2)
+
+    def test_a_damaged_file_kept_in_part_prunes_nothing(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2))
+        xml = itunes_xml([entry(1), entry(2)])
+        path = write(tmp_path / "Library.xml", xml[: xml.index("Song 2")])
+        row = run_import(path, keep_partial=True, prune=True, source="0123456789ABCDEF")
+
+        assert (row.vanished_count, Track.objects.count()) == (0, 2)
+
+
+class TestPlaylists:
+    def test_a_playlist_is_replaced_as_a_whole_when_it_differs(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [101, 102, 101])])
+        row = library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [102, 101])])
+
+        assert places("Mix") == ["Song 2", "Song 1"]
+        assert row.report["playlists"] == {"changed": 1}
+
+    def test_an_equal_playlist_is_not_touched(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), playlists=[playlist("Mix", [101])])
+        before = set(PlaylistEntry.objects.values_list("pk", flat=True))
+        row = library(tmp_path, entry(1, Track_ID=900), playlists=[playlist("Mix", [900])])
+
+        assert row.report["playlists"] == {"unchanged": 1}
+        assert set(PlaylistEntry.objects.values_list("pk", flat=True)) == before
+
+    def test_a_keeper_in_the_place_of_a_removed_copy_stays_there(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [101])])
+        Track.objects.filter(title="Song 1").update(quarantined_at=timezone.now())
+        PlaylistEntry.objects.update(track=Track.objects.get(title="Song 2"))
+        library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [101])])
+
+        assert places("Mix") == ["Song 2"]
+
+    def test_a_vanished_playlist_is_reported_and_pruned_on_request(self, tmp_path: Path) -> None:
+        lists = [playlist("Mix", [101]), playlist("Run", [101])]
+        library(tmp_path, entry(1), playlists=lists)
+        row = library(tmp_path, entry(1), playlists=lists[:1])
+        assert (row.report["vanished_playlists"], Playlist.objects.count()) == (["Run"], 2)
+
+        library(tmp_path, entry(1), playlists=lists[:1], prune=True)
+        assert Playlist.objects.get().name == "Mix"
+
+
+class TestCatalogue:
+    def test_it_fills_the_reference_and_not_the_library(self, tmp_path: Path) -> None:
+        row = library(tmp_path, entry(1, Rating=80), playlists=[playlist("Mix", [101])], catalog=True)
+
+        assert (row.added_count, Track.objects.count(), Playlist.objects.count()) == (1, 0, 0)
+        song = ITunesTrack.objects.get()
+        assert (song.catalog, song.persistent_id, song.rating) == ("0123456789ABCDEF", f"{1:016X}", 80)
+
+    def test_it_is_updated_in_place(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), catalog=True)
+        row = library(tmp_path, entry(1, Name="Renamed"), catalog=True)
+
+        assert (row.changed_count, ITunesTrack.objects.get().title) == (1, "Renamed")
+
+    def test_entries_without_a_persistent_id_fit_too(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1, Persistent_ID=None), catalog=True)
+
+        assert len(ITunesTrack.objects.get().persistent_id) == 16
+
+    def test_only_an_itunes_library_can_be_the_catalogue(self, tmp_path: Path) -> None:
+        with pytest.raises(ImportRefused, match="Only an iTunes library"):
+            run_import(write(tmp_path / "a.csv", "title\na\n"), catalog=True)
+
+
+class TestDryRun:
+    def test_it_says_what_would_happen_and_writes_nothing(self, tmp_path: Path, work_dir: Path) -> None:
+        library(tmp_path, entry(1), entry(2), entry(3), playlists=[playlist("Mix", [101])])
+        changed = [entry(1), entry(2, Name="Renamed"), entry(4)]
+        before = LibraryImport.objects.count(), LibraryChange.objects.count()
+        row = library(tmp_path, *changed, playlists=[playlist("Mix", [102])], dry_run=True, prune=True)
+
+        assert numbers(row) == (3, 1, 1, 1, 0)
+        assert (row.vanished_count, row.report["playlists"]) == (1, {"changed": 1})
+        assert (LibraryImport.objects.count(), LibraryChange.objects.count()) == before
+        assert places("Mix") == ["Song 1"]
+        assert not list((work_dir / "imports").iterdir())
+
+    def test_it_walks_the_very_same_plan(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), entry(2))
+        changed = [entry(2, Year=1998), entry(3), entry(4, Movie=True)]
+        planned = library(tmp_path, *changed, dry_run=True)
+        done = library(tmp_path, *changed)
+
+        assert (numbers(planned), planned.report) == (numbers(done), done.report)
+
+
+class TestRefusals:
+    def test_a_damaged_source_changes_nothing_and_says_where(self, tmp_path: Path, work_dir: Path) -> None:
+        xml = itunes_xml([entry(number) for number in range(1, 50)])
+        path = write(tmp_path / "Library.xml", xml[:-300])
+
+        with pytest.raises(ImportRefused, match=r"^Library.xml: Line \d+, byte [\d,]+: ") as caught:
+            run_import(path)
+
+        assert caught.value.code == "ITUNES_LIBRARY_UNREADABLE"
+        assert (Track.objects.count(), LibraryImport.objects.get().status) == (0, "failed")
+        assert not list((work_dir / "imports").iterdir())
+
+    def test_what_was_readable_is_kept_on_request(self, tmp_path: Path) -> None:
+        xml = itunes_xml([entry(1), entry(2), entry(3)])
+        row = run_import(write(tmp_path / "Library.xml", xml[: xml.index("Song 3")]), keep_partial=True)
+
+        assert (row.status, row.seen_count, Track.objects.count()) == ("partial", 2, 2)
+        assert "The file ends in the middle" in LibraryImport.objects.get().error_message
+
+    @pytest.mark.parametrize(
+        ("name", "content", "options", "reason"),
+        [
+            pytest.param("a.xml", "", {}, "empty", id="an empty file"),
+            pytest.param("a.xml", "<html/>", {}, "<html>", id="a web page"),
+            pytest.param("a.csv", "when,amount\n1,2\n", {}, "known as the title", id="another CSV"),
+            pytest.param("a.bin", "\0\1\2\3", {}, "neither XML nor CSV", id="binary"),
+            pytest.param("a.plist", "bplist00", {}, "binary property list", id="a binary property list"),
+            pytest.param("a.zip", "PK\3\4", {}, "ZIP", id="an archive"),
+            pytest.param("a.mp3", "ID3\3", {}, "single audio file", id="one song"),
+            pytest.param("a.xml", "<plist/>", {"mapping": {"title": "x"}}, "CSV only", id="a mapping without CSV"),
+            pytest.param("a.csv", "title\na\n", {"format": "audio"}, "needs the other", id="a file as a folder"),
+        ],
+    )
+    def test_what_is_none_of_the_formats_is_refused(
+        self, tmp_path: Path, name: str, content: str, options: dict[str, Any], reason: str
+    ) -> None:
+        with pytest.raises(ImportRefused, match=reason):
+            run_import(write(tmp_path / name, content), **options)
+
+    def test_a_path_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ImportRefused, match="no such file"):
+            run_import(tmp_path / "nowhere.xml")
+
+
+class TestDatabaseLimits:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            pytest.param({"Name": "x" * 100_000}, id="a very long title"),
+            pytest.param({"Name": "a\u0001b"}, id="a control character"),
+            pytest.param({"Total_Time": 2**70, "Size": 2**70, "Play_Count": 2**40}, id="numbers too large"),
+            pytest.param({"Year": -5, "Track_Number": -1, "Rating": 250}, id="numbers out of range"),
+            pytest.param({"Kind": "k" * 500, "Location": None}, id="a long kind"),
+            pytest.param({"Persistent_ID": "z" * 900}, id="an odd id"),
+        ],
+    )
+    def test_no_value_can_be_refused(self, tmp_path: Path, fields: dict[str, Any]) -> None:
+        xml = itunes_xml([entry(1, **fields)]).replace("\u0001", "&#x9;")
+
+        assert run_import(write(tmp_path / "Library.xml", xml)).added_count == 1
+
+    def test_nor_one_of_a_csv(self, tmp_path: Path) -> None:
+        header = "title,isrc,year,length,number,rating,plays,size,format,added at,location,k"
+        digits = "9" * 400
+        row = ["a\0b", digits, digits, digits, digits, "999", digits, digits, "f" * 99, "0001-01-01", "\0", "k" * 999]
+        path = write(tmp_path / "a.csv", f"{header}\n{','.join(row)}\n")
+
+        assert run_import(path, id_column="k").added_count == 1
+
+    def test_nor_one_of_an_audio_file(self, music: Path) -> None:
+        tags = {"TITLE": "a\0b", "TRACKNUMBER": "9" * 18, "DATE": "9" * 30, "ISRC": "9" * 30}
+        (music / "a.flac").write_bytes(flac(**tags))
+
+        assert run_import(music).added_count == 1
+
+
+def test_the_work_folder_is_made_on_first_use_and_private(tmp_path: Path, settings: LazySettings) -> None:
+    settings.WORK_DIR = tmp_path / "deep" / "work"
+    run_import(write(tmp_path / "a.csv", "title\na\n"))
+
+    assert settings.WORK_DIR.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_library_larger_than_a_batch_is_applied_in_several(tmp_path: Path) -> None:
+    rows = "".join(f"{number},Song {number}\n" for number in range(2_500))
+    row = run_import(write(tmp_path / "a.csv", f"k,title\n{rows}"), id_column="k")
+
+    assert (row.added_count, row.applied_entries, Track.objects.count()) == (2_500, 2_500, 2_500)
+    assert row.completed_at is not None
+    assert row.completed_at - row.started_at < timedelta(seconds=1)
