@@ -182,7 +182,13 @@ def _judged(library: loading.Library, clusters: Clusters, options: AnalysisOptio
     groups = choose_keepers(library.columns, clusters, keeper_columns, wanted, progress=reporter)
     figures = _group_figures(library, groups, keeper_columns)
     shown = _in_order(_with_search(figures, library, groups, options), options)
-    cross_reference = itunes.cross_reference(_members_of(shown, groups), reporter=reporter)
+    cross_reference = itunes.cross_reference(
+        _members_of(shown, groups),
+        columns=library.columns,
+        settings=wanted,
+        reporter=reporter,
+        now=reporter.now(),
+    )
     return Detection(len(library.columns), groups, shown, cross_reference, wanted.fingerprint(), library.revision)
 
 

@@ -1,26 +1,38 @@
 """Looks members of groups up in the iTunes reference catalogue.
 
-A member is found by its persistent id, by its ISRC, or by equal title and artist with no conflict of length. All
-catalogue entries of one song are considered and the closest is taken. No catalogue is a sentence, never an error.
+A member is found exactly by its persistent id, by its ISRC, or by equal title and artist with no conflict of length; or
+fuzzily by the matcher's own comparisons. All catalogue entries of one song are considered and the closest is taken. No
+catalogue, or one that is old, is a sentence, never an error.
 """
 
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from duplicates.choices import ITunesMatch
+from duplicates.engine.linking import best_links
+from duplicates.engine.progress import Stage
+from duplicates.engine.records import TRACK_SCHEMA, TrackColumns
+from duplicates.engine.settings import EngineSettings
 from duplicates.services.loading import load_snapshots
 from duplicates.services.progress import RunReporter
-from library.models import ITunesTrack
+from library.models import ITunesTrack, LibraryImport
 
 # Two lengths further apart than this are not taken for one recording.
 LENGTH_CONFLICT_MS = 10_000
+# From this probability on the matcher's best entry counts as found.
+FUZZY_FROM = 0.80
+OLD_CATALOG = timedelta(days=30)
+ENTRIES_PER_QUERY = 500
 _COMPARED = ("title", "artist", "album", "genre", "play_count", "last_played_at", "added_at")
+_CATALOGUE_COLUMNS = frozenset(field.column for field in ITunesTrack._meta.concrete_fields)
 _FIELDS = ("isrc", "duration_ms", *_COMPARED)
 NO_CATALOG = "No iTunes catalogue is loaded. Load one with: manage.py import_library PATH --catalog"
 
@@ -66,27 +78,129 @@ class _Index:
                     self.by_key[key].append(entry)
 
 
-def cross_reference(track_ids: npt.NDArray[np.int64], *, reporter: RunReporter) -> CrossReference:
-    """Look the given tracks up; reads the catalogue once."""
+def cross_reference(
+    track_ids: npt.NDArray[np.int64],
+    *,
+    columns: TrackColumns,
+    settings: EngineSettings,
+    reporter: RunReporter,
+    now: datetime,
+) -> CrossReference:
+    """Look the given tracks, which `columns` describes, up in the catalogue; reads it once, twice for what is left."""
     reporter.begin("cross_reference", len(track_ids))
     if not ITunesTrack.objects.exists():
         reporter.advance(len(track_ids))
         return CrossReference(note=NO_CATALOG)
-    members = {
-        track_id: (values[0], dict(zip(_FIELDS, values[1:], strict=True)))
-        for track_id, values in load_snapshots(track_ids, ("source_track_id", *_FIELDS)).items()
-    }
+    members = _Members(track_ids)
+    findings = _exact_findings(members, reporter)
+    left_over = np.array([track_id for track_id in members.values if track_id not in findings], np.int64)
+    findings |= _fuzzy_findings(left_over, members, columns, settings, reporter)
+    reporter.advance(len(track_ids))
+    return CrossReference(findings, _age_note(now))
+
+
+class _Members:
+    """The members to look up: what each is called at its source, and the fields that are compared."""
+
+    def __init__(self, track_ids: npt.NDArray[np.int64]) -> None:
+        rows = load_snapshots(track_ids, ("source_track_id", *_FIELDS))
+        self.identity = {track_id: str(row[0]) for track_id, row in rows.items()}
+        self.values = {track_id: dict(zip(_FIELDS, row[1:], strict=True)) for track_id, row in rows.items()}
+
+    def keys(self) -> set[tuple[str, str]]:
+        return {key for track_id, values in self.values.items() for key in _keys(self.identity[track_id], values)}
+
+
+def _exact_findings(members: _Members, reporter: RunReporter) -> dict[int, Finding]:
     index = _Index()
-    index.fill({key for source_track_id, values in members.values() for key in _keys(source_track_id, values)})
+    index.fill(members.keys())
     findings = {}
-    for done, (track_id, (source_track_id, values)) in enumerate(members.items(), 1):
-        finding = _find(source_track_id, values, index)
+    for done, (track_id, values) in enumerate(members.values.items(), 1):
+        finding = _find(members.identity[track_id], values, index)
         if finding is not None:
             findings[track_id] = finding
         if done % 1_000 == 0:
-            reporter.advance(done)
-    reporter.advance(len(track_ids))
-    return CrossReference(findings)
+            reporter.advance(done // 2)
+    return findings
+
+
+def _fuzzy_findings(
+    track_ids: npt.NDArray[np.int64],
+    members: _Members,
+    columns: TrackColumns,
+    settings: EngineSettings,
+    reporter: RunReporter,
+) -> dict[int, Finding]:
+    """Link what no key found, by the matcher's comparisons; probabilities below FUZZY_FROM find nothing."""
+    wanted = columns.frame.filter(pl.col("track_id").is_in(track_ids))
+    if not wanted.height:
+        return {}
+    offset = int(columns.frame["track_id"].to_numpy().max()) + 1
+    persistent_ids, entries = _catalogue_frame(offset)
+    both = TrackColumns(pl.concat([wanted, entries]))
+    is_entry = np.arange(len(both)) >= wanted.height
+    links = best_links(both, is_entry, settings, progress=_Quietly(reporter))
+    sure = links.probability >= FUZZY_FROM
+    chosen = [persistent_ids[int(entry) - offset] for entry in links.entry_ids[sure]]
+    found = _entries_by_key(chosen)
+    return {
+        int(track_id): Finding(
+            ITunesMatch.FUZZY,
+            round(float(probability), 6),
+            key[1],
+            tuple(_differences(members.values[int(track_id)], found[key])),
+        )
+        for track_id, probability, key in zip(links.record_ids[sure], links.probability[sure], chosen, strict=True)
+        if key in found
+    }
+
+
+def _catalogue_frame(offset: int) -> tuple[list[tuple[str, str]], pl.DataFrame]:
+    """Return the catalogue as track columns with ids from `offset`, and the key of each entry."""
+    names = [name for name in TRACK_SCHEMA if name in _CATALOGUE_COLUMNS]
+    rows = ITunesTrack.objects.order_by("pk").values_list("catalog", "persistent_id", *names).iterator(chunk_size=5_000)
+    keys, values = [], []
+    for catalog, persistent_id, *row in rows:
+        keys.append((catalog, persistent_id))
+        values.append(row)
+    frame = pl.DataFrame(values, schema={name: TRACK_SCHEMA[name] for name in names}, orient="row").with_columns(
+        track_id=pl.int_range(offset, offset + len(keys), dtype=pl.Int64)
+    )
+    missing = [pl.lit(None, kind).alias(name) for name, kind in TRACK_SCHEMA.items() if name not in frame.columns]
+    return keys, frame.with_columns(missing).select(list(TRACK_SCHEMA))
+
+
+def _entries_by_key(keys: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Read the compared fields of the named entries."""
+    found = {}
+    for start in range(0, len(keys), ENTRIES_PER_QUERY):
+        wanted = set(keys[start : start + ENTRIES_PER_QUERY])
+        rows = ITunesTrack.objects.filter(persistent_id__in={persistent_id for _, persistent_id in wanted})
+        for row in rows.values("catalog", "persistent_id", *_FIELDS):
+            found[row.pop("catalog"), row.pop("persistent_id")] = row
+    return found
+
+
+class _Quietly:
+    """Passes the engine's reports on as a wish to stop and nothing else: the stage stays the cross-reference."""
+
+    def __init__(self, reporter: RunReporter) -> None:
+        self._reporter = reporter
+
+    def begin(self, stage: Stage, total: int) -> None:
+        self._reporter.repeat()
+
+    def advance(self, done: int, *, groups_found: int | None = None) -> None:
+        self._reporter.repeat()
+
+
+def _age_note(now: datetime) -> str:
+    """Say so when the catalogue has not been renewed for long."""
+    newest = LibraryImport.objects.filter(is_catalog=True, completed_at__isnull=False).order_by("-completed_at").first()
+    if newest is None or newest.completed_at is None or now - newest.completed_at < OLD_CATALOG:
+        return ""
+    days = (now - newest.completed_at).days
+    return f"The iTunes catalogue was loaded {days} days ago; load it again for what is new."
 
 
 def text_key(title: str, artist: str) -> str:

@@ -79,14 +79,14 @@ class RunReporter:
         interval: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._now, self._store, self._draw, self._clock = now, store, draw, clock
+        self.now, self._store, self._draw, self._clock = now, store, draw, clock
         self._interval = interval
         self._stop_if_asked = stop_if_asked
         self._begun_at = clock()
         self._work_begun_at = self._stage_begun_at = self._begun_at
         self._stored_at = self._logged_at = float("-inf")
         self._logged_tracks = 0
-        self._stage_total = 0
+        self._stage_total = self._done = 0
         self._log = logging.LoggerAdapter(logger, {"analysis_id": analysis_id})
         self.stage_seconds: dict[str, float] = {}
         started = now().isoformat()
@@ -122,6 +122,7 @@ class RunReporter:
 
     def advance(self, done: int, *, groups_found: int | None = None) -> None:
         """Report `done` finished units of the current stage."""
+        self._done = done
         share = min(1.0, done / self._stage_total) if self._stage_total else 1.0
         percentage = max(self.progress.percentage, self._percent_before() + share * STAGES[self.progress.stage][1])
         self.progress = replace(
@@ -130,7 +131,7 @@ class RunReporter:
             estimated_seconds_remaining=self._seconds_left(percentage),
             tracks_processed=int(share * self.progress.total_tracks),
             groups_found=self.progress.groups_found if groups_found is None else groups_found,
-            updated_at=self._now().isoformat(),
+            updated_at=self.now().isoformat(),
         )
         self._stop_if_asked()
         self._draw(self.progress)
@@ -139,6 +140,10 @@ class RunReporter:
         if moment - self._stored_at >= self._interval:
             self._stored_at = moment
             self._store(self.progress)
+
+    def repeat(self) -> None:
+        """Report once more without news: a chance to stop, and a sign of life."""
+        self.advance(self._done)
 
     def finish(self, summary: str) -> None:
         """Close the last stage and write the summary line."""
