@@ -27,6 +27,7 @@ COMMON_LETTERS = 0.5  # share of the shorter title's letter pairs that both titl
 CLOSE_LENGTH_MS = 1300  # lengths rounded to seconds by different programs
 CHUNK_PRODUCTS = 10_000_000  # sparse products computed at a time: bounds memory
 FEATURE_CHUNK = 50_000  # records
+SLICE = 1 << 22  # entries of a long array worked on at a time
 MOST_FEATURES = 48  # features of an ordinary record at most: room set aside, not memory used
 _ROW_BITS = 23
 _ROW_MASK = np.uint64((1 << _ROW_BITS) - 1)
@@ -92,16 +93,11 @@ def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]
 def build_postings(records: Records, original: Ints, advance: Callable[[int], None]) -> Postings:
     """Sort the features into posting lists; features of one record only are counted and dropped."""
     count = len(records)
-    packed, features_of = _packed_features(records, original, advance)
-    same = _same_feature(packed)
-    shared = np.zeros(len(packed), np.bool_)
-    shared[1:] |= same
-    shared[:-1] |= same
-    packed = packed[shared]
-    starts = np.flatnonzero(np.concatenate([[True], ~_same_feature(packed)])) if len(packed) else np.empty(0, np.int64)
+    packed, features_of = _shared_features(_packed_features(records, original, advance), count)
+    starts = np.flatnonzero(~_as_before(packed, _ROW_MASK))
     frequency = np.diff(np.append(starts, len(packed))).astype(np.int32)
     row = (packed & _ROW_MASK).astype(np.int32)
-    del packed, shared, same
+    del packed
     entries = np.repeat(np.log1p(count / np.maximum(frequency, 1)).astype(np.float32), frequency)
     lonely = features_of - np.bincount(row, minlength=count)
     norm = np.bincount(row, entries * entries, minlength=count) + lonely * np.log1p(count) ** 2
@@ -114,14 +110,38 @@ def build_postings(records: Records, original: Ints, advance: Callable[[int], No
     return Postings(table, frequency[readable], np.bincount(row[~keep], minlength=count), lonely)
 
 
-def _same_feature(packed: Hashes) -> npt.NDArray[np.bool_]:
-    """Tell for each neighbouring couple of packed entries whether it is the same feature."""
-    same: npt.NDArray[np.bool_] = (packed[1:] ^ packed[:-1]) <= _ROW_MASK
+def _shared_features(packed: Hashes, count: int) -> tuple[Hashes, Ints]:
+    """Return the entries whose feature another record has too, each once, and how many features each record has."""
+    again = _as_before(packed, np.uint64(0))
+    features_of = np.zeros(count, np.int64)
+    for here in _slices(len(packed)):
+        rows = packed[here][~again[here]] & _ROW_MASK
+        features_of += np.bincount(rows.astype(np.int64), minlength=count)
+    shared = _as_before(packed, _ROW_MASK)
+    shared[:-1] |= shared[1:].copy()  # the first of a run is shared, too
+    shared &= ~again
+    packed = packed[shared]
+    # A record that has a feature twice is not two records.
+    several = _as_before(packed, _ROW_MASK)
+    several[:-1] |= several[1:].copy()
+    return packed[several], features_of
+
+
+def _as_before(packed: Hashes, mask: np.uint64) -> npt.NDArray[np.bool_]:
+    """Tell which entries equal the one before them outside the bits of a mask."""
+    same = np.zeros(len(packed), np.bool_)
+    for here in _slices(len(packed) - 1):
+        same[here.start + 1 : here.stop + 1] = (packed[1:][here] ^ packed[:-1][here]) <= mask
     return same
 
 
-def _packed_features(records: Records, original: Ints, advance: Callable[[int], None]) -> tuple[Hashes, Ints]:
-    """Return every feature of every record once, hash and row in one number, in order; and how many each record has."""
+def _slices(length: int) -> list[slice]:
+    """Cut a long array into pieces, so that what is worked out from it stays small."""
+    return [slice(start, min(start + SLICE, length)) for start in range(0, max(length, 0), SLICE)]
+
+
+def _packed_features(records: Records, original: Ints, advance: Callable[[int], None]) -> Hashes:
+    """Return every feature of every record, hash and row in one number, in order."""
     count = len(records)
     packed, filled = np.empty(count * MOST_FEATURES, np.uint64), 0  # memory is taken only as far as it is filled
     for start in range(0, count, FEATURE_CHUNK):
@@ -137,25 +157,36 @@ def _packed_features(records: Records, original: Ints, advance: Callable[[int], 
         advance(stop)
     packed = packed[:filled]
     packed.sort()
-    packed = packed[np.concatenate([[True], packed[1:] != packed[:-1]])] if filled else packed
-    return packed, np.bincount((packed & _ROW_MASK).astype(np.int64), minlength=count)
+    return packed
 
 
 def _within_budget(postings: Postings, count: int) -> tuple["sparse.csr_matrix", Ints]:
     """Return per record the features it looks up, the rarest first until the budget is spent, and what that costs."""
     by_record = postings.by_feature.T.tocsr()
-    frequency = postings.frequency[by_record.indices]
-    band = np.searchsorted(CAPS, np.arange(CAPS[-1] + 1)).astype(np.int64)[frequency]
-    row = np.repeat(np.arange(count), np.diff(by_record.indptr))
-    reading = np.bincount(row * len(CAPS) + band, frequency, minlength=count * len(CAPS)).reshape(count, len(CAPS))
+    band_of = np.searchsorted(CAPS, np.arange(CAPS[-1] + 1)).astype(np.uint8)
+    keep = np.zeros(len(by_record.indices), np.bool_)
+    kept, cost = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for start in range(0, count, FEATURE_CHUNK):
+        stop = min(start + FEATURE_CHUNK, count)
+        here = slice(by_record.indptr[start], by_record.indptr[stop])
+        frequency = postings.frequency[by_record.indices[here]]
+        band = band_of[frequency].astype(np.int64)
+        row = np.repeat(np.arange(stop - start), np.diff(by_record.indptr[start : stop + 1]))
+        reading = np.bincount(row * len(CAPS) + band, frequency, minlength=(stop - start) * len(CAPS))
+        allowed, cost[start:stop] = _allowed_bands(reading.reshape(stop - start, len(CAPS)))
+        keep[here] = band < allowed[row]
+        kept[start:stop] = np.bincount(row[keep[here]], minlength=stop - start)
+    indptr = np.concatenate([[0], np.cumsum(kept)])
+    return sparse.csr_matrix((by_record.data[keep], by_record.indices[keep], indptr), shape=by_record.shape), cost
+
+
+def _allowed_bands(reading: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:
+    """Return per record how many bands of frequency its budget covers, and what reading them costs."""
     free = reading[:, :ALWAYS_READ].sum(axis=1, keepdims=True)
     reading = reading.cumsum(axis=1)
     allowed = (reading - free <= POSTINGS_BUDGET).sum(axis=1)
-    keep = band < allowed[row]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=count))])
-    asked = sparse.csr_matrix((by_record.data[keep], by_record.indices[keep], indptr), shape=by_record.shape)
-    cost = np.where(allowed > 0, reading[np.arange(count), np.maximum(allowed - 1, 0)], 0).astype(np.int64)
-    return asked, cost
+    last = reading[np.arange(len(reading)), np.maximum(allowed - 1, 0)]
+    return allowed, np.where(allowed > 0, last, 0).astype(np.int64)
 
 
 def _chunks(cost: Ints) -> list[tuple[int, int]]:

@@ -62,17 +62,11 @@ def classify(tail: str) -> tuple[str, int]:
     """Return what a bracket or dash tail is: credit, version, neutral or other, with its markers."""
     if say.CREDIT_LEAD.match(tail):
         return "credit", 0
-    words = words_of(tail)
-    parts = words.split(" ")
-    if say.TELLING.isdisjoint(parts) and not any(part.isdigit() for part in parts):
-        return "other", 0
-    markers = 0
-    for bit, pattern in say.MARKER_PATTERNS:
-        if pattern.search(words):
-            markers |= bit
+    bits = say.said(say.TAILS, words_of(tail).split(" "))
+    markers = bits & ~say.NEUTRAL_BIT
     if markers:
         return "version", markers
-    return ("neutral" if say.NEUTRAL.search(words) else "other"), 0
+    return ("neutral" if bits else "other"), 0
 
 
 def parse_title(title: str, artist: str, album: str, number: int) -> ParsedTitle:
@@ -194,7 +188,7 @@ def _classify_for(tail: str, album: str, *, may_be_album: bool) -> tuple[str, in
         if album and _same_name(tail, album):
             return "album", 0
     elif kind == "version":
-        if may_be_album and not say.SURE_VERSION.search(words_of(tail)):
+        if may_be_album and not say.said(say.SURE_VERSION, words_of(tail).split(" ")):
             return "guess", 0
         if album and fuzz.ratio(tail, album) >= SAME_VERSION_ALBUM:
             return "album", 0

@@ -1,8 +1,8 @@
 """The words the matcher knows: version markers, editions, credits, blanks. Read it like a menu, extend it like one.
 
-A menu is a text of phrases separated by commas. A phrase is made of plain words; `^` in front
-binds it to the beginning of a bracket or dash tail, `$` behind to its end, `#` stands for a number and `*` for one
-word. The order of MARKERS fixes the bit of each name, so new markers go to the end.
+A menu is a text of phrases separated by commas. A phrase is made of plain words; `^` in front binds it to the
+beginning of a bracket or dash tail, `$` behind to its end, and `#` stands for a number. The order of MARKERS fixes
+the bit of each name, so new markers go to the end.
 """
 
 import re
@@ -13,14 +13,39 @@ def phrases(menu: str) -> list[str]:
     return [" ".join(phrase.split()) for phrase in menu.split(",") if phrase.strip()]
 
 
-def pattern_of(menu: str) -> re.Pattern[str]:
-    """Compile a menu into one pattern over words with single spaces between them."""
-    parts = []
-    for phrase in phrases(menu):
-        words = phrase.removeprefix("^").removesuffix("$")
-        words = re.escape(words).replace(r"\#", r"\d+").replace("#", r"\d+").replace(r"\*", r"\w+").replace(r"\ ", " ")
-        parts.append(f"{'^' if phrase[0] == '^' else r'\b'}{words}{'$' if phrase[-1] == '$' else r'\b'}")
-    return re.compile("|".join(parts))
+# A phrase as words, whether it must begin and end the tail, and the bits it says.
+Phrase = tuple[tuple[str, ...], bool, bool, int]
+Table = dict[str, list[Phrase]]
+
+
+_NONE: list[Phrase] = []
+
+
+def table_of(menus: dict[int, str]) -> Table:
+    """Compile menus, each with the bits its phrases say, into a table by first word."""
+    table: Table = {}
+    for bits, menu in menus.items():
+        for phrase in phrases(menu):
+            words = tuple(phrase.removeprefix("^").removesuffix("$").split())
+            table.setdefault(words[0], []).append((words, phrase[0] == "^", phrase[-1] == "$", bits))
+    return table
+
+
+def said(table: Table, words: list[str]) -> int:
+    """Return the bits of every phrase found among the words of a tail."""
+    bits = 0
+    for place, word in enumerate(words):
+        known = table.get(word, _NONE) if not word.isdecimal() else [*table.get("#", _NONE), *table.get(word, _NONE)]
+        for parts, first, last, what in known:
+            end = place + len(parts)
+            if (first and place) or (last and end != len(words)) or end > len(words):
+                continue
+            if all(
+                part == word or (part == "#" and word.isdecimal())
+                for part, word in zip(parts, words[place:end], strict=True)
+            ):
+                bits |= what
+    return bits
 
 
 # What people and programs write when they know nothing.
@@ -73,7 +98,6 @@ MARKERS: dict[str, str] = {
     "clean": "clean, censored",
 }
 MARKER_BITS: dict[str, int] = {name: 1 << place for place, name in enumerate(MARKERS)}
-MARKER_PATTERNS = [(MARKER_BITS[name], pattern_of(menu)) for name, menu in MARKERS.items()]
 
 # Said of a track, but not a difference anyone hears.
 _QUALITIES = """album, single, original, main, lp, ep, standard, stereo, us, uk, japan, japanese, international,
@@ -83,20 +107,20 @@ _THINGS = "version, edition, release, mix, track, single, recording"
 _NEUTRAL = """bonus, bonus track, bonus tracks, stereo, stereo mix, full length, album$, ^single$, ^original$, ^deluxe$,
     ^version$, ^b side$, ^bside$, ^a side$, ^aside$, ^#$, digital booklet, video$, ^from, soundtrack, motion picture,
     theme from, official"""
-NEUTRAL_MENU = ", ".join([f"{q} {t}" for q in phrases(_QUALITIES) for t in phrases(_THINGS)] + phrases(_NEUTRAL))
-NEUTRAL = pattern_of(NEUTRAL_MENU)
-# A dash tail that is a version beyond doubt, even when the record has no album it could be.
-SURE_VERSION = pattern_of(
-    """^live, ^remaster, ^remastered, ^acoustic, ^demo, ^instrumental, ^radio, ^single, ^extended, ^mono, ^stereo,
-    ^original,
-    ^album, ^alternate, ^alternative, ^take, ^explicit, ^clean, ^rerecorded, ^re recorded, ^remix, ^reprise,
-    ^# remaster,
-    ^# remastered, ^# mix, ^# version, ^# digital, remix$, version$, edit$, remaster$, remastered$, live$, demo$,
-    acoustic$,
-    instrumental$, dub$, take #$"""
+NEUTRAL_BIT = 1 << 30
+TAILS = table_of(
+    {MARKER_BITS[name]: menu for name, menu in MARKERS.items()}
+    | {NEUTRAL_BIT: ", ".join([f"{q} {t}" for q in phrases(_QUALITIES) for t in phrases(_THINGS)] + phrases(_NEUTRAL))}
 )
-# Every word that can make a bracket a version or neutral. Most brackets hold none of them, and are told so quickly.
-TELLING = frozenset(re.findall(r"[a-z0-9]+", ", ".join((*MARKERS.values(), NEUTRAL_MENU))))
+# A dash tail that is a version beyond doubt, even when the record has no album it could be.
+SURE_VERSION = table_of(
+    {
+        1: """^live, ^remaster, ^remastered, ^acoustic, ^demo, ^instrumental, ^radio, ^single, ^extended, ^mono,
+        ^stereo, ^original, ^album, ^alternate, ^alternative, ^take, ^explicit, ^clean, ^rerecorded, ^re
+        recorded, ^remix, ^reprise, ^# remaster, ^# remastered, ^# mix, ^# version, ^# digital, remix$,
+        version$, edit$, remaster$, remastered$, live$, demo$, acoustic$, instrumental$, dub$, take #$"""
+    }
+)
 # A dash behind which everything is about the take: "Live at the Apollo, New York - June 1962".
 OPENS_VERSION = re.compile(r" - (?=(?:recorded )?live\b|recorded (?:at|live)\b)")
 

@@ -172,10 +172,10 @@ def timed_run(name: str, columns: TrackColumns, truth: np.ndarray | None = None)
     clusters = find_clusters(columns, settings, progress=clock)
     choose_keepers(columns, clusters, NO_KEEPER_COLUMNS, settings, progress=clock)
     clock.finish()
-    largest = np.diff(clusters.offsets).max(initial=0)
+    largest, wall = np.diff(clusters.offsets).max(initial=0), time.monotonic() - wall
     say(
-        f"  total       {time.process_time() - cpu:7.2f} CPU s  {time.monotonic() - wall:.2f} s wall  {peak_memory():.2f} GB"
-        f"  {len(clusters):,} groups, largest {largest}, {clusters.figures['candidate_pairs']:,} candidate pairs"
+        f"  total       {time.process_time() - cpu:7.2f} CPU s  {peak_memory():.2f} GB  {wall:.2f} s wall"
+        f"\n  {len(clusters):,} groups, largest {largest}, {clusters.figures['candidate_pairs']:,} candidate pairs"
     )
     for sentence in clusters.narrowed:
         say(f"  narrowed: {sentence}")
