@@ -28,6 +28,7 @@ from library.importers.records import (
     SkippedPlaylist,
     SourceFacts,
     UnreadableSource,
+    storable,
 )
 from library.importers.spool import SpoolReader, SpoolWriter
 from library.interrupted import complete, complete_interrupted_imports, fail, spool_folder
@@ -92,7 +93,7 @@ def import_library(
         complete_interrupted_imports(now=now, progress=progress)
     options = ReadingOptions(format, dict(mapping or {}), id_column)
     row = LibraryImport(
-        source=source.strip(),
+        source=fitted(source.strip()),
         format=format,
         file_name=default_source(path)[-LONGEST_FILE_NAME:],
         is_catalog=catalog,
@@ -146,10 +147,12 @@ class _Import:
         if self._row.status == ImportStatus.APPLYING and not self._row.is_dry_run:
             spool.close()
             return
-        if self._row.status != ImportStatus.FAILED:
-            reason = "stopped on request" if isinstance(error, KeyboardInterrupt) else f"stopped by an error: {error}"
-            fail(self._row, f"The import was {reason}. Nothing was changed.", now=self._now)
-        spool.remove()
+        try:
+            if self._row.status != ImportStatus.FAILED:
+                reason = "on request" if isinstance(error, KeyboardInterrupt) else f"by an error: {error}"
+                fail(self._row, f"The import was stopped {reason}. Nothing was changed.", now=self._now)
+        finally:
+            spool.remove()
 
     # --- Reading ----------------------------------------------------------------------------------------------------
 
@@ -207,8 +210,7 @@ class _Import:
     def _settle(self, *, entries: int) -> None:
         """Write down what was read and go on to applying it."""
         row = self._row
-        row.source = row.source or self._facts.library_id or row.file_name
-        row.source = row.source if len(row.source) <= LONGEST_SOURCE else fitted(row.source)
+        row.source = row.source or fitted(self._facts.library_id or row.file_name)
         row.seen_count = self._tally.seen
         row.skipped_count = self._tally.skipped_total
         row.report = self._tally.as_report() | {"application": self._facts.application}
@@ -237,5 +239,8 @@ class _Import:
 
 def fitted(name: str) -> str:
     """Return a source name that fits its column; of a longer one the start and a digest of all of it."""
+    name = storable(name)
+    if len(name) <= LONGEST_SOURCE:
+        return name
     digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
     return f"{name[: LONGEST_SOURCE - 17]}#{digest}"

@@ -88,6 +88,11 @@ class TestSources:
 
         assert (row.source, row.unchanged_count) == ("Ines", 1)
 
+    def test_a_name_no_database_keeps_is_mended(self, tmp_path: Path) -> None:
+        row = run_import(write(tmp_path / "a.csv", "title\na\n"), source="a\0\ud800b")
+
+        assert row.source == "a\ufffdb"
+
     def test_a_name_too_long_for_its_column_is_fitted(self, tmp_path: Path) -> None:
         assert len(run_import(write(tmp_path / "a.csv", "title\na\n"), source="x" * 300).source) == 100
 
