@@ -25,7 +25,7 @@ LOW_SHARE = 0.10  # share of their features two records must have in common
 HIGH_SHARE = 0.34  # from here on a pair is looked at even when its titles have few letters in common
 COMMON_LETTERS = 0.5  # share of the shorter title's letter pairs that both titles must have
 CLOSE_LENGTH_MS = 1300  # lengths rounded to seconds by different programs
-CHUNK_PRODUCTS = 10_000_000  # sparse products computed at a time: bounds memory
+CHUNK_PRODUCTS = 4_000_000  # sparse products computed at a time: bounds memory
 FEATURE_CHUNK = 50_000  # records
 SLICE = 1 << 22  # entries of a long array worked on at a time
 MOST_FEATURES = 48  # features of an ordinary record at most: room set aside, not memory used
@@ -67,6 +67,7 @@ def propose(records: Records, original: Ints, advance: Callable[[int], None]) ->
     if count < 2:
         return _once(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
     postings = build_postings(records, original, lambda done: advance(done // 3))
+    advance(count // 3)
     asked, cost = _within_budget(postings, count)
     copy = np.flatnonzero(original != np.arange(count))
     codes, shares = [original[copy] * count + copy], [np.ones(len(copy), np.float32)]
@@ -93,7 +94,10 @@ def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]
 def build_postings(records: Records, original: Ints, advance: Callable[[int], None]) -> Postings:
     """Sort the features into posting lists; features of one record only are counted and dropped."""
     count = len(records)
-    packed, features_of = _shared_features(_packed_features(records, original, advance), count)
+    packed = _packed_features(records, original, advance)
+    advance(count)  # sorting takes long enough for somebody to lose patience
+    packed, features_of = _shared_features(packed, count)
+    advance(count)
     starts = np.flatnonzero(~_as_before(packed, _ROW_MASK))
     frequency = np.diff(np.append(starts, len(packed))).astype(np.int32)
     row = (packed & _ROW_MASK).astype(np.int32)

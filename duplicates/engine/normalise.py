@@ -32,7 +32,7 @@ from duplicates.engine.titles import ParsedTitle, needs_parsing, parse_title
 
 Small = npt.NDArray[np.int32]
 
-CHUNK = 50_000  # records read at a time: bounds memory and the wait for a cancel
+CHUNK = 25_000  # records read at a time: bounds memory and the wait for a cancel
 LONGEST_BLANK = 18  # letters
 _NOTHING = ParsedTitle("")
 LONGEST_TEXT = 1000  # letters; nobody tells songs apart by what lies beyond

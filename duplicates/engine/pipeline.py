@@ -25,7 +25,7 @@ from duplicates.engine.settings import EngineSettings
 Ints = npt.NDArray[np.int64]
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
 MOST_JUDGED = 30  # members of a cluster whose pairs are all kept for the keeper stage
-SCORING_CHUNK = 200_000  # pairs compared between two reports
+SCORING_CHUNK = 50_000  # pairs compared between two reports
 
 
 def find_clusters(
