@@ -31,7 +31,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         "title",
         (
             *("not known", *SIMILARITY, "one contains the other", "other part numbers"),
-            *("equal, but a common title", "found in the other's text"),
+            "found in the other's text",
         ),
     ),
     Comparison("artist", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),

@@ -16,9 +16,9 @@ from duplicates.engine.settings import EngineSettings, Preset
 CLASSES = ("match", "album neighbours", "same title, other artist", "strangers", "other recording")
 Menu = dict[str, tuple[float, ...]]
 
-#                  unlike faint partly alike nearly letter equal contains parts common elsewhere
+#                  unlike faint partly alike nearly letter equal contains parts elsewhere
 MATCH: Menu = {
-    "title": (11, 3, 5, 6, 31, 31, 860, 43, 2, 30, 15),
+    "title": (11, 3, 5, 6, 31, 31, 860, 43, 2, 15),
     "artist": (6, 1, 3, 12, 62, 30, 820, 40, 25),
     "album": (6, 1, 3, 12, 46, 47, 820, 30, 37),
     "length": (740, 140, 30, 16, 8, 6, 18, 60),
@@ -30,7 +30,7 @@ MATCH: Menu = {
     "grounds": (1000, 1000, 0.001),
 }
 NEIGHBOURS: Menu = {
-    "title": (850, 80, 25, 5, 4, 1, 10, 10, 15, 2, 8),
+    "title": (850, 80, 25, 5, 4, 1, 10, 10, 15, 8),
     "artist": (20, 10, 5, 3, 25, 10, 860, 60, 5),
     "album": (150, 30, 20, 15, 40, 20, 700, 40, 5),
     "length": (60, 50, 30, 40, 50, 110, 660, 0.3),
@@ -42,7 +42,7 @@ NEIGHBOURS: Menu = {
     "grounds": (1000, 1000, 1000),
 }
 SAME_TITLE: Menu = {
-    "title": (1, 1, 2, 5, 40, 10, 600, 150, 20, 250, 2),
+    "title": (1, 1, 2, 5, 40, 10, 600, 150, 20, 2),
     "artist": (840, 80, 35, 12, 6, 1, 5, 10, 2),
     "album": (800, 90, 50, 10, 10, 2, 25, 20, 2),
     "length": (8, 8, 20, 35, 40, 100, 790, 0.2),
@@ -54,7 +54,7 @@ SAME_TITLE: Menu = {
     "grounds": (1000, 1000, 1000),
 }
 STRANGERS: Menu = {
-    "title": (800, 110, 40, 8, 6, 1, 10, 20, 3, 5, 3),
+    "title": (800, 110, 40, 8, 6, 1, 10, 20, 3, 3),
     "artist": (400, 40, 20, 5, 20, 5, 450, 60, 3),
     "album": (750, 90, 70, 20, 10, 2, 15, 40, 2),
     "length": (40, 40, 20, 30, 40, 100, 730, 0.2),
@@ -66,7 +66,7 @@ STRANGERS: Menu = {
     "grounds": (1000, 1000, 1000),
 }
 OTHER_RECORDING: Menu = {
-    "title": (1, 1, 4, 10, 40, 10, 750, 120, 20, 60, 2),
+    "title": (1, 1, 4, 10, 40, 10, 750, 120, 20, 2),
     "artist": (10, 5, 5, 8, 30, 20, 840, 80, 5),
     "album": (580, 80, 60, 40, 40, 10, 110, 60, 5),
     "length": (20, 25, 30, 80, 90, 170, 580, 0.5),
@@ -80,7 +80,7 @@ OTHER_RECORDING: Menu = {
 SHARES = (0.31, 0.22, 0.13, 0.31, 0.03)
 # The same recording may sit on any release, so album, year and number say little about a match.
 RECORDING_MATCH: Menu = MATCH | {
-    "title": (6, 2, 2, 2, 6, 8, 880, 20, 0.7, 60, 5),
+    "title": (6, 2, 2, 2, 6, 8, 880, 20, 0.7, 5),
     "artist": (15, 3, 3, 2, 8, 5, 840, 110, 10),
     "album": (430, 30, 10, 8, 10, 10, 450, 30, 10),
     "length": (330, 140, 130, 50, 40, 9, 3, 310),
@@ -101,7 +101,7 @@ SONG_MATCH: Menu = RECORDING_MATCH | {
     "version": (600, 40, 60, 50, 230, 20),
 }
 SONG_OTHER: Menu = RECORDING_OTHER | {
-    "title": (1, 2, 20, 60, 120, 10, 300, 300, 100, 60, 2),
+    "title": (1, 2, 20, 60, 120, 10, 300, 300, 100, 2),
     "artist": (60, 30, 20, 10, 30, 10, 600, 230, 5),
     "version": (600, 40, 60, 50, 230, 20),
 }
@@ -116,7 +116,7 @@ FORBIDDEN = 2.0**-40
 ALWAYS_FIXED = frozenset(("grounds",))
 # What `exact` allows, by comparison; every other level is forbidden. Not known forbids nothing.
 EXACT_ALLOWS: dict[str, frozenset[str]] = {
-    "title": frozenset(("equal", "equal, but a common title")),
+    "title": frozenset(("equal",)),
     "artist": frozenset(("equal",)),
     "album": frozenset(("equal",)),
     "length": frozenset(("equal to the millisecond", "within 0.6 s", "within 1.3 s", "within 2 s")),
