@@ -91,7 +91,8 @@ def import_library(
     progress = progress or Silence()
     if not dry_run:
         complete_interrupted_imports(now=now, progress=progress)
-    options = ReadingOptions(format, dict(mapping or {}), id_column)
+    mapping = {field: storable(column) for field, column in (mapping or {}).items()}
+    options = ReadingOptions(format, mapping, storable(id_column))
     row = LibraryImport(
         source=fitted(source.strip()),
         format=format,
@@ -99,8 +100,8 @@ def import_library(
         is_catalog=catalog,
         is_dry_run=dry_run,
         options={
-            "mapping": dict(options.mapping),
-            "id_column": id_column,
+            "mapping": mapping,
+            "id_column": options.id_column,
             "keep_partial": keep_partial,
             "prune": prune,
             "host": socket.gethostname(),
@@ -230,7 +231,7 @@ class _Import:
         raise ImportRefused(sentence, code=fault.code, import_row=self._row) from fault
 
     def _sentence(self, fault: UnreadableSource) -> str:
-        return f"{self._row.file_name}: {fault}"
+        return storable(f"{self._row.file_name}: {fault}")
 
     def _save(self) -> None:
         if not self._row.is_dry_run:

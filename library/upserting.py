@@ -143,9 +143,11 @@ class RowWriter:
         names = [self._target.source_field, self._target.key_field, *self._fields, *self._constants]
         columns = ", ".join(map(connection.ops.quote_name, names))
         head = f"INSERT INTO {self._table} ({columns}) VALUES "  # noqa: S608 (our own column names)
-        marks = f"({', '.join(['%s'] * len(names))})"
-        constants = list(self._constants.values())
-        prepared = [[self._source, *self._as_database(row), *constants] for row in rows]
+        # Constants stand in the statement itself where they can: twenty parameters fewer a row.
+        literals = [_LITERALS.get(repr(value), "%s") for value in self._constants.values()]
+        marks = f"({', '.join(['%s'] * (2 + len(self._fields)) + literals)})"
+        rest = [value for value in self._constants.values() if repr(value) not in _LITERALS]
+        prepared = [[self._source, *self._as_database(row), *rest] for row in rows]
         with quiet_cursor() as cursor:
             # Many rows a statement: the change log's trigger runs once a statement on PostgreSQL, and SQLite sets up
             # its way back once a statement.
@@ -183,5 +185,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "last_played_at": datetime.fromisoformat,
     "added_at": datetime.fromisoformat,
 }
+_LITERALS = {"None": "NULL", "''": "''", "0": "0", "False": "FALSE"}
 # Fields whose values a database takes in another form than Python has them.
 _PREPARED = frozenset({*_READERS, "unparsed"})

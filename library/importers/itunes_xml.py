@@ -86,6 +86,9 @@ def _walk(stream: BinaryIO, walker: "_Walker") -> Iterator[ImportedItem]:
         except expat.ExpatError as error:
             yield from walker.take()
             raise walker.fault or _expat_error(error, walker, at_end=is_last) from error
+        except (LookupError, ValueError) as error:
+            # The only other thing expat fails on: an encoding nobody knows, or one of several bytes a letter.
+            raise walker.error(f"Its encoding cannot be read ({error}).") from error
         except UnreadableSource:
             yield from walker.take()
             raise

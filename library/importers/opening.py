@@ -16,7 +16,7 @@ BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 # A stray control code is damage to a text; many of them are no text.
 TEXT_BYTES = bytes(set(range(256)) - set(range(9)) - set(range(14, 32)))
-MOST_CONTROL_CODES = 0.05
+MOST_CONTROL_CODES = 0.1
 
 # What a file starts with, and why it is none of our formats.
 _REFUSED_STARTS: tuple[tuple[bytes, str], ...] = (

@@ -306,6 +306,7 @@ class TestRefusals:
             pytest.param("a.xml", "", {}, "empty", id="an empty file"),
             pytest.param("a.xml", "<html/>", {}, "<html>", id="a web page"),
             pytest.param("a.csv", "when,amount\n1,2\n", {}, "known as the title", id="another CSV"),
+            pytest.param("a.csv", "wh\0en,amount\n1,2\n", {}, "known as the title", id="a NUL in the header"),
             pytest.param("a.bin", "\0\1\2\3", {}, "neither XML nor CSV", id="binary"),
             pytest.param("a.plist", "bplist00", {}, "binary property list", id="a binary property list"),
             pytest.param("a.zip", "PK\3\4", {}, "ZIP", id="an archive"),

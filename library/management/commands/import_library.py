@@ -1,6 +1,7 @@
 """`manage.py import_library PATH`: brings a library in, and says what became of every entry."""
 
 import argparse
+import io
 import json
 import signal
 import sys
@@ -86,6 +87,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Titles come in every script, terminals do not.
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             mapping = parse_mapping(options["map"])
             with _stopping_politely(_Bars()) as progress:

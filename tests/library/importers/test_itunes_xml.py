@@ -247,6 +247,8 @@ class TestDamage:
                 f"{HEAD}<dict><key>Name</key><string>x</string></dict></plist>", "no Tracks", id="another list"
             ),
             pytest.param("<html><body/></html>", "<html>", id="a web page"),
+            pytest.param('<?xml version="1.0" encoding="UT8-8"?><plist/>', "encoding", id="no such encoding"),
+            pytest.param('<?xml version="1.0" encoding="big5"?><plist/>', "encoding", id="an encoding of two bytes"),
             pytest.param(f"{HEAD}<dict><key>Tracks</key><dict><foo/></dict></dict></plist>", "<foo>", id="a stranger"),
             pytest.param(f"{HEAD}<dict><key>a</key><key>Tracks</key><dict/></dict></plist>", "no value", id="no value"),
             pytest.param(
