@@ -13,11 +13,17 @@ from tests.faults.support import House, house
 SMALL, FULL = 700, 60_000  # songs; about 1,100 and 100,000 tracks
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that needs a library in its small and, marked slow, in its full form."""
-    if "undisturbed" in metafunc.fixturenames:
-        sizes = [pytest.param(SMALL, id="small"), pytest.param(FULL, id="full", marks=pytest.mark.slow)]
-        metafunc.parametrize("songs", sizes, scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a house in one process."""
+    for item in items:
+        if "shared_house" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("house"))
+
+
+@pytest.fixture(scope="session")
+def songs(request: pytest.FixtureRequest) -> int:
+    """How large the library of the fault tests is: the full form runs with `-m slow`."""
+    return FULL if "slow" in str(request.config.option.markexpr).replace("not slow", "") else SMALL
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 import psycopg
 
 ROOT = Path(__file__).parent.parent.parent
@@ -163,9 +162,8 @@ class House:
     def analysis(self, analysis_id: str) -> dict[str, Any]:
         """Return the state of an analysis."""
         names = ("status", "attempt", "groups_found", "error_code", "is_partial", "peak_memory_bytes")
-        key = analysis_id.replace("-", "") if self.environment["DATABASE_URL"].startswith("sqlite") else analysis_id
         query = f"SELECT {', '.join(names)} FROM duplicates_duplicateanalysisresult WHERE analysis_id = ?"
-        (row,) = self.rows(query, key)
+        (row,) = self.rows(query, self._key(analysis_id))
         return dict(zip(names, row, strict=True))
 
     def workers(self) -> set[int]:
@@ -186,19 +184,18 @@ class House:
         return seen
 
     def groups(self, analysis_id: str) -> list[Any]:
-        """Return all a reader sees of the groups of an analysis, through the export."""
-        exported = self.manage("export_analysis", analysis_id, "--output", "-").stdout
-        groups = orjson.loads(exported)["groups"]
-        return [
-            (
-                group["position"],
-                group["group_key"],
-                group["confidence"],
-                group["keeper_track_id"],
-                *((track["track_id"], track["similarity"]) for track in group["tracks"]),
-            )
-            for group in groups
-        ]
+        """Return all a reader sees of the groups of an analysis."""
+        query = """
+            SELECT g.position, g.group_key, g.confidence, g.keeper_track_id, m.position, m.track_id, m.similarity
+            FROM duplicates_duplicateanalysisgroup g JOIN duplicates_duplicateanalysistrack m ON m.group_id = g.id
+            JOIN duplicates_duplicateanalysisresult a ON a.analysis_id = g.analysis_id
+            WHERE a.analysis_id = ? AND a.status = 'completed' ORDER BY g.position, m.position"""
+        return self.rows(query, self._key(analysis_id))
+
+    def _key(self, analysis_id: str) -> str:
+        """Return an analysis id as its database stores it."""
+        is_sqlite = self.environment["DATABASE_URL"].startswith("sqlite")
+        return analysis_id.replace("-", "") if is_sqlite else analysis_id
 
 
 def _runs(process_id: int) -> bool:
