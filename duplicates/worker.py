@@ -30,6 +30,7 @@ from duplicates.tasks import enqueue_analysis, enqueue_export
 logger = logging.getLogger("reprise.workers")
 
 POLL_SECONDS = 1.0
+TICK_SECONDS = 0.2
 # A worker that dies at once is not restarted at once.
 RESTART_SECONDS, LONGEST_RESTART_SECONDS = 1.0, 30.0
 
@@ -115,7 +116,7 @@ class Supervisor:
     def __init__(self, count: int, command: list[str], *, grace_seconds: float, say: Callable[[str], None]) -> None:
         self._count, self._command, self._grace, self._say = count, command, grace_seconds, say
         self._children: list[subprocess.Popen[bytes]] = []
-        self._is_over = threading.Event()
+        self._is_over = False  # a plain name: see services.process
         self._wait = RESTART_SECONDS
         self._start_after = 0.0
         self._tidied_at = float("-inf")
@@ -125,15 +126,16 @@ class Supervisor:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._ask_to_stop)
         try:
-            while not self._is_over.wait(0.2):
+            while not self._is_over:
                 self._reap()
                 self._start_missing()
                 self._tidy_when_due()
+                time.sleep(TICK_SECONDS)
         finally:
             self._stop_children()
 
     def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
-        self._is_over.set()
+        self._is_over = True
 
     def _reap(self) -> None:
         for child in [child for child in self._children if child.poll() is not None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -63,6 +63,10 @@ class CalmAdmin(AnyModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list under its plain name and with its empty state."""
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            return HttpResponseRedirect(
+                f"{request.path}?e=1"
+            )  # as for any filter that cannot be; PostgreSQL refuses NUL
         name = str(self.opts.verbose_name_plural)
         context = {"title": name[:1].upper() + name[1:], "empty_message": self.empty_message}
         return super().changelist_view(request, context | (extra_context or {}))

@@ -38,10 +38,10 @@ def related_variables_agree(app_configs: Sequence[AppConfig] | None, **kwargs: A
         problems.append(
             ("The confidence bands must grow: medium < high < very high.", "REPRISE_CONFIDENCE_*: 0.80, 0.90, 0.95.")
         )
-    if settings.LEASE_RENEW_SECONDS * 2 > settings.LEASE_SECONDS:
+    if settings.LEASE_RENEW_SECONDS * 2 >= settings.LEASE_SECONDS:
         problems.append(
             (
-                f"REPRISE_LEASE_RENEW_SECONDS={settings.LEASE_RENEW_SECONDS} is more than half of "
+                f"REPRISE_LEASE_RENEW_SECONDS={settings.LEASE_RENEW_SECONDS} is not under half of "
                 f"REPRISE_LEASE_SECONDS={settings.LEASE_SECONDS}: one late renewal would lose the run.",
                 "The defaults are 10 and 30.",
             )

@@ -14,13 +14,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db import connection
-from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus
 from duplicates.console import following
 from duplicates.engine.explain import decode_evidence
 from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import lifecycle
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from library.models import Track
@@ -96,23 +94,10 @@ def run_analysis(user: AbstractUser) -> DuplicateAnalysisResult:
     service = DuplicateDetectionService()
     with following() as draw:
         ran = service.find_duplicates_with_persistence(AnalysisOptions(), user=user, draw=draw)
-        if _is_abandoned(ran.analysis):
-            lifecycle.end_by_hand(
-                ran.analysis, AnalysisStatus.FAILED, actor=user, now=timezone.now(), message="Its process was ended."
-            )
-            ran = service.find_duplicates_with_persistence(AnalysisOptions(), user=user, draw=draw)
     if ran.analysis.status != AnalysisStatus.COMPLETED:
         reason = ran.analysis.error_message or "Run the demo again when it has ended."
         raise DemoStopped(f"The analysis is {ran.analysis.status}. {reason}")
     return ran.analysis
-
-
-def _is_abandoned(analysis: DuplicateAnalysisResult) -> bool:
-    """Was its process killed? Nobody runs what is queued here, and a living run renews its lease."""
-    if analysis.status == AnalysisStatus.QUEUED:
-        return True
-    is_running = analysis.status == AnalysisStatus.RUNNING
-    return is_running and (analysis.lease_until is None or analysis.lease_until < timezone.now())
 
 
 # --- What was found -------------------------------------------------------------------------------------------------

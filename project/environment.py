@@ -6,6 +6,7 @@ start with the variable's name and what it accepts; a value out of range is repo
 the test that keeps all three in step.
 """
 
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +65,16 @@ class Environment:
         self._env = environ.Env()
         # Tests must not depend on one developer's file.
         if dotenv is not None and dotenv.is_file() and self._env.ENVIRON.get("DJANGO_ENV") != "testing":
-            self._env.read_env(str(dotenv))
+            self._read(dotenv)
         self.variables: dict[str, Variable] = {}
         self.given: set[str] = set()
         self.name = self._environment_name()
+
+    def _read(self, dotenv: Path) -> None:
+        try:
+            self._env.read_env(str(dotenv), encoding="utf-8")
+        except (UnicodeDecodeError, OSError) as error:
+            raise ImproperlyConfigured(f"{dotenv.name} cannot be read: it must be a text file in UTF-8.") from error
 
     def _environment_name(self) -> str:
         return self._declare(
@@ -92,6 +99,9 @@ class Environment:
 
     def folder(self, name: str, *, default: Path, says: str) -> Path:
         return self._declare(name, "folder", default, says, lambda key, default: Path(self._env.str(key, str(default))))
+
+    def zone(self, name: str, *, default: str, says: str) -> str:
+        return self._declare(name, "time zone", default, says, self._zone)
 
     def whole(
         self, name: str, *, default: int | PerEnvironment[int], least: int, most: int, unit: str, says: str
@@ -125,6 +135,12 @@ class Environment:
         if raw.lower() not in spoken:
             raise ValueError(raw)
         return spoken[raw.lower()]
+
+    def _zone(self, name: str, default: str) -> str:
+        value: str = self._env.str(name, default)
+        if value not in zoneinfo.available_timezones():
+            raise ValueError(value)
+        return value
 
     def _one_of(self, choices: tuple[str, ...]) -> Callable[..., str]:
         def read(name: str, default: str) -> str:

@@ -5,6 +5,7 @@ stops the start; one out of range is an error of `manage.py check` with a hint. 
 list the same variables; a test keeps the three in step.
 """
 
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ IS_TESTING = ENVIRONMENT.name == "testing"
 
 # --- Identity and secrets -------------------------------------------------------------------------------------------
 
+SHORTEST_SECRET_KEY = 50
 DEVELOPMENT_SECRET_KEY = "development-only-key-that-production-refuses-to-start-with"  # noqa: S105 (refused in production)
 
 SECRET_KEY = ENVIRONMENT.text(
@@ -134,7 +136,15 @@ def _database() -> dict[str, Any]:
             f"DATABASE_URL begins with {scheme[:20]!r}; Reprise runs on sqlite:///PATH and "
             "postgres://USER:PASSWORD@HOST:PORT/NAME."
         )
-    database: dict[str, Any] = environ.Env.db_url_config(DATABASE_URL)
+    try:
+        database: dict[str, Any] = environ.Env.db_url_config(DATABASE_URL)
+        urllib.parse.urlsplit(DATABASE_URL).port  # noqa: B018 (raises where the address is torn)
+    except ValueError:
+        # Neither the address nor the parser's words, which quote parts of it, are repeated.
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read. Write special characters of the password as %XX: "
+            "postgres://USER:PASSWORD@HOST:PORT/NAME."
+        ) from None
     options: dict[str, Any] = database.setdefault("OPTIONS", {})
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # IMMEDIATE takes the write lock at BEGIN, where the busy timeout applies; a later upgrade would fail at once.
@@ -168,7 +178,7 @@ LOGIN_URL = "admin:login"
 # --- Language and time ----------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = ENVIRONMENT.text("TIME_ZONE", default="UTC", says="Zone in which times are shown, such as Europe/Berlin.")
+TIME_ZONE = ENVIRONMENT.zone("TIME_ZONE", default="UTC", says="Zone in which times are shown, such as Europe/Berlin.")
 USE_I18N = True
 USE_TZ = True
 
@@ -497,8 +507,10 @@ EXPORTS_PER_HOUR = ENVIRONMENT.whole(
 
 def _refuse_unsafe_production() -> None:
     problems = []
-    if SECRET_KEY == DEVELOPMENT_SECRET_KEY:
+    if SECRET_KEY in ("", DEVELOPMENT_SECRET_KEY):
         problems.append("DJANGO_SECRET_KEY is not set. Give it 50 random characters or more.")
+    elif len(SECRET_KEY) < SHORTEST_SECRET_KEY:
+        problems.append("DJANGO_SECRET_KEY is too short. Give it 50 random characters or more.")
     if DEBUG:
         problems.append("DJANGO_DEBUG is on. Remove it.")
     if not ALLOWED_HOSTS:
@@ -506,7 +518,7 @@ def _refuse_unsafe_production() -> None:
     if any("*" in host or host.startswith(".") for host in ALLOWED_HOSTS):
         problems.append("DJANGO_ALLOWED_HOSTS holds a wildcard. Name each host in full.")
     if "DATABASE_URL" not in ENVIRONMENT.given:
-        problems.append("DATABASE_URL is not set. Use postgres://USER:PASSWORD@HOST:PORT/NAME.")
+        problems.append("DATABASE_URL is not set. Name the database, such as postgres://USER:PASSWORD@HOST:PORT/NAME.")
     if problems:
         raise ImproperlyConfigured("Production refuses to start: " + " ".join(problems))
 

@@ -11,7 +11,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ENGINE_MAY_IMPORT = {
     "anyascii",
-    "numba",
     "numpy",
     "polars",
     "rapidfuzz",

@@ -142,8 +142,11 @@ def _apply_rules(chances: npt.NDArray[np.float64], settings: EngineSettings) -> 
     forbidden: dict[str, set[str]] = {}
     if settings.keep_explicit_apart:
         forbidden["explicit"] = {"different"}
+    if settings.preset is Preset.RECORDING:
+        # A live take is another recording, however equal the rest; small libraries must not learn otherwise.
+        forbidden["version"] = {"marker on one side", "other markers"}
     if not settings.fold_remasters and settings.preset is not Preset.SONG:
-        forbidden["version"] = {"another cut or remaster"}
+        forbidden["version"] = forbidden.get("version", set()) | {"another cut or remaster"}
     if settings.preset is Preset.EXACT:
         forbidden |= {
             c.name: set(c.levels[1:]) - EXACT_ALLOWS[c.name] for c in lv.COMPARISONS if c.name in EXACT_ALLOWS

@@ -108,6 +108,7 @@ class DuplicateAnalysisResult(models.Model):
     # The library it saw
     library_track_count = models.PositiveIntegerField(null=True, blank=True)
     library_revision = models.PositiveBigIntegerField(null=True, blank=True)
+    newest_import = models.UUIDField(null=True, blank=True, editable=False)
 
     # Counts
     tracks_analyzed = models.PositiveIntegerField(default=0)

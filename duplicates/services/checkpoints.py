@@ -49,11 +49,11 @@ class StageCheckpoints:
         path = self._path(stage)
         try:
             found = _read(path, self._belongs_to)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._log.warning("Checkpoint of stage %s discarded: %s", stage, error)
-            path.unlink(missing_ok=True)
+            _remove(path)
             return None
         self._log.info("Stage %s taken from its checkpoint", stage)
         return found

@@ -16,6 +16,7 @@ from duplicates.services.lifecycle import Queued
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
 from duplicates.services.running import Ran, run_analysis
+from duplicates.services.workers import are_there_workers
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -51,11 +52,17 @@ class DuplicateDetectionService:
     ) -> Ran:
         """Run in this process and keep the result.
 
-        An equal analysis that is under way, or (unless forced) finished and still true, is returned instead. If the
-        result cannot be saved, `Ran.detection` still holds it and `Ran.warning` says so.
+        An equal analysis that is under way, or (unless forced) finished and still true, is returned instead; one that
+        a dead process left behind is gone on with. If the result cannot be saved, `Ran.detection` still holds it and
+        `Ran.warning` says so.
         """
+        lifecycle.reclaim(now=self.now(), enqueue=lambda analysis_id: None)
         queued = self.queue(options, user=user, trigger=trigger, force=force, time_limit_seconds=time_limit_seconds)
-        return self.run_or_follow(queued.analysis, draw=draw) if queued.is_new else Ran(queued.analysis)
+        analysis = queued.analysis
+        is_forgotten = analysis.status == AnalysisStatus.QUEUED and not are_there_workers(now=self.now())
+        if queued.is_new or is_forgotten:
+            return self.run_or_follow(analysis, draw=draw)
+        return Ran(analysis, is_reused=analysis.status == AnalysisStatus.COMPLETED)
 
     def run_or_follow(self, analysis: DuplicateAnalysisResult, *, draw: Sink = keep_nothing) -> Ran:
         """Run a queued analysis here as soon as a slot is free; follow it where a worker was faster."""

@@ -185,7 +185,7 @@ def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone
     taken = DuplicateAnalysisExport.objects.filter(pk=export_id, status=ExportStatus.PENDING).update(
         status=ExportStatus.RUNNING
     )
-    export = DuplicateAnalysisExport.objects.select_related("analysis").get(pk=export_id)
+    export = DuplicateAnalysisExport.objects.select_related("analysis", "user").get(pk=export_id)
     if not taken:
         return export
     try:
@@ -193,11 +193,11 @@ def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone
     except Exception as error:
         export.status, export.error_message = ExportStatus.FAILED, "The export could not be written."
         export.save(update_fields=["status", "error_message"])
-        audit.record("export.failed", actor=None, now=now(), subject=export, was_successful=False)
+        audit.record("export.failed", actor=export.user, now=now(), subject=export, was_successful=False)
         raise error from None
     audit.record(
         "export.completed",
-        actor=None,
+        actor=export.user,
         now=now(),
         subject=export,
         counts={"bytes": export.size_bytes, "rows": export.row_count},

@@ -30,6 +30,7 @@ from duplicates.services.claims import Claim
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
 from library.changes import current_revision
+from library.models import LibraryImport
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -173,6 +174,7 @@ def request_cancel(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUse
             status=AnalysisStatus.CANCELLED,
             completed_at=now,
             cancel_requested=True,
+            progress=None,
             error_code=AnalysisCancelled.code,
             error_message=str(AnalysisCancelled()),
         )
@@ -225,7 +227,7 @@ def reclaim(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> list[Dupl
             if analysis.attempt >= claims.MOST_ATTEMPTS:
                 _give_up(analysis, now=now)
                 continue
-            audit.record("analysis.reclaimed", actor=None, now=now, subject=analysis, message=analysis.worker)
+            audit.record("analysis.reclaimed", actor=analysis.user, now=now, subject=analysis, message=analysis.worker)
             transaction.on_commit(partial(enqueue, analysis.pk))
         given_on.append(analysis)
     return given_on
@@ -241,7 +243,9 @@ def _give_up(analysis: DuplicateAnalysisResult, *, now: datetime) -> None:
         error_message=lost.sentence,
         error_details={"phase": analysis.phase, "attempt": analysis.attempt},
     )
-    audit.record("analysis.failed", actor=None, now=now, subject=analysis, was_successful=False, message=lost.sentence)
+    audit.record(
+        "analysis.failed", actor=analysis.user, now=now, subject=analysis, was_successful=False, message=lost.sentence
+    )
 
 
 def end_by_hand(
@@ -283,10 +287,17 @@ def _equal_active(options: AnalysisOptions, actor: "AbstractBaseUser | None") ->
     return active.filter(parameters_fingerprint=options.fingerprint()).first()
 
 
+def newest_import() -> uuid.UUID | None:
+    """Return the newest import that changed anything: perhaps plays, which decide keepers, or a catalogue."""
+    changed = Q(added_count__gt=0) | Q(changed_count__gt=0) | Q(pruned_count__gt=0)
+    completed = LibraryImport.objects.filter(changed, completed_at__isnull=False, is_dry_run=False)
+    return completed.order_by("-started_at").values_list("pk", flat=True).first()
+
+
 def _equal_finished(
     options: AnalysisOptions, actor: "AbstractBaseUser | None", now: datetime
 ) -> DuplicateAnalysisResult | None:
-    """Return an equal result that a new run could only repeat: young, same library, no decision since."""
+    """Return an equal result that a new run could only repeat: young, nothing imported or decided since."""
     finished = DuplicateAnalysisResult.objects.of(actor).completed().for_lists()
     newest = (
         finished.filter(
@@ -294,6 +305,7 @@ def _equal_finished(
             created_at__gte=now - timedelta(hours=settings.ANALYSIS_REUSE_HOURS),
             library_revision=current_revision(),
             engine_fingerprint=options.engine_settings().fingerprint(),
+            newest_import=newest_import(),
         )
         .order_by("-created_at")
         .first()

@@ -40,8 +40,8 @@ class AnalysisOptions:
             raise InvalidOptions(f"min-confidence must lie between 0 and 1, not {self.min_confidence}.")
         if len(self.search) > LONGEST_SEARCH:
             raise InvalidOptions(f"A search term has at most {LONGEST_SEARCH} characters, not {len(self.search)}.")
-        if "\0" in self.search:
-            raise InvalidOptions("A search term cannot hold the character NUL.")
+        if "\0" in self.search or not _is_encodable(self.search):
+            raise InvalidOptions("A search term can hold neither NUL nor bytes that are not UTF-8.")
         object.__setattr__(self, "search", self.search.strip())
         object.__setattr__(self, "ignored_fields", tuple(sorted(set(self.ignored_fields))))
 
@@ -71,6 +71,15 @@ class AnalysisOptions:
             threads=settings.ANALYSIS_THREADS,
             memory_limit_mb=settings.ANALYSIS_MEMORY_MB,
         )
+
+
+def _is_encodable(text: str) -> bool:
+    """Can the text be stored? Bytes that are no UTF-8 reach a command as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require_one_of(name: str, value: str, accepted: list[str]) -> None:

@@ -3,27 +3,26 @@
 State of the process and not of the database, set once by the worker command and its signal handler.
 """
 
-import threading
-
-_asked_to_stop = threading.Event()
+# Plain names and not an Event: a signal handler that interrupts a thread inside Event.wait would block on its lock.
+_is_asked_to_stop = False
 _worker_id = ""
 
 
 def ask_to_stop() -> None:
     """Ask the run of this process to hand itself back at its next report. Safe in a signal handler."""
-    _asked_to_stop.set()
+    global _is_asked_to_stop  # noqa: PLW0603 (the state of this process)
+    _is_asked_to_stop = True
 
 
 def is_asked_to_stop() -> bool:
     """Was this process asked to stop?"""
-    return _asked_to_stop.is_set()
+    return _is_asked_to_stop
 
 
 def become_worker(worker_id: str) -> None:
     """Name this process; its runs carry the name."""
-    global _worker_id  # noqa: PLW0603 (one name a process, set at its start)
-    _worker_id = worker_id
-    _asked_to_stop.clear()
+    global _worker_id, _is_asked_to_stop
+    _worker_id, _is_asked_to_stop = worker_id, False
 
 
 def worker_id() -> str:

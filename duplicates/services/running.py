@@ -50,6 +50,7 @@ class Ran:
     analysis: DuplicateAnalysisResult
     detection: "Detection | None" = None
     warning: str = ""
+    is_reused: bool = False
 
 
 def run_analysis(
@@ -147,7 +148,11 @@ class _Run:
         self._set_deadline(tracks)
         retrying(
             lambda: claims.keep(
-                self.claimed, now=self.now(), library_track_count=tracks, library_revision=library.revision
+                self.claimed,
+                now=self.now(),
+                library_track_count=tracks,
+                library_revision=library.revision,
+                newest_import=lifecycle.newest_import(),
             )
         )
         belongs_to = f"{self.options.engine_settings().fingerprint()}-{library.fingerprint()}"

@@ -21,7 +21,7 @@ from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnal
 from duplicates.services import claims, lifecycle, loading, running, saving
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
-from library.models import Track
+from library.models import LibraryImport, Track
 from tests.duplicates.library_of import SONG_COUNT, make_library, make_track
 
 pytestmark = pytest.mark.django_db
@@ -452,3 +452,38 @@ def test_twenty_equal_wishes_at_once_make_one_analysis() -> None:
     assert len(found) == 20
     assert len({pk for pk, _ in found}) == 1
     assert sum(is_new for _, is_new in found) == 1
+
+
+class TestWhatIsReused:
+    def test_a_result_older_than_the_newest_import_is_not_reused(self, detector) -> None:
+        """An import may have brought plays, which decide keepers, or the catalogue somebody was told to load."""
+        make_library()
+        first = detector.find_duplicates_with_persistence(OPTIONS)
+        LibraryImport.objects.create(
+            source="home",
+            format="itunes",
+            file_name="L.xml",
+            started_at=NOW,
+            completed_at=NOW,
+            is_catalog=True,
+            added_count=7,
+        )
+
+        second = detector.find_duplicates_with_persistence(OPTIONS)
+
+        assert (second.is_reused, second.analysis != first.analysis) == (False, True)
+
+    def test_a_reused_result_says_that_it_is_one(self, detector) -> None:
+        make_library()
+        detector.find_duplicates_with_persistence(OPTIONS)
+
+        assert detector.find_duplicates_with_persistence(OPTIONS).is_reused
+
+    def test_a_run_that_a_killed_command_left_behind_is_gone_on_with(self, detector) -> None:
+        make_library()
+        left_behind = queue()
+        claims.claim(left_behind.pk, now=NOW - timedelta(hours=5))
+
+        ran = detector.find_duplicates_with_persistence(OPTIONS)
+
+        assert (ran.analysis, ran.analysis.status) == (left_behind, AnalysisStatus.COMPLETED)

@@ -117,3 +117,13 @@ def test_discard_removes_all_of_an_analysis(kept) -> None:
     assert list(work_folder.analyses_with_checkpoints()) == [ANALYSIS]
     work_folder.discard_checkpoints(ANALYSIS)
     assert list(work_folder.analyses_with_checkpoints()) == []
+
+
+def test_a_work_folder_that_cannot_be_costs_the_checkpoints_only(settings) -> None:
+    settings.WORK_DIR = "/dev/null/work"
+    kept = StageCheckpoints(ANALYSIS, "settings-1")
+
+    kept.save("scoring", ARRAYS)
+
+    assert kept.load("scoring") is None
+    assert len(kept.notes) == 1

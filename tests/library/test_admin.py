@@ -163,3 +163,10 @@ class TestValuesAsPeopleReadThem:
     )
     def test_durations(self, seconds: float | None, text: str) -> None:
         assert duration(seconds) == text
+
+
+def test_a_nul_in_a_filter_is_answered_like_any_impossible_filter(admin_client: Client) -> None:
+    response = admin_client.get(reverse("admin:library_track_changelist"), {"source": "a\0b"})
+
+    assert response.status_code == 302
+    assert response["Location"].endswith("?e=1")

@@ -46,6 +46,7 @@ class TestProduction:
         ("variable", "value", "complaint"),
         [
             pytest.param("DJANGO_SECRET_KEY", "", "DJANGO_SECRET_KEY is not set", id="default key"),
+            pytest.param("DJANGO_SECRET_KEY", "short", "DJANGO_SECRET_KEY is too short", id="short key"),
             pytest.param("DJANGO_DEBUG", "true", "DJANGO_DEBUG is on", id="debug"),
             pytest.param("DJANGO_ALLOWED_HOSTS", "*", "wildcard", id="any host"),
             pytest.param("DJANGO_ALLOWED_HOSTS", ".example.org", "wildcard", id="any subdomain"),
@@ -108,6 +109,30 @@ class TestValues:
 
     def test_the_defaults_raise_nothing(self) -> None:
         assert checks.variables_are_in_range(None) == checks.related_variables_agree(None) == []
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("TIME_ZONE", "Nowhere/Land"),
+            ("REPRISE_QUARANTINE_DAYS", "soon"),
+            ("DATABASE_URL", "postgres://u:pa/ss@h/d"),
+        ],
+    )
+    def test_a_wrong_value_is_one_sentence_and_no_traceback(self, variable: str, value: str) -> None:
+        done = manage("check", **{variable: value})
+
+        assert done.returncode == 1
+        assert variable in done.stderr
+        assert "Traceback" not in done.stderr
+        assert "pa/ss" not in done.stderr
+
+    def test_an_unprepared_database_is_said_with_the_way_out(self, tmp_path: Path) -> None:
+        done = manage("run_duplicate_analysis", DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (
+            1,
+            "The database is not prepared. Run: uv run manage.py migrate",
+        )
 
     @pytest.mark.parametrize("address", ["mysql://u@h/d", "nonsense"])
     def test_a_foreign_database_is_refused_by_name(self, address: str) -> None:

@@ -110,6 +110,9 @@ class Command(BaseCommand):
         if output == "json":
             self.stdout.write(json.dumps(_as_json(ran), default=str, indent=2))
         elif analysis.status == AnalysisStatus.COMPLETED:
+            if ran.is_reused:
+                made = f"{timezone.localtime(analysis.age_anchor):%Y-%m-%d %H:%M}"
+                self.stdout.write(f"Nothing has changed since this analysis of {made}; --force-refresh runs it again.")
             for line in summary_lines(analysis):
                 self.stdout.write(line)
         elif analysis.is_active:
@@ -128,7 +131,7 @@ def _user(name: str) -> AbstractBaseUser | None:
     users = get_user_model()
     try:
         return users._default_manager.get_by_natural_key(name)
-    except users.DoesNotExist as error:
+    except (users.DoesNotExist, UnicodeEncodeError) as error:
         raise CommandError(f"There is no user {name!r}. Create one with: manage.py createsuperuser") from error
 
 
@@ -152,4 +155,5 @@ def _as_json(ran: Ran) -> dict[str, Any]:
         "error_code": analysis.error_code,
         "error_message": analysis.error_message,
         "warning": ran.warning,
+        "is_reused": ran.is_reused,
     }
