@@ -9,14 +9,15 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import transaction
 
-from duplicates.choices import ACTIVE, AnalysisStatus
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.choices import ACTIVE, AnalysisStatus, ExportStatus
+from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import audit
 from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints
 
@@ -44,6 +45,7 @@ class CleanupResult:
 
     plan: CleanupPlan
     deleted: int = 0
+    exports: int = 0
     errors: list[str] = field(default_factory=list)
 
 
@@ -83,6 +85,20 @@ def plan_cleanup(
     return CleanupPlan(tuple(by_age), tuple(by_count), tuple(_needless_checkpoints(now - timedelta(hours=hours))))
 
 
+def expire_exports(*, now: datetime) -> int:
+    """Remove the files of exports whose time is over or whose analysis is gone; return how many files went."""
+    over = DuplicateAnalysisExport.objects.filter(status=ExportStatus.COMPLETED, expires_at__lt=now)
+    over.update(status=ExportStatus.EXPIRED)
+    kept = DuplicateAnalysisExport.objects.exclude(status=ExportStatus.EXPIRED).values_list("pk", flat=True)
+    needed = {export_id.hex for export_id in kept}
+    removed = 0
+    for path in (Path(settings.WORK_DIR) / "exports").glob("*.*"):
+        if path.name.partition(".")[0] not in needed:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
 def _needless_checkpoints(oldest: datetime) -> Iterator[uuid.UUID]:
     """Yield the analyses whose checkpoints nobody will go on from: over for long, completed or gone."""
     for analysis_id in analyses_with_checkpoints():
@@ -110,6 +126,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             result.errors.append(f"{analysis_id}: {error}")
     for analysis_id in (*plan.checkpoints, *plan.by_age, *plan.by_count):
         discard_checkpoints(analysis_id)
+    result.exports = expire_exports(now=now)
     audit.record(
         "cleanup.analyses",
         actor=actor,
@@ -120,6 +137,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             "by_age": len(plan.by_age),
             "by_count": len(plan.by_count),
             "checkpoints": len(plan.checkpoints),
+            "exports": result.exports,
             "errors": len(result.errors),
         },
     )

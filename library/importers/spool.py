@@ -44,6 +44,14 @@ class KeyIndex:
         path.unlink(missing_ok=True)
         self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._prepare()
+        except sqlite3.Error:
+            self.close()
+            path.unlink(missing_ok=True)
+            raise
+
+    def _prepare(self) -> None:
         for statement in (
             "PRAGMA journal_mode = OFF",
             "PRAGMA synchronous = OFF",
@@ -279,6 +287,11 @@ def sweep(folder: Path, *, keep: Iterable[str], older_than: float) -> int:
                 path.unlink(missing_ok=True)
                 keys_path(path).unlink(missing_ok=True)
                 removed += 1
+    for path in folder.glob("*.keys"):
+        # The keys of a spool that could not even be begun.
+        with suppress(OSError):
+            if not path.with_suffix(".spool").exists() and path.stat().st_mtime <= older_than:
+                path.unlink()
     return removed
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,8 +10,8 @@ from django.db import DatabaseError
 
 from duplicates.choices import AnalysisStatus
 from duplicates.exceptions import AnalysisNotReady, InvalidOptions, SaveFailed
-from duplicates.models import AuditRecord, DuplicateAnalysisResult
-from duplicates.services import retention, saving, staleness
+from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
+from duplicates.services import exporting, retention, saving, staleness
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.persistence import DuplicatePersistenceService
@@ -282,6 +283,42 @@ class TestRetention:
     def test_the_command_refuses_an_unknown_user_by_name(self) -> None:
         with pytest.raises(CommandError, match="'nobody'"):
             call_command("cleanup_analyses", "--user", "nobody")
+
+
+class TestExpiredExports:
+    def export_file(self, analysis, *, hours_left: float) -> tuple[DuplicateAnalysisExport, Path]:
+        export = DuplicateAnalysisExport.objects.create(
+            analysis=analysis,
+            format="csv",
+            status="completed",
+            created_at=NOW,
+            expires_at=NOW + timedelta(hours=hours_left),
+        )
+        path = exporting.export_path(export)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("…")
+        return export, path
+
+    def test_the_file_goes_when_its_time_is_over(self, service) -> None:
+        analysis = analysis_of()
+        old, old_file = self.export_file(analysis, hours_left=-1)
+        young, young_file = self.export_file(analysis, hours_left=1)
+
+        result = service.cleanup_old_results()
+
+        old.refresh_from_db()
+        young.refresh_from_db()
+        assert (old.status, young.status, result.exports) == ("expired", "completed", 1)
+        assert (old_file.exists(), young_file.exists()) == (False, True)
+
+    def test_the_file_of_a_deleted_analysis_goes_too(self, service) -> None:
+        analysis = analysis_of()
+        _, path = self.export_file(analysis, hours_left=1)
+        analysis.delete()
+
+        service.cleanup_old_results()
+
+        assert not path.exists()
 
 
 class TestAudit:

@@ -30,6 +30,20 @@ def library(tmp_path: Path) -> Path:
     return write(tmp_path / "Library.xml", itunes_xml([entry(1), entry(2, Podcast=True)]))
 
 
+class TestWhatBrokeOff:
+    @pytest.mark.parametrize("place", ["file", "/dev/null/work", "/proc/work"])
+    def test_a_work_folder_that_cannot_be_is_named_and_nothing_was_changed(
+        self, library: Path, tmp_path: Path, settings: Any, place: str
+    ) -> None:
+        (tmp_path / "file").write_text("in the way")
+        settings.WORK_DIR = tmp_path / place if place == "file" else Path(place)
+
+        with pytest.raises(CommandError, match=r"Nothing was changed.*REPRISE_WORK_DIR"):
+            run(library)
+
+        assert not Track.objects.exists()
+
+
 class TestReport:
     def test_it_says_what_became_of_every_entry(self, library: Path) -> None:
         text = run(library)

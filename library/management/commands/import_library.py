@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
@@ -111,9 +113,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as error:
             raise CommandError("Stopped. Run an import again: it completes first what was begun.") from error
-        except (DatabaseError, OSError, MemoryError) as error:
+        except (DatabaseError, sqlite3.Error, OSError, MemoryError) as error:
             sentence = str(error).strip() or type(error).__name__
-            raise CommandError(f"The import was cut short: {sentence}. Run it again to complete it.") from error
+            raise CommandError(f"The import was cut short: {sentence}. {_what_was_done()}") from error
         self._print(row, options["output"])
 
     def _print(self, row: LibraryImport, output: str) -> None:
@@ -123,6 +125,13 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(report_lines(row)))
         if row.status == ImportStatus.PARTIAL:
             self.stderr.write(self.style.WARNING(f"Kept what was readable before the fault. {row.error_message}"))
+
+
+def _what_was_done() -> str:
+    """Say in what state an import that broke off has left the library. A database without tables raises again."""
+    if LibraryImport.objects.filter(status=ImportStatus.APPLYING).exists():
+        return "Import again: what was begun is completed first."
+    return f"Nothing was changed. Its working files lie in {settings.WORK_DIR}, set by REPRISE_WORK_DIR."
 
 
 class _Bars:
