@@ -146,9 +146,15 @@ class TestPresets:
 class TestEvidence:
     def test_an_equal_isrc_is_strong_but_an_unlike_title_still_counts(self) -> None:
         isrc = {"isrc": "GB-AYE-00-00001"}
-        alike = weight(song("I Got", **isrc), song("I Got (Live)", **isrc | {"isrc": "gbaye0000001"}))
-        assert alike > weight(song("I Got"), song("I Got (Live)"))
+        alike = weight(song("I Got", **isrc), song("I Goot", **isrc | {"isrc": "gbaye0000001"}))
+        assert alike > weight(song("I Got"), song("I Goot"))
         assert alike > weight(song("I Got", **isrc), song("Glass Mountain", **isrc))
+
+    @pytest.mark.parametrize("marker", ["Live", "Acoustic", "Instrumental", "Demo", "DJ Kern Remix"])
+    def test_no_other_evidence_outweighs_another_version_of_the_song(self, marker: str) -> None:
+        """Removing the wrong song is what people fear most: a copy with every tag equal but the marker stays."""
+        isrc = {"isrc": "GB-AYE-00-00001"}
+        assert weight(song("I Got", **isrc), song(f"I Got ({marker})", **isrc)) < 0
 
     def test_ignoring_a_field_leaves_its_evidence_out(self) -> None:
         pair = song("I Got", isrc="GBAYE0000001"), song("I Got", isrc="GBAYE0000002")
