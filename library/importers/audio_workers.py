@@ -28,7 +28,7 @@ WALL_SECONDS = 10.0  # for one file, on the slowest of network drives
 # Once files have wasted this much, the others get less: hundreds of hostile files must not cost minutes.
 PATIENCE_SECONDS = 3.0
 HURRIED_CPU_SECONDS = 0.1
-HURRIED_WALL_SECONDS = 1.0
+HURRIED_WALL_SECONDS = 3.0  # a new worker may need one to start
 
 type Answer = dict[str, Any]
 

@@ -211,7 +211,7 @@ class TestHostileFiles:
 
     def test_a_worker_that_hangs_costs_only_its_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # A stopped process stands in for one that waits on a dead network drive: it uses no processor time.
-        monkeypatch.setattr(audio_workers, "WALL_SECONDS", 0.5)
+        monkeypatch.setattr(audio_workers, "WALL_SECONDS", 4.0)
         good = os.fsencode(write_wav(tmp_path / "good.wav"))
         with AudioWorkers(count=1) as workers:
             os.kill(workers._workers[0].process_id, signal.SIGSTOP)
