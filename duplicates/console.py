@@ -53,7 +53,8 @@ def summary_lines(analysis: DuplicateAnalysisResult) -> Iterator[str]:
         yield f"Average similarity {analysis.average_similarity:.1%}"
     if analysis.not_enough_data_count:
         yield f"{analysis.not_enough_data_count:,} tracks carry too little data to judge"
-    for sentence in (*analysis.figures.get("narrowed", []), analysis.figures.get("itunes_note", "")):
+    found = analysis.figures
+    for sentence in (*found.get("narrowed", []), *found.get("notes", []), found.get("itunes_note", "")):
         if sentence:
             yield sentence
     if analysis.processing_seconds is not None:

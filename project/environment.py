@@ -98,7 +98,8 @@ class Environment:
         return self._declare(name, f"one of {', '.join(of)}", default, says, self._one_of(of))
 
     def folder(self, name: str, *, default: Path, says: str) -> Path:
-        return self._declare(name, "folder", default, says, lambda key, default: Path(self._env.str(key, str(default))))
+        """Read a folder; a relative one is taken from the project's own, wherever a command is started."""
+        return self._declare(name, "folder", default, says, self._folder)
 
     def zone(self, name: str, *, default: str, says: str) -> str:
         return self._declare(name, "time zone", default, says, self._zone)
@@ -135,6 +136,12 @@ class Environment:
         if raw.lower() not in spoken:
             raise ValueError(raw)
         return spoken[raw.lower()]
+
+    def _folder(self, name: str, default: Path) -> Path:
+        value: str = self._env.str(name, str(default))
+        if not value.strip():
+            raise ValueError(value)
+        return BASE_DIR / value
 
     def _zone(self, name: str, default: str) -> str:
         value: str = self._env.str(name, default)

@@ -147,6 +147,9 @@ def _database() -> dict[str, Any]:
         ) from None
     options: dict[str, Any] = database.setdefault("OPTIONS", {})
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        if database["NAME"] != ":memory:":
+            # Relative to the project, so that web server and worker agree wherever they are started.
+            database["NAME"] = str(BASE_DIR / database["NAME"])
         # IMMEDIATE takes the write lock at BEGIN, where the busy timeout applies; a later upgrade would fail at once.
         options |= {
             "transaction_mode": "IMMEDIATE",

@@ -30,7 +30,7 @@ from duplicates.services.claims import Claim
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
 from library.changes import current_revision
-from library.models import LibraryImport
+from library.models import ImportStatus, LibraryImport
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -292,6 +292,11 @@ def newest_import() -> uuid.UUID | None:
     changed = Q(added_count__gt=0) | Q(changed_count__gt=0) | Q(pruned_count__gt=0)
     completed = LibraryImport.objects.filter(changed, completed_at__isnull=False, is_dry_run=False)
     return completed.order_by("-started_at").values_list("pk", flat=True).first()
+
+
+def is_import_half_applied() -> bool:
+    """Is an import being applied, or was one killed while it was?"""
+    return LibraryImport.objects.filter(status=ImportStatus.APPLYING).exists()
 
 
 def _equal_finished(

@@ -120,6 +120,7 @@ class _Run:
         self.clustered: tuple[Library, Clusters] | None = None
         self.kept: StageCheckpoints | None = None
         self.is_saving = False
+        self.notes: list[str] = []
         self.warning = ""
         self.deadline: float | None = None
         self.cpu_before = time.process_time()
@@ -146,6 +147,8 @@ class _Run:
 
         tracks = len(library.columns)
         self._set_deadline(tracks)
+        if lifecycle.is_import_half_applied():
+            self.notes.append("An import had been applied only in part; import again to complete it, then refresh.")
         retrying(
             lambda: claims.keep(
                 self.claimed,
@@ -290,7 +293,7 @@ class _Run:
 
         assert self.detection is not None
         return {
-            **outcome(self.detection, saved, self.kept.notes if self.kept else []),
+            **outcome(self.detection, saved, self.notes + (self.kept.notes if self.kept else [])),
             "processing_seconds": round(self.reporter.elapsed_seconds, 3),
             "cpu_seconds": round(time.process_time() - self.cpu_before, 3),
             "peak_memory_bytes": memory.peak_bytes(),

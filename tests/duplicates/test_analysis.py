@@ -487,3 +487,12 @@ class TestWhatIsReused:
         ran = detector.find_duplicates_with_persistence(OPTIONS)
 
         assert (ran.analysis, ran.analysis.status) == (left_behind, AnalysisStatus.COMPLETED)
+
+
+def test_a_half_applied_import_is_said_in_the_result(detector) -> None:
+    make_library()
+    LibraryImport.objects.create(source="x", format="csv", file_name="x.csv", status="applying", started_at=NOW)
+
+    analysis = detector.find_duplicates_with_persistence(OPTIONS).analysis
+
+    assert "applied only in part" in analysis.figures["notes"][0]

@@ -126,6 +126,20 @@ class TestValues:
         assert "Traceback" not in done.stderr
         assert "pa/ss" not in done.stderr
 
+    def test_relative_places_do_not_depend_on_where_a_command_is_started(self, tmp_path: Path) -> None:
+        script = "from project import settings; print(settings.WORK_DIR, settings.DATABASES['default']['NAME'])"
+        environment = os.environ | {
+            "REPRISE_WORK_DIR": "var",
+            "DATABASE_URL": "sqlite:///db.sqlite3",
+            "PYTHONPATH": str(ROOT),
+        }
+
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+
+        assert done.stdout.split() == [str(ROOT / "var"), str(ROOT / "db.sqlite3")]
+
     def test_an_unprepared_database_is_said_with_the_way_out(self, tmp_path: Path) -> None:
         done = manage("run_duplicate_analysis", DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
 
