@@ -179,7 +179,8 @@ class AnalysisPage:
         ]
 
     def _notes(self) -> list[str]:
-        return [str(note) for note in self.analysis.figures.get("narrowed", [])]
+        figures = self.analysis.figures
+        return [str(note) for note in (*figures.get("narrowed", []), *figures.get("notes", []))]
 
     def _groups_url(self) -> str:
         return f"{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}?analysis={self.analysis.pk}"
