@@ -13,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def newcomer_environment(folder: Path) -> dict[str, str]:
 
 
 def count(folder: Path, table: str) -> int:
-    with sqlite3.connect(folder / "demo.sqlite3") as database:
+    with closing(sqlite3.connect(folder / "demo.sqlite3")) as database:
         return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
@@ -238,7 +239,7 @@ class TestItTouchesNothingOfOthers:
         )
         assert refused.returncode == 1
         assert "does not run with DJANGO_ENV=production" in refused.stderr
-        with sqlite3.connect(tmp_path / "demo.sqlite3") as database:  # Django's own checks may open it
+        with closing(sqlite3.connect(tmp_path / "demo.sqlite3")) as database:  # Django's own checks may open it
             assert database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
     @pytest.mark.django_db
