@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
+from library.models import LibraryChange, LibraryRevision
+
 
 @pytest.fixture(autouse=True)
 def work_dir(settings: LazySettings, tmp_path: Path) -> Path:
@@ -21,3 +23,16 @@ def eval_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no evaluation data in {folder}; set REPRISE_EVAL_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def empty_change_log(request: pytest.FixtureRequest) -> None:
+    """Begin tests that commit with an empty log: on SQLite the clean-up after such a test deletes row by row, and the
+    triggers record it.
+    """
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction")
+    if commits or {"transactional_db", "live_server"} & set(request.fixturenames):
+        request.getfixturevalue("transactional_db")
+        LibraryChange.objects.all().delete()
+        LibraryRevision.objects.all().delete()
