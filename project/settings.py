@@ -302,7 +302,7 @@ AUDIT_RETENTION_DAYS = ENVIRONMENT.whole(
     least=30,
     most=36500,
     unit="days",
-    says="Audit records older than this are cleaned up.",
+    says="Audit records older than this are cleaned up. Not used yet.",
 )
 EXPORT_LIFETIME_HOURS = ENVIRONMENT.whole(
     "REPRISE_EXPORT_LIFETIME_HOURS",
@@ -318,7 +318,7 @@ QUARANTINE_DAYS = ENVIRONMENT.whole(
     least=1,
     most=3650,
     unit="days",
-    says="How long a removed track can be restored.",
+    says="How long a removed track can be restored. Not used yet.",
 )
 
 CHECKPOINT_HOURS = ENVIRONMENT.whole(
@@ -362,7 +362,7 @@ SIGNIFICANT_CHANGE_TRACKS = ENVIRONMENT.whole(
     least=0,
     most=1_000_000,
     unit="tracks",
-    says="More changed tracks than this since an analysis suggest a refresh.",
+    says="More changed tracks than this since an analysis suggest a refresh. Not used yet.",
 )
 SIGNIFICANT_CHANGE_PERCENT = ENVIRONMENT.number(
     "REPRISE_SIGNIFICANT_CHANGE_PERCENT",
@@ -370,7 +370,7 @@ SIGNIFICANT_CHANGE_PERCENT = ENVIRONMENT.number(
     least=0,
     most=100,
     unit="percent",
-    says="A larger changed share of the library than this suggests a refresh.",
+    says="A larger changed share of the library than this suggests a refresh. Not used yet.",
 )
 
 # --- Analysis -------------------------------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ ANALYSIS_MEMORY_MB = ENVIRONMENT.whole(
     least=256,
     most=1_048_576,
     unit="MB",
-    says="Memory ceiling of one analysis.",
+    says="Memory ceiling of one analysis. Not used yet.",
 )
 ANALYSIS_THREADS = ENVIRONMENT.whole(
     "REPRISE_ANALYSIS_THREADS",
@@ -397,7 +397,7 @@ ANALYSIS_THREADS = ENVIRONMENT.whole(
     least=1,
     most=256,
     unit="threads",
-    says="Threads one analysis may use. The result does not depend on it.",
+    says="Threads one analysis may use. The result does not depend on it. Not used yet.",
 )
 ANALYSIS_MAX_CONCURRENT = ENVIRONMENT.whole(
     "REPRISE_ANALYSIS_MAX_CONCURRENT",
@@ -486,7 +486,8 @@ BULK_REMOVAL_LIMIT = ENVIRONMENT.whole(
     least=1,
     most=100_000,
     unit="tracks",
-    says="Removing more tracks than this needs a previewed plan confirmed by typing its count; also the write batch.",
+    says="Removing more tracks than this needs a previewed plan confirmed by typing its count; also the write batch. "
+    "Not used yet.",
 )
 ANALYSES_PER_HOUR = ENVIRONMENT.whole(
     "REPRISE_ANALYSES_PER_HOUR",

@@ -29,6 +29,7 @@ from duplicates.models import (
     DuplicateAnalysisTrack,
 )
 from duplicates.services import audit, limits, staleness
+from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -38,29 +39,7 @@ GROUPS_PER_BLOCK = 200
 
 MEMBER_FIELDS = (
     "track_id",
-    "source",
-    "source_track_id",
-    "title",
-    "artist",
-    "album_artist",
-    "album",
-    "genre",
-    "track_number",
-    "disc_number",
-    "year",
-    "duration_ms",
-    "isrc",
-    "explicit",
-    "format",
-    "bit_rate_kbps",
-    "size_bytes",
-    "lossless",
-    "play_count",
-    "skip_count",
-    "last_played_at",
-    "rating",
-    "loved",
-    "added_at",
+    *SNAPSHOT_COLUMNS,
     "is_canonical",
     "similarity",
     "match_weight",
