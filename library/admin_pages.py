@@ -21,6 +21,8 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 
+from library.wording import begin_with_a_capital
+
 if TYPE_CHECKING:
     PaginatorOfRows = Paginator[Any]
     AnyModelAdmin = admin.ModelAdmin[Model]
@@ -67,8 +69,8 @@ class CalmAdmin(AnyModelAdmin):
             return HttpResponseRedirect(
                 f"{request.path}?e=1"
             )  # as for any filter that cannot be; PostgreSQL refuses NUL
-        name = str(self.opts.verbose_name_plural)
-        context = {"title": name[:1].upper() + name[1:], "empty_message": self.empty_message}
+        name = begin_with_a_capital(str(self.opts.verbose_name_plural))
+        context = {"title": name, "empty_message": self.empty_message}
         return super().changelist_view(request, context | (extra_context or {}))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -50,7 +50,7 @@ CSRF_TRUSTED_ORIGINS = ENVIRONMENT.words(
 # --- Applications ---------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "project.apps.RepriseAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -90,6 +90,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["library.wording"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.csp",

@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 
 from duplicates.admin.progress import phase_marks, progress_values
 from duplicates.admin.shared import BAND_BADGES, EXPORT_BADGES, STALENESS_BADGES, asked_by, status_badge
-from duplicates.choices import ConfidenceBand, ExportStatus, Phase, SortBy
-from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
+from duplicates.choices import ConfidenceBand, ExportFormat, ExportStatus, Phase, SortBy
+from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services.downloading import is_downloadable
 from duplicates.services.staleness import get_staleness_level
 from library import admin_pages as pages
@@ -115,8 +115,14 @@ class AnalysisPage:
             label = "Refresh" if self.analysis.is_readable else "Start anew"
             buttons.append(Button("refresh", label, disabled=bool(running)))
         if self.analysis.is_readable and self._may("export_analysis"):
-            buttons += [Button("export_json", "Export JSON"), Button("export_csv", "Export CSV")]
+            buttons += self._export_buttons()
         return buttons
+
+    def _export_buttons(self) -> list[Button]:
+        """Offer each format, the one this person prefers first."""
+        first = DuplicatePreferences.objects.of(self.user).export_format
+        formats = sorted(ExportFormat, key=lambda one: one != first)
+        return [Button(f"export_{one.value}", f"Export {one.label}") for one in formats]
 
     def _figures(self) -> list[Fact]:
         analysis = self.analysis

@@ -52,7 +52,9 @@ class ExportAdmin(OfVisibleAnalyses):
                        "asked", "expires", "download")  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request).select_related("user")
+        rows: QuerySet[Any] = (
+            super().get_queryset(request).select_related("user", "analysis").defer("analysis__learnt_tables")
+        )
         return rows
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:

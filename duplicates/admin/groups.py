@@ -78,8 +78,7 @@ class GroupList(ChangeList):
     """A page of groups as long as its reader likes."""
 
     def get_results(self, request: HttpRequest) -> None:
-        preferred = DuplicatePreferences.objects.filter(user_id=person(request).pk)
-        self.list_per_page = preferred.values_list("groups_per_page", flat=True).first() or self.list_per_page
+        self.list_per_page = DuplicatePreferences.objects.of(person(request)).groups_per_page
         super().get_results(request)
 
 

@@ -3,12 +3,10 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import AbstractUser
 
 from duplicates.choices import Preset, SortBy
 from duplicates.engine.settings import IGNORABLE_FIELDS
 from duplicates.exceptions import InvalidOptions
-from duplicates.models import DuplicatePreferences
 from duplicates.services.options import LONGEST_SEARCH, AnalysisOptions
 
 PRESET_HELP = {
@@ -82,9 +80,3 @@ class RunAnalysisForm(forms.Form):
     def presets(self) -> list[tuple[Any, str]]:
         """Return each preset's radio button with the sentence that explains it."""
         return list(zip(self["preset"], PRESET_HELP.values(), strict=True))
-
-
-def preferred_preset(user: AbstractUser) -> str:
-    """Return the preset a person likes to start with."""
-    preferred = DuplicatePreferences.objects.filter(user_id=user.pk).values_list("default_preset", flat=True).first()
-    return str(preferred or Preset.RECORDING)

@@ -60,7 +60,7 @@ class DuplicateAnalysisGroup(models.Model):
     )
 
     class Meta:
-        verbose_name = "group"
+        verbose_name = "duplicate group"
         permissions = [("resolve_groups", "Can resolve groups")]
         indexes = [
             # Paging by confidence, and the open ones of an analysis.
@@ -85,16 +85,9 @@ class DuplicateAnalysisGroup(models.Model):
         return band_of(self.confidence)
 
 
-class DuplicateAnalysisTrack(models.Model):
-    """One member of a group: the track as it was when the analysis read it, and its evidence against the keeper."""
+class TrackSnapshot(models.Model):
+    """What a track said when it was analysed: each field is the column of the same name in `Track`, copied by SQL."""
 
-    # Identity
-    group = models.ForeignKey(DuplicateAnalysisGroup, on_delete=models.DB_CASCADE, related_name="members")
-    # No constraint and no cascade: the snapshot outlives its track.
-    track = models.ForeignKey(Track, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
-    position = models.PositiveIntegerField(help_text="0 is the keeper.")
-
-    # Snapshot
     source = models.CharField(max_length=100)
     source_track_id = models.CharField(max_length=300)
     title = models.TextField(blank=True)
@@ -118,6 +111,19 @@ class DuplicateAnalysisTrack(models.Model):
     rating = models.PositiveSmallIntegerField(null=True)
     loved = models.BooleanField(default=False)
     added_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class DuplicateAnalysisTrack(TrackSnapshot):
+    """One member of a group: the track as it was when the analysis read it, and its evidence against the keeper."""
+
+    # Identity
+    group = models.ForeignKey(DuplicateAnalysisGroup, on_delete=models.DB_CASCADE, related_name="members")
+    # No constraint and no cascade: the snapshot outlives its track.
+    track = models.ForeignKey(Track, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    position = models.PositiveIntegerField(help_text="0 is the keeper.")
 
     # Evidence
     is_canonical = models.BooleanField("keeper", default=False)

@@ -40,7 +40,7 @@ class DuplicateAnalysisExport(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_format_display()} of {self.analysis_id}"
+        return f"{self.get_format_display()} of {self.analysis} ({self.analysis_id.hex[:8]})"
 
 
 def identity_key(source: str, source_track_id: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection
 
+from duplicates.models.groups import TrackSnapshot
 from library.models import Track
 
 Row = tuple[Any, ...]
@@ -57,31 +58,7 @@ MEMBER_COLUMNS = {
     "itunes_differences": "jsonb",
     "still_exists": "boolean",
 }
-SNAPSHOT_COLUMNS = (
-    "source",
-    "source_track_id",
-    "title",
-    "artist",
-    "album_artist",
-    "album",
-    "genre",
-    "track_number",
-    "disc_number",
-    "year",
-    "duration_ms",
-    "isrc",
-    "explicit",
-    "format",
-    "bit_rate_kbps",
-    "size_bytes",
-    "lossless",
-    "play_count",
-    "skip_count",
-    "last_played_at",
-    "rating",
-    "loved",
-    "added_at",
-)
+SNAPSHOT_COLUMNS = tuple(field.attname for field in TrackSnapshot._meta.local_fields)
 
 
 def lock_tracks(track_ids: Sequence[int]) -> set[int]:

@@ -29,6 +29,10 @@ def test_every_column_of_a_member_is_written_or_null_at_first() -> None:
     )
 
 
+def test_every_column_of_a_snapshot_is_one_of_the_track() -> None:
+    assert set(bulk_rows.SNAPSHOT_COLUMNS) <= columns_of(Track)
+
+
 def test_what_may_be_null_at_first_allows_null() -> None:
     nullable = {
         field.column

@@ -1,5 +1,7 @@
 """The audit trail, decisions and preferences: read-only for all but one's own preferences."""
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from django.utils import timezone
 from duplicates.models import AuditRecord, DuplicatePreferences, NotDuplicate
 from duplicates.services import audit
 from tests.duplicates.admin.conftest import signed_in
-from tests.duplicates.factories import AnalysisFactory, UserFactory
+from tests.duplicates.factories import AnalysisFactory, ExportFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +53,14 @@ class TestAuditTrail:
             address = reverse(f"admin:duplicates_auditrecord_{place}", args=[record.pk])
             assert admin_client.post(address, {"post": "yes", "action": "nothing.happened"}).status_code == 403
 
+    def test_an_export_is_named_by_its_analysis(self, colleague: User) -> None:
+        export = ExportFactory(format="csv", analysis__created_at=datetime(2026, 11, 22, 17, 10, tzinfo=UTC))
+
+        record = audit.record("export.requested", actor=colleague, now=timezone.now(), subject=export)
+
+        number = str(export.analysis_id)[:8]
+        assert record.subject_label == f"CSV of Same recording, 2026-11-22 17:10 ({number})"
+
 
 class TestDecisions:
     def test_both_tracks_and_the_state_are_shown(self, admin_client: Client) -> None:
@@ -88,6 +98,28 @@ class TestPreferences:
 
         assert response.url == reverse(f"{PREFERENCES}_change", args=[own.pk])
         assert DuplicatePreferences.objects.count() == 1
+
+    @pytest.mark.parametrize(("preferred", "order"), [("json", ["json", "csv"]), ("csv", ["csv", "json"])])
+    def test_the_preferred_export_format_is_offered_first(
+        self, admin_client: Client, admin_user: User, preferred: str, order: list[str]
+    ) -> None:
+        DuplicatePreferences.objects.create(user=admin_user, export_format=preferred)
+        analysis = AnalysisFactory()
+
+        shown = admin_client.get(reverse("admin:duplicates_duplicateanalysisresult_change", args=[analysis.pk]))
+        listed = admin_client.get(reverse("admin:duplicates_duplicateanalysisresult_changelist"))
+
+        assert re.findall(r'value="export_(\w+)"', shown.content.decode()) == order
+        assert re.findall(r'value="export_(\w+)"', listed.content.decode()) == order
+
+    def test_without_a_row_the_defaults_hold(self) -> None:
+        preferred = DuplicatePreferences.objects.of(UserFactory())
+
+        assert (preferred.default_preset, preferred.export_format, preferred.groups_per_page) == (
+            "recording",
+            "json",
+            50,
+        )
 
     def test_others_preferences_cannot_be_opened(self, person: User) -> None:
         foreign = DuplicatePreferences.objects.create(user=UserFactory())

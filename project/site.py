@@ -1,0 +1,24 @@
+"""The admin site: its name, and its menu."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+
+from library.wording import begin_with_a_capital
+
+
+class RepriseSite(AdminSite):
+    """The one admin site; Django makes it, because `project.apps` names it."""
+
+    site_header = site_title = "Reprise"
+    index_title = "Overview"
+    site_url = None
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """List applications and their models by name, iTunes written as its owner writes it."""
+        applications = super().get_app_list(request, app_label)
+        for application in applications:
+            for model in application["models"]:
+                model["name"] = begin_with_a_capital(model["model"]._meta.verbose_name_plural)
+        return applications
