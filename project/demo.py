@@ -17,7 +17,7 @@ from django.db import connection
 
 from duplicates.choices import AnalysisStatus
 from duplicates.console import following
-from duplicates.engine.explain import decode_evidence
+from duplicates.engine.evidence import decode_evidence
 from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from duplicates.admin.shared import band_badge, itunes_badge
 from duplicates.choices import ITunesMatch
+from duplicates.engine.evidence import decode_evidence
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from library import admin_pages as pages
 
@@ -146,9 +147,6 @@ class GroupPage:
 
 def decoded(member: Member, tables: bytes) -> list[Evidence]:
     """Return the stored evidence in words, the weightiest first; nothing when its tables cannot be read."""
-    # Loads numpy: only this page needs it, and a web process starts without.
-    from duplicates.engine.explain import decode_evidence  # noqa: PLC0415
-
     try:
         parts = [part for part in decode_evidence(member.evidence, tables) if not part.missing]
     except ValueError:

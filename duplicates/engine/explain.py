@@ -1,44 +1,62 @@
 """Why two records linked, or why they did not, in words a librarian understands.
 
-A score is never a number alone: it can be taken apart into the level each comparison fell into and the bits that level
-is worth. `decode_evidence` does so from the one integer stored per member; `explain_pair` judges any pair afresh with
-the tables of a stored analysis, so its numbers agree with what that analysis decided.
+`explain_pair` judges any pair afresh with the tables of a stored analysis, so its numbers agree with what that analysis
+decided; `evidence` reads the same from the one integer stored per member.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from duplicates.engine import features, model
-from duplicates.engine.comparisons import compare
-from duplicates.engine.levels import pack, unpack
+from duplicates.engine import features, shipped
+from duplicates.engine.comparisons import SPOKEN_MARKERS, compare
+from duplicates.engine.evidence import (
+    Contribution,
+    base_weight,
+    contradiction,
+    decode_evidence,
+    probability,
+    read_tables,
+)
+from duplicates.engine.levels import COMPARISONS, GROUNDS, pack
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.pipeline import thin
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings
+from duplicates.engine.vocabulary import MARKER_BITS
 
 
 class Outcome(StrEnum):
     """What became of a pair."""
 
     LINKED = "linked"
+    LINKED_THROUGH_OTHERS = "linked_through_others"
     CUT_AS_WEAK = "cut_as_weak"
     BELOW_THRESHOLD = "below_threshold"
+    FORBIDDEN = "forbidden"
     NEVER_A_CANDIDATE = "never_a_candidate"
     NOT_ENOUGH_DATA = "not_enough_data"
     DECLARED_DIFFERENT = "declared_different"
 
 
 REASONS: dict[Outcome, str] = {
-    Outcome.LINKED: "The evidence for the same song outweighs the evidence against it.",
-    Outcome.CUT_AS_WEAK: "The two agree well enough alone, but each agrees better with other tracks.",
-    Outcome.BELOW_THRESHOLD: "The evidence against outweighs the evidence for the same song.",
-    Outcome.NEVER_A_CANDIDATE: "The two share no word, letter run or length by which they could have met.",
-    Outcome.NOT_ENOUGH_DATA: "One of the two holds too little to be judged.",
-    Outcome.DECLARED_DIFFERENT: "Someone declared these two to be different.",
+    Outcome.LINKED: "The evidence for the same song outweighs the evidence against it: {chance} where {threshold} is "
+    "needed.",
+    Outcome.LINKED_THROUGH_OTHERS: "The two share a group through other members only; by themselves they reach "
+    "{chance} where {threshold} is needed.",
+    Outcome.CUT_AS_WEAK: "The two agree well enough alone ({chance}), but each agrees better with other tracks, and "
+    "on average those two sets do not agree.",
+    Outcome.BELOW_THRESHOLD: "The evidence for the same song is too weak: {chance} where {threshold} is needed.",
+    Outcome.FORBIDDEN: "Under the preset “{preset}” these two are kept apart whatever else agrees: {rules}.",
+    Outcome.NEVER_A_CANDIDATE: "The two were never compared: they share no word, letter run or length rare enough to "
+    "bring them together.",
+    Outcome.NOT_ENOUGH_DATA: "There is too little to judge them by.",
+    Outcome.DECLARED_DIFFERENT: "Someone declared these two to be different; that decision outweighs all evidence.",
 }
+LINKS = frozenset((Outcome.LINKED, Outcome.LINKED_THROUGH_OTHERS))
 # Which columns a comparison reads, for showing their values side by side.
 SHOWN: dict[str, tuple[str, ...]] = {
     "title": ("title",),
@@ -47,22 +65,21 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "length": ("duration_ms",),
     "year": ("year", "release_date"),
     "track number": ("track_number",),
-    "version": ("title",),
     "explicit": ("explicit",),
-    "identifier": ("isrc", "musicbrainz_recording_id"),
 }
+IDENTIFIERS = {"isrc": "ISRC", "musicbrainz_recording_id": "MusicBrainz"}
 
 
 @dataclass(frozen=True, slots=True)
-class Contribution:
-    """What one comparison said: its level in words and the signed bits it added to the match weight."""
+class Known:
+    """What a caller knows about a pair beside its tags. None: no analysis has decided about it."""
 
-    comparison: str
-    level: str
-    bits: float
-    missing: bool
-    left_value: str = ""
-    right_value: str = ""
+    declared_different: bool = False
+    same_group: bool | None = None
+    both_ungrouped: bool = False  # neither is in any group of the analysis
+
+
+UNDECIDED = Known()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +89,17 @@ class PairExplanation:
     left_id: int
     right_id: int
     probability: float
+    threshold: float
     match_weight: float
     base_weight: float
     contributions: tuple[Contribution, ...]
     outcome: Outcome
     reason: str
+    remark: str = ""  # an identifier that agrees where the music does not
 
-
-def base_weight(tables: bytes) -> float:
-    """Return the bits a pair starts from, before any comparison."""
-    return model.from_bytes(tables).contributions(0)[0]
-
-
-def decode_evidence(code: int, tables: bytes) -> list[Contribution]:
-    """Turn a packed comparison vector back into named levels with their bits."""
-    fitted = model.from_bytes(tables)
-    _, bits = fitted.contributions(code)
-    levels = unpack(np.array([code], np.int64), len(fitted.comparisons))[0].tolist()
-    return [
-        Contribution(comparison.name, comparison.levels[level], float(worth), level == 0)
-        for comparison, level, worth in zip(fitted.comparisons, levels, bits, strict=True)
-    ]
+    @property
+    def is_linked(self) -> bool:
+        return self.outcome in LINKS
 
 
 def explain_pair(
@@ -102,47 +109,67 @@ def explain_pair(
     settings: EngineSettings,
     tables: bytes,
     *,
-    declared_different: bool = False,
-    same_group: bool | None = None,
+    known: Known = UNDECIDED,
 ) -> PairExplanation:
     """Judge one pair afresh and say why it linked or did not.
 
-    `same_group` tells what the analysis did with the pair, when the caller knows. Raises KeyError for an unknown
-    track id and ValueError for a track against itself.
+    Raises KeyError for an unknown track id, ValueError for a track against itself or tables of another engine.
     """
     if left_id == right_id:
         raise ValueError("A track is not a pair with itself.")
+    if read_tables(tables).comparisons != tuple((c.name, c.levels) for c in COMPARISONS):
+        raise ValueError("These score tables were written by another version of the engine.")
     frame = columns.frame.filter(pl.col("track_id").is_in([left_id, right_id]))
+    rows = {row["track_id"]: row for row in frame.to_dicts()}
     for track_id in (left_id, right_id):
-        if track_id not in frame["track_id"]:
+        if track_id not in rows:
             raise KeyError(track_id)
     records = normalise(TrackColumns(frame), settings)
     code = int(pack(compare(records, np.array([0]), np.array([1])))[0])
-    fitted = model.from_bytes(tables)
-    weight = float(fitted.weights(np.array([code]))[0])
-    chance = float(model.probability(np.array([weight]))[0])
-    outcome = _outcome(records, chance >= settings.threshold, declared_different, same_group)
-    rows = {row["track_id"]: row for row in frame.to_dicts()}
-    shown = tuple(
-        Contribution(
-            c.comparison, c.level, c.bits, c.missing, *(_value(rows[i], c.comparison) for i in (left_id, right_id))
-        )
-        for c in decode_evidence(code, tables)
+    parts = decode_evidence(code, tables)
+    start = base_weight(tables)
+    weight = start + sum(part.bits for part in parts)
+    chance = probability(weight)
+    rules = [f"{part.comparison} {part.level}" for part in parts if _is_forbidden(part, settings)]
+    outcome = _outcome(records, parts, chance >= settings.threshold, bool(rules), known)
+    sides = [(rows[track_id], records.track_id.tolist().index(track_id)) for track_id in (left_id, right_id)]
+    shown = tuple(_with_values(part, sides, records) for part in parts)
+    reason = REASONS[outcome].format(
+        chance=in_percent(chance),
+        threshold=in_percent(settings.threshold),
+        preset=settings.preset.value,
+        rules=", ".join(rules),
     )
-    return PairExplanation(left_id, right_id, chance, weight, base_weight(tables), shown, outcome, REASONS[outcome])
+    return PairExplanation(
+        left_id, right_id, chance, settings.threshold, weight, start, shown, outcome, reason, contradiction(parts)
+    )
 
 
-def _outcome(records: Records, linked: bool, declared_different: bool, same_group: bool | None) -> Outcome:
+def in_percent(share: float) -> str:
+    """Return a share of 1 as people read it; nothing but certainty reads as 0 or 100 %."""
+    if 0.0005 <= share < 0.9995 or share in (0.0, 1.0):
+        return f"{share:.1%}".replace(".0%", "%").replace("%", " %")
+    return "under 0.1 %" if share < 0.5 else "over 99.9 %"
+
+
+def _is_forbidden(part: Contribution, settings: EngineSettings) -> bool:
+    return part.level in shipped.forbidden_levels(settings).get(part.comparison, ())
+
+
+def _outcome(records: Records, parts: list[Contribution], links: bool, forbidden: bool, known: Known) -> Outcome:
     """Name what happened to a pair, the strongest reason first."""
-    if declared_different:
+    if known.declared_different:
         return Outcome.DECLARED_DIFFERENT
-    if same_group or (linked and same_group is None):
-        return Outcome.LINKED
-    if thin(records).any():
+    if known.same_group or (links and known.same_group is None):
+        return Outcome.LINKED if links else Outcome.LINKED_THROUGH_OTHERS
+    if thin(records).any() or parts[GROUNDS].level == COMPARISONS[GROUNDS].levels[-1]:
         return Outcome.NOT_ENOUGH_DATA
-    if not _share_a_feature(records):
+    if forbidden and not links:
+        return Outcome.FORBIDDEN
+    # Two linked candidates that belong to nobody else would have been merged.
+    if not _share_a_feature(records) or (links and known.both_ungrouped):
         return Outcome.NEVER_A_CANDIDATE
-    return Outcome.CUT_AS_WEAK if linked else Outcome.BELOW_THRESHOLD
+    return Outcome.CUT_AS_WEAK if links else Outcome.BELOW_THRESHOLD
 
 
 def _share_a_feature(records: Records) -> bool:
@@ -150,9 +177,41 @@ def _share_a_feature(records: Records) -> bool:
     return bool(np.intersect1d(values[rows == 0], values[rows == 1]).size)
 
 
-def _value(row: dict[str, object], comparison: str) -> str:
-    """Return the first value a comparison reads, as text; empty when not known."""
+def _with_values(part: Contribution, sides: list[tuple[dict[str, Any], int]], records: Records) -> Contribution:
+    """Add what the two sides hold where a comparison looks."""
+    if part.comparison == "version":
+        left, right = (_markers(int(records.markers[row])) for _, row in sides)
+    elif part.comparison == "identifier":
+        left, right = _identifiers([row for row, _ in sides])
+    else:
+        left, right = (_value(row, part.comparison) for row, _ in sides)
+    return replace(part, left_value=left, right_value=right)
+
+
+def _markers(bits: int) -> str:
+    said = bits & ~SPOKEN_MARKERS
+    return ", ".join(name.replace("_", " ") for name, bit in MARKER_BITS.items() if said & bit)
+
+
+def _identifiers(rows: list[dict[str, Any]]) -> tuple[str, str]:
+    """Return the identifiers of both sides, the kind that decided: an equal one, else one that both have."""
+    kinds = list(IDENTIFIERS)
+    kinds.sort(key=lambda kind: (rows[0][kind] != rows[1][kind] or not rows[0][kind], not all(r[kind] for r in rows)))
+    kind = next((kind for kind in kinds if any(row[kind] for row in rows)), kinds[0])
+    left, right = (f"{IDENTIFIERS[kind]} {row[kind]}" if row[kind] else "" for row in rows)
+    return left, right
+
+
+def _value(row: dict[str, Any], comparison: str) -> str:
+    """Return the first value a comparison reads, as people write it; empty when not known."""
     for name in SHOWN.get(comparison, ()):
-        if row[name] not in (None, ""):
-            return str(row[name])
+        value = row[name]
+        if value in (None, ""):
+            continue
+        if name == "duration_ms":
+            minutes, milliseconds = divmod(value, 60_000)
+            return f"{minutes}:{milliseconds / 1000:06.3f}"
+        if name == "explicit":
+            return "explicit" if value else "clean"
+        return str(value)
     return ""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-BITS_PER_LEVEL = 4
+from duplicates.engine.evidence import BITS_PER_LEVEL
+
 LEVEL_MASK = (1 << BITS_PER_LEVEL) - 1
 
 Levels = npt.NDArray[np.uint8]  # pairs x comparisons

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from duplicates.engine import levels as lv
+from duplicates.engine.evidence import BITS_PER_LEVEL, TABLES_FORMAT
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,7 +26,7 @@ ANCHOR = 0.5  # share of the shipped chances in the learnt ones
 ENOUGH_PAIRS = 100.0  # pairs of a class that count as much as what was shipped about it
 PRIOR_PAIRS = 10.0  # pairs that the shipped class shares count as
 FLOOR = 5e-5  # no level is impossible in any class
-WIDTH = 1 << lv.BITS_PER_LEVEL
+WIDTH = 1 << BITS_PER_LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +53,11 @@ class Model:
         logs = self.log_classes(lv.unpack(distinct, len(self.comparisons)))
         return (logs[:, 0] - _log2_sum(logs[:, 1:]))[where]
 
-    def contributions(self, code: int) -> tuple[float, Floats]:
-        """Return the base weight and what each comparison adds to it; together they are the match weight.
-
-        Comparisons are taken one after the other, so each adds what it says given the ones before it.
-        """
-        levels = lv.unpack(np.array([code], np.int64), len(self.comparisons))[0]
-        logs, weights = np.log2(self.shares), []
-        for position, level in enumerate((None, *levels.tolist())):
-            if level is not None:
-                logs = logs + np.log2(self.chances[:, position - 1, level])
-            weights.append(float(logs[0] - _log2_sum(logs[None, 1:])[0]))
-        return weights[0], np.diff(weights)
-
     def to_bytes(self) -> bytes:
         """Return everything needed to read scores of this run later."""
         return json.dumps(
             {
-                "format": 1,
+                "format": TABLES_FORMAT,
                 "classes": self.classes,
                 "comparisons": [[c.name, list(c.levels)] for c in self.comparisons],
                 "shares": base64.b64encode(self.shares.tobytes()).decode(),
@@ -81,7 +69,7 @@ class Model:
 def from_bytes(tables: bytes) -> Model:
     """Read what `to_bytes` wrote. Raises ValueError for anything else."""
     stored = json.loads(tables)
-    if not isinstance(stored, dict) or stored.get("format") != 1:
+    if not isinstance(stored, dict) or stored.get("format") != TABLES_FORMAT:
         raise ValueError("These score tables were not written by this engine.")
     comparisons = tuple(lv.Comparison(name, tuple(levels)) for name, levels in stored["comparisons"])
     classes = tuple(stored["classes"])

@@ -139,6 +139,16 @@ def shipped_model(settings: EngineSettings) -> Model:
 
 def _apply_rules(chances: npt.NDArray[np.float64], settings: EngineSettings) -> frozenset[str]:
     """Forbid what the settings forbid; return the comparisons that became rules."""
+    forbidden = forbidden_levels(settings)
+    for name, levels in forbidden.items():
+        position = lv.NAMES.index(name)
+        for level in levels:
+            chances[0, position, lv.COMPARISONS[position].levels.index(level)] *= FORBIDDEN
+    return frozenset(forbidden)
+
+
+def forbidden_levels(settings: EngineSettings) -> dict[str, set[str]]:
+    """Return, by comparison, the levels that keep two tracks apart whatever else agrees."""
     forbidden: dict[str, set[str]] = {}
     if settings.keep_explicit_apart:
         forbidden["explicit"] = {"different"}
@@ -151,8 +161,4 @@ def _apply_rules(chances: npt.NDArray[np.float64], settings: EngineSettings) -> 
         forbidden |= {
             c.name: set(c.levels[1:]) - EXACT_ALLOWS[c.name] for c in lv.COMPARISONS if c.name in EXACT_ALLOWS
         }
-    for name, levels in forbidden.items():
-        position = lv.NAMES.index(name)
-        for level in levels:
-            chances[0, position, lv.COMPARISONS[position].levels.index(level)] *= FORBIDDEN
-    return frozenset(forbidden)
+    return forbidden

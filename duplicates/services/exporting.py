@@ -21,6 +21,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from duplicates.choices import ExportFormat, ExportStatus
+from duplicates.engine.evidence import decode_evidence
 from duplicates.exceptions import AnalysisNotReady, InvalidOptions
 from duplicates.models import (
     DuplicateAnalysisExport,
@@ -306,8 +307,6 @@ def _member_values(analysis: DuplicateAnalysisResult, member: DuplicateAnalysisT
 
 
 def _evidence(analysis: DuplicateAnalysisResult, member: DuplicateAnalysisTrack) -> list[dict[str, Any]]:
-    from duplicates.engine.explain import decode_evidence  # noqa: PLC0415 (loads numpy and polars)
-
     return [
         {"comparison": part.comparison, "level": part.level, "bits": round(part.bits, 3)}
         for part in decode_evidence(member.evidence, bytes(analysis.learnt_tables or b""))

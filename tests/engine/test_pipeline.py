@@ -5,7 +5,6 @@ import polars as pl
 import pytest
 
 from duplicates.engine import features, model, normalise, pipeline, shipped
-from duplicates.engine.explain import Outcome, base_weight, decode_evidence, explain_pair
 from duplicates.engine.keeper import PROFILES
 from duplicates.engine.levels import COMPARISONS, pack, unpack
 from duplicates.engine.pipeline import choose_keepers, find_clusters, find_duplicates
@@ -201,46 +200,6 @@ class TestKeepers:
     def test_ties_go_to_the_lowest_track_id(self, profile: str) -> None:
         found = find_duplicates(tracks(song("I Got"), song("I Got")), keeper_columns(), SETTINGS, profile=profile)
         assert (found.keeper_ids.tolist(), found.keeper_rules) == ([1], ["lowest_track_id"])
-
-
-class TestExplaining:
-    COLUMNS = tracks(
-        song("I Got"), song("I Got - 2020 Remaster"), song("Glass Mountain", duration_ms=99_000), song("", "", "")
-    )
-
-    def test_the_parts_add_up_to_the_weight(self) -> None:
-        tables = find_clusters(self.COLUMNS, SETTINGS).tables
-        found = explain_pair(self.COLUMNS, 1, 2, SETTINGS, tables)
-        assert found.base_weight + sum(part.bits for part in found.contributions) == pytest.approx(found.match_weight)
-        assert found.probability == pytest.approx(1 / (1 + 2**-found.match_weight))
-
-    def test_stored_evidence_reads_the_same_as_a_fresh_explanation(self) -> None:
-        clusters = find_clusters(self.COLUMNS, SETTINGS)
-        groups = choose_keepers(self.COLUMNS, clusters, keeper_columns(), SETTINGS)
-        fresh = explain_pair(self.COLUMNS, 1, 2, SETTINGS, clusters.tables)
-        stored = decode_evidence(int(groups.evidence[1]), clusters.tables)
-        assert [(p.comparison, p.level, p.bits) for p in stored] == [
-            (p.comparison, p.level, p.bits) for p in fresh.contributions
-        ]
-        assert groups.match_weight[1] == pytest.approx(base_weight(clusters.tables) + sum(p.bits for p in stored))
-
-    @pytest.mark.parametrize(
-        ("pair", "known", "outcome"),
-        [
-            ((1, 2), {}, Outcome.LINKED),
-            ((1, 2), {"same_group": False}, Outcome.CUT_AS_WEAK),
-            ((1, 2), {"declared_different": True}, Outcome.DECLARED_DIFFERENT),
-            ((1, 3), {}, Outcome.BELOW_THRESHOLD),
-            ((1, 4), {}, Outcome.NOT_ENOUGH_DATA),
-        ],
-    )
-    def test_the_outcome_is_named(self, pair: tuple[int, int], known: dict, outcome: Outcome) -> None:
-        tables = find_clusters(self.COLUMNS, SETTINGS).tables
-        assert explain_pair(self.COLUMNS, *pair, SETTINGS, tables, **known).outcome == outcome
-
-    def test_an_unknown_track_is_a_key_error(self) -> None:
-        with pytest.raises(KeyError):
-            explain_pair(self.COLUMNS, 1, 77, SETTINGS, find_clusters(self.COLUMNS, SETTINGS).tables)
 
 
 class TestModel:
