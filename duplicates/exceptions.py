@@ -99,7 +99,7 @@ class SaveFailed(DuplicatesError):
     """The result was found but could not be saved."""
 
     code = "SAVE_FAILED"
-    advice = "Check the database's disk space and try again."
+    advice = "Check the database and its disk space, then save again."
 
 
 class MemoryLimit(DuplicatesError):

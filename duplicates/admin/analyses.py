@@ -7,7 +7,15 @@ from django.contrib import admin, messages
 from django.contrib.admin import ActionLocation
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -16,13 +24,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
 from duplicates.admin.analysis_page import AnalysisPage
+from duplicates.admin.exports import CONTENT_TYPES
 from duplicates.admin.progress import progress_values
 from duplicates.admin.run_form import RunAnalysisForm
 from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
 from duplicates.choices import ExportFormat, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
-from duplicates.services import exporting, lifecycle
+from duplicates.services import downloading, exporting, lifecycle
 from duplicates.services.lifecycle import Queued
 from duplicates.services.staleness import get_staleness_level
 from duplicates.tasks import enqueue_analysis, enqueue_export
@@ -45,7 +54,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     sortable_by = ("age",)
     ordering = ("-created_at",)
     list_per_page = 25
-    actions = ("refresh", "resume", "export_json", "export_csv", "cancel")
+    actions = ("refresh", "resume", "export_json", "export_csv", "unsaved_json", "unsaved_csv", "cancel")
     fieldsets = ((None, {"fields": ()}),)
     change_form_template = "admin/duplicates/analysis.html"
     empty_message = "No analysis yet. Start one: choose Run analysis, or uv run manage.py run_duplicate_analysis"
@@ -155,6 +164,14 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._export(request, queryset, ExportFormat.CSV)
 
+    @admin.action(description="Export unsaved JSON", permissions=["export"], location=ActionLocation.CHANGE_FORM)
+    def unsaved_json(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+        return self._download_unsaved(request, queryset, ExportFormat.JSON)
+
+    @admin.action(description="Export unsaved CSV", permissions=["export"], location=ActionLocation.CHANGE_FORM)
+    def unsaved_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+        return self._download_unsaved(request, queryset, ExportFormat.CSV)
+
     @admin.action(description="Cancel", permissions=["run"], location=EVERYWHERE)
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         asked = [lifecycle.request_cancel(analysis, actor=person(request), now=timezone.now()) for analysis in queryset]
@@ -185,6 +202,20 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         if queued:
             link = format_html('<a href="{}">See the exports</a> for the download.', reverse(EXPORTS))
             self.message_user(request, link, messages.INFO)
+
+    def _download_unsaved(
+        self, request: HttpRequest, queryset: QuerySet[Any], export_format: ExportFormat
+    ) -> HttpResponseBase | None:
+        """Hand out what was found at once: no worker and no row could be relied on."""
+        analysis = queryset.get()
+        try:
+            blocks = downloading.stream_unsaved(analysis, export_format, actor=person(request), now=timezone.now())
+        except DuplicatesError as refused:
+            self.message_user(request, refused.sentence, messages.WARNING)
+            return None
+        name = exporting.download_name(analysis, export_format)
+        headers = {"Content-Disposition": f'attachment; filename="unsaved-{name}"'}
+        return StreamingHttpResponse(blocks, content_type=CONTENT_TYPES[export_format], headers=headers)
 
     def _tell(self, request: HttpRequest, done: str, rest: str, refused: list[DuplicatesError]) -> None:
         """Say in one sentence what happened, and name each refusal once."""

@@ -17,6 +17,7 @@ from duplicates.choices import ConfidenceBand, ExportFormat, ExportStatus, Phase
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services.downloading import is_downloadable
 from duplicates.services.staleness import get_staleness_level
+from duplicates.services.work_folder import is_unsaved_result_kept
 from library import admin_pages as pages
 
 EXPORTS_SHOWN = 5
@@ -109,13 +110,16 @@ class AnalysisPage:
                 asked = self.analysis.cancel_requested
                 buttons.append(Button("cancel", "Stopping" if asked else "Cancel", "danger", disabled=asked))
             return buttons
+        is_unsaved = is_unsaved_result_kept(self.analysis)
         if self._may("run_analysis"):
             if not self.analysis.is_readable:
-                buttons.append(Button("resume", "Retry", "primary", bool(running)))
+                buttons.append(Button("resume", "Save again" if is_unsaved else "Retry", "primary", bool(running)))
             label = "Refresh" if self.analysis.is_readable else "Start anew"
             buttons.append(Button("refresh", label, disabled=bool(running)))
         if self.analysis.is_readable and self._may("export_analysis"):
             buttons += self._export_buttons()
+        if is_unsaved and self._may("export_analysis"):
+            buttons += [Button("unsaved_json", "Export unsaved JSON"), Button("unsaved_csv", "Export unsaved CSV")]
         return buttons
 
     def _export_buttons(self) -> list[Button]:

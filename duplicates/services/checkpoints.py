@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from duplicates.services.work_folder import checkpoints_folder
+from duplicates.services.work_folder import checkpoint_file
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -32,7 +32,7 @@ class StageCheckpoints:
     """
 
     def __init__(self, analysis_id: uuid.UUID, belongs_to: str) -> None:
-        self._folder = checkpoints_folder() / str(analysis_id)
+        self._analysis_id = analysis_id
         self._belongs_to = belongs_to
         self._log = logging.LoggerAdapter(logger, {"analysis_id": str(analysis_id)})
         self.notes: list[str] = []
@@ -40,7 +40,7 @@ class StageCheckpoints:
     def of(self, belongs_to: str) -> "StageCheckpoints":
         """Return the checkpoints of the same analysis that belong to something else; the notes are shared."""
         other = StageCheckpoints.__new__(StageCheckpoints)
-        other._folder, other._log, other.notes = self._folder, self._log, self.notes
+        other._analysis_id, other._log, other.notes = self._analysis_id, self._log, self.notes
         other._belongs_to = belongs_to
         return other
 
@@ -62,7 +62,7 @@ class StageCheckpoints:
         """Keep the output of a finished stage; trouble with the disk is noted and the run goes on."""
         unfinished = self._path(stage).with_suffix(f".{uuid.uuid4().hex[:8]}.part")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(unfinished, self._belongs_to, arrays)
             unfinished.replace(self._path(stage))
         except OSError as error:
@@ -70,7 +70,7 @@ class StageCheckpoints:
             _remove(unfinished)
 
     def _path(self, stage: str) -> Path:
-        return self._folder / f"{stage}.checkpoint"
+        return checkpoint_file(self._analysis_id, stage)
 
     def _note(self, sentence: str) -> None:
         self._log.warning("%s", sentence)

@@ -1,20 +1,27 @@
-"""Hands out the files of exports: checks that one may still be fetched, counts the download and leaves a record."""
+"""Hands out exports: checks that one may still be fetched, counts the download and leaves a record."""
 
+import logging
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import F
 
 from duplicates.choices import ExportStatus
 from duplicates.exceptions import ExportExpired, ExportNotReady
-from duplicates.models import DuplicateAnalysisExport
-from duplicates.services import audit
-from duplicates.services.exporting import export_path
+from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
+from duplicates.services import audit, limits
+from duplicates.services.exporting import export_analysis_results, export_path
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
+
+
+logger = logging.getLogger("reprise.analysis")
 
 
 def is_downloadable(export: DuplicateAnalysisExport, *, now: datetime) -> bool:
@@ -40,3 +47,21 @@ def fetch_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | 
             "export.downloaded", actor=actor, now=now, subject=export, counts={"bytes": export.size_bytes or 0}
         )
     return path
+
+
+def stream_unsaved(
+    analysis: DuplicateAnalysisResult, export_format: str, *, actor: "AbstractBaseUser | None", now: datetime
+) -> Iterator[bytes]:
+    """Return, in blocks, the export of a result that could not be saved.
+
+    Raises AnalysisNotReady when it is not kept here and RateLimited. A database that refuses the record of it, perhaps
+    as it refused the result, is logged: people get what was found.
+    """
+    limits.require_below(settings.EXPORTS_PER_HOUR, "export.unsaved", actor=actor, now=now, what="exports")
+    blocks = export_analysis_results(analysis, export_format, now=now)
+    try:
+        with transaction.atomic():
+            audit.record("export.unsaved", actor=actor, now=now, subject=analysis, after={"format": export_format})
+    except DatabaseError:
+        logger.exception("The export of an unsaved result left no record", extra={"analysis_id": str(analysis.pk)})
+    return blocks

@@ -1,7 +1,8 @@
-"""Exports: a completed analysis as JSON or CSV, streamed in blocks, with all groups, members, evidence and matches.
+"""Exports: an analysis as JSON or CSV, streamed in blocks, with all groups, members, evidence and matches.
 
-`export_analysis_results` yields bytes and keeps memory flat whatever the size. `request_export` and `write_export`
-put the same bytes into a private file that can be fetched until it expires.
+`export_analysis_results` yields bytes and keeps memory flat whatever the size; a result that could not be saved comes
+from what its run kept. `request_export` and `write_export` put the same bytes into a private file that can be fetched
+until it expires.
 """
 
 import csv
@@ -31,9 +32,12 @@ from duplicates.models import (
 )
 from duplicates.services import audit, limits, staleness
 from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
+from duplicates.services.work_folder import is_unsaved_result_kept
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
+
+Blocks = Iterator[list[tuple[DuplicateAnalysisGroup, list[DuplicateAnalysisTrack]]]]
 
 FORMAT_VERSION = "1.0"
 GROUPS_PER_BLOCK = 200
@@ -115,22 +119,41 @@ def export_analysis_results(
     now: datetime,
     written: Callable[[int], None] | None = None,
 ) -> Iterator[bytes]:
-    """Yield the export in blocks. `written` hears the number of members so far.
+    """Return the export in blocks. `written` hears the number of members so far.
 
-    Raises InvalidOptions for an unknown format and AnalysisNotReady for an analysis without a result, at the first
+    Raises InvalidOptions for an unknown format and AnalysisNotReady for an analysis without a result, before the first
     block.
     """
-    writers = {ExportFormat.JSON: _json_blocks, ExportFormat.CSV: _csv_blocks}
-    if export_format not in writers:
+    _require_format(export_format)
+    if is_unsaved_result_kept(analysis):
+        from duplicates.services import unsaved  # noqa: PLC0415 (loads numpy and polars)
+
+        detection = unsaved.load_unsaved(analysis)
+        groups = unsaved.blocks_of_groups(analysis.pk, detection, size=GROUPS_PER_BLOCK)
+        analysis = unsaved.as_if_saved(analysis, detection)
+    else:
+        _require_result(analysis)
+        groups = _blocks_of_groups(analysis)
+    writer = _json_blocks if export_format == ExportFormat.JSON else _csv_blocks
+    return _counted(writer(analysis, groups, now), written or (lambda members: None))
+
+
+def _counted(blocks: Iterator[tuple[bytes, int]], written: Callable[[int], None]) -> Iterator[bytes]:
+    members = 0
+    for block, count in blocks:
+        members += count
+        written(members)
+        yield block
+
+
+def _require_format(export_format: str) -> None:
+    if export_format not in ExportFormat.values:
         raise InvalidOptions(f"{export_format!r} is no export format. Choose from {', '.join(ExportFormat.values)}.")
+
+
+def _require_result(analysis: DuplicateAnalysisResult) -> None:
     if not analysis.is_readable:
         raise AnalysisNotReady(f"Analysis {analysis.pk} is {analysis.get_status_display().lower()}.")
-    members = 0
-    for block, count in writers[ExportFormat(export_format)](analysis, now):
-        members += count
-        if written is not None:
-            written(members)
-        yield block
 
 
 def request_export(
@@ -142,10 +165,8 @@ def request_export(
     enqueue: Callable[[uuid.UUID], None],
 ) -> DuplicateAnalysisExport:
     """Queue an export for a worker. Raises InvalidOptions, AnalysisNotReady or RateLimited."""
-    if export_format not in ExportFormat.values:
-        raise InvalidOptions(f"{export_format!r} is no export format. Choose from {', '.join(ExportFormat.values)}.")
-    if not analysis.is_readable:
-        raise AnalysisNotReady(f"Analysis {analysis.pk} is {analysis.get_status_display().lower()}.")
+    _require_format(export_format)
+    _require_result(analysis)
     limits.require_below(settings.EXPORTS_PER_HOUR, "export.requested", actor=actor, now=now, what="exports")
     with transaction.atomic():
         export = DuplicateAnalysisExport.objects.create(
@@ -217,20 +238,21 @@ def _write_file(export: DuplicateAnalysisExport, now: datetime) -> None:
     export.save(update_fields=["status", "row_count", "size_bytes", "expires_at"])
 
 
-def _json_blocks(analysis: DuplicateAnalysisResult, now: datetime) -> Iterator[tuple[bytes, int]]:
+def _json_blocks(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime) -> Iterator[tuple[bytes, int]]:
     head = {"format_version": FORMAT_VERSION, "analysis": _analysis_values(analysis, now)}
     yield orjson.dumps(head)[:-1] + b',"groups":[', 0
     first = True
-    for groups in _blocks_of_groups(analysis):
+    for groups in blocks:
         texts = [orjson.dumps(_group_values(analysis, group, members)) for group, members in groups]
-        yield (b"" if first else b",\n") + b",\n".join(texts), sum(len(members) for _, members in groups)
-        first = False
+        if texts:
+            yield (b"" if first else b",\n") + b",\n".join(texts), sum(len(members) for _, members in groups)
+            first = False
     yield b"]}\n", 0
 
 
-def _csv_blocks(analysis: DuplicateAnalysisResult, now: datetime) -> Iterator[tuple[bytes, int]]:
+def _csv_blocks(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime) -> Iterator[tuple[bytes, int]]:
     yield _csv_text([CSV_COLUMNS]), 0
-    for groups in _blocks_of_groups(analysis):
+    for groups in blocks:
         rows = [row for group, members in groups for row in _csv_rows(analysis, group, members)]
         yield _csv_text(rows), len(rows)
 
@@ -260,9 +282,7 @@ def _cell(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _blocks_of_groups(
-    analysis: DuplicateAnalysisResult,
-) -> Iterator[list[tuple[DuplicateAnalysisGroup, list[DuplicateAnalysisTrack]]]]:
+def _blocks_of_groups(analysis: DuplicateAnalysisResult) -> Blocks:
     """Yield groups in order, block by block, each with its members: two queries a block."""
     last = 0
     while True:

@@ -26,7 +26,7 @@ from duplicates.services.leasing import LeaseKeeper, kept_alive
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
 from duplicates.services.retrying import retrying
-from duplicates.services.work_folder import discard_checkpoints
+from duplicates.services.work_folder import FOUND, discard_checkpoints
 
 if TYPE_CHECKING:
     from duplicates.engine.records import Clusters
@@ -40,7 +40,6 @@ INTERNAL_ERROR = "INTERNAL_ERROR"
 TIMEOUT_SECONDS, TIMEOUT_TRACKS = 300, 100_000
 # What a stopped run may still spend on keeping what it has found.
 PARTIAL_SECONDS, PARTIAL_GROUPS = 1.0, 1_000
-FOUND = "found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ class _Run:
 
     def cancel(self) -> None:
         """End a cancelled run and keep what it has found, if that was wanted."""
-        outcome = self.keep_partial()
+        outcome = self._spent() | self.keep_partial()
         lifecycle.finish_cancelled(self.claimed, actor=self.analysis.user, now=self.now(), **outcome)
         self.reporter.fail(str(AnalysisCancelled()))
 
@@ -188,6 +187,7 @@ class _Run:
             "attempt": self.analysis.attempt,
             "type": type(error.__cause__ or error).__name__,
         }
+        outcome = self._spent() | outcome
         try:
             retrying(
                 lambda: lifecycle.fail(
@@ -258,10 +258,11 @@ class _Run:
 
     def _found_checkpoint(self) -> "StageCheckpoints":
         from duplicates.services.checkpoints import StageCheckpoints  # noqa: PLC0415 (loads numpy)
+        from duplicates.services.unsaved import belongs_to  # noqa: PLC0415 (likewise)
 
         if self.kept is None:
             self.kept = StageCheckpoints(self.analysis.pk, "")
-        return self.kept.of(f"{self.options.engine_settings().fingerprint()}-{self.analysis.pk}")
+        return self.kept.of(belongs_to(self.analysis.pk, self.options))
 
     def _save(self) -> None:
         """Write the groups and make them visible. Raises SaveFailed when the database refuses for good."""
@@ -279,8 +280,9 @@ class _Run:
                 )
             )
         except DatabaseError as error:
-            self.warning = str(SaveFailed())
-            raise SaveFailed from error
+            failed = SaveFailed(f"The result, {len(self.detection):,} groups, was found but could not be saved.")
+            self.warning = str(failed)
+            raise failed from error
         discard_checkpoints(self.analysis.pk)
 
     def _summary(self, saved: "Saved") -> str:
@@ -294,6 +296,12 @@ class _Run:
         assert self.detection is not None
         return {
             **outcome(self.detection, saved, self.notes + (self.kept.notes if self.kept else [])),
+            **self._spent(),
+        }
+
+    def _spent(self) -> dict[str, Any]:
+        """Return what the run has cost so far as fields of its row."""
+        return {
             "processing_seconds": round(self.reporter.elapsed_seconds, 3),
             "cpu_seconds": round(time.process_time() - self.cpu_before, 3),
             "peak_memory_bytes": memory.peak_bytes(),

@@ -3,7 +3,8 @@
 One long transaction would keep every other writer of SQLite waiting. Rows of a killed save are swept before the next.
 """
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -83,21 +84,21 @@ def _write(
         if not behind.update(saved_groups=taken):
             return saved_so_far(claimed)
         present = bulk_rows.lock_tracks([member.track_id for group in batch for member in group.members])
-        complete = [(group, members) for group in batch if (members := _still_there(group, present))]
+        complete = [(group, members) for group in batch if (members := still_there(group, present))]
         rows = [
-            _group_row(group, members, before.groups + number, claimed, found)
+            group_row(group, members, before.groups + number, claimed.analysis_id, found)
             for number, (group, members) in enumerate(complete, 1)
         ]
         group_ids = bulk_rows.insert_groups(rows)
         members_written = bulk_rows.insert_members(
-            _member_row(group_id, place, member, found)
+            (group_id, *member_row(place, member, found))
             for group_id, (_, members) in zip(group_ids, complete, strict=True)
             for place, member in enumerate(members)
         )
     return Saved(taken, before.groups + len(rows), before.members + members_written)
 
 
-def _still_there(group: FoundGroup, present: set[int]) -> list[FoundMember]:
+def still_there(group: FoundGroup, present: Container[int]) -> list[FoundMember]:
     """Return the members whose tracks are still there; none when the keeper or all but one is gone."""
     members = [member for member in group.members if member.track_id in present]
     keeps_its_point = len(members) > 1 and members[0].is_keeper
@@ -121,14 +122,14 @@ def outcome(detection: Detection, saved: Saved, notes: list[str]) -> dict[str, A
     }
 
 
-def _group_row(
-    group: FoundGroup, members: list[FoundMember], position: int, claimed: Claim, found: CrossReference
+def group_row(
+    group: FoundGroup, members: list[FoundMember], position: int, analysis_id: uuid.UUID, found: CrossReference
 ) -> bulk_rows.Row:
     """Return the values of a group in the order of `bulk_rows.GROUP_COLUMNS`."""
     matches = [found.findings[member.track_id].match for member in members if member.track_id in found.findings]
     best = next((match for match in (ITunesMatch.EXACT, ITunesMatch.FUZZY) if match in matches), ITunesMatch.NONE)
     return (
-        claimed.analysis_id,
+        analysis_id,
         position,
         group.key,
         group.title,
@@ -150,11 +151,10 @@ def _group_row(
     )
 
 
-def _member_row(group_id: int, place: int, member: FoundMember, found: CrossReference) -> bulk_rows.Row:
-    """Return the values of a member in the order of `bulk_rows.MEMBER_COLUMNS`."""
+def member_row(place: int, member: FoundMember, found: CrossReference) -> bulk_rows.Row:
+    """Return the values of a member in the order of `bulk_rows.MEMBER_COLUMNS`, without the group before them."""
     finding = found.findings.get(member.track_id, _NOT_FOUND)
     return (
-        group_id,
         member.track_id,
         place,
         member.is_keeper,

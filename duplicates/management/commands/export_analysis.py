@@ -22,8 +22,9 @@ class Command(BaseCommand):
     """Parse, export, say how much."""
 
     help = (
-        "Export a completed analysis with all its groups. Exit code 0: written; 1: refused or failed, with the reason "
-        "last on standard error. A file appears only when it is complete."
+        "Export a completed analysis with all its groups, or one whose result was found and could not be saved. Exit "
+        "code 0: written; 1: refused or failed, with the reason last on standard error. A file appears only when it is "
+        "complete."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -51,7 +52,11 @@ class Command(BaseCommand):
             raise CommandError(error.sentence) from error
         except OSError as error:
             raise CommandError(f"{options['output']} cannot be written: {error.strerror or error}.") from error
-        self.stderr.write(f"Wrote {analysis.groups_found:,} groups with {members:,} members of analysis {analysis.pk}.")
+        if analysis.is_readable:
+            groups = f"{analysis.groups_found:,} groups with {members:,} members"
+            self.stderr.write(f"Wrote {groups} of analysis {analysis.pk}.")
+        else:
+            self.stderr.write(f"Wrote {members:,} members of groups of analysis {analysis.pk}, which is not saved.")
 
 
 def _analysis(name: str) -> DuplicateAnalysisResult:

@@ -19,10 +19,12 @@ from duplicates.services.lifecycle import get_analysis, resume
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import Sink
 from duplicates.services.running import Ran
+from duplicates.services.work_folder import is_unsaved_result_kept
 from duplicates.services.workers import WORKER_COMMAND, are_there_workers
 from duplicates.tasks import enqueue_analysis
 
 INTERRUPTED = 130
+MANAGE = "uv run manage.py"
 LONGEST_SECONDS = 7 * 24 * 3600
 
 
@@ -119,6 +121,11 @@ class Command(BaseCommand):
             self.stdout.write(f"The analysis is {analysis.get_status_display().lower()}.")
             if not are_there_workers(now=timezone.now()):
                 self.stderr.write(f"No worker is running. Start one with: {WORKER_COMMAND}")
+        if is_unsaved_result_kept(analysis):
+            self.stderr.write(
+                f"What was found is kept. Save it again: {MANAGE} run_duplicate_analysis --resume {analysis.pk}\n"
+                f"Export it unsaved: {MANAGE} export_analysis {analysis.pk} --output FILE"
+            )
         if analysis.status in (AnalysisStatus.FAILED, AnalysisStatus.CANCELLED):
             raise CommandError(f"{analysis.error_message} ({analysis.error_code}, analysis {analysis.pk})")
         if output == "text":

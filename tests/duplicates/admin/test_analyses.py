@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,42 +15,10 @@ from duplicates.choices import AnalysisStatus, ExportStatus, Trigger
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import lifecycle, workers
 from duplicates.services.progress import AnalysisProgress
-from tests.duplicates.admin.conftest import signed_in
+from tests.duplicates.admin.conftest import LIST, do, messages_of, page, press, signed_in
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
-
-LIST = "admin:duplicates_duplicateanalysisresult_changelist"
-PAGE = "admin:duplicates_duplicateanalysisresult_change"
-
-
-@pytest.fixture(autouse=True)
-def queue(monkeypatch: pytest.MonkeyPatch) -> list[uuid.UUID]:
-    """Nobody works in these tests: the queue only notes whom it would have woken."""
-    woken: list[uuid.UUID] = []
-    monkeypatch.setattr("duplicates.admin.analyses.enqueue_analysis", woken.append)
-    monkeypatch.setattr("duplicates.admin.analyses.enqueue_export", woken.append)
-    return woken
-
-
-def page(analysis: DuplicateAnalysisResult) -> str:
-    return reverse(PAGE, args=[analysis.pk])
-
-
-def do(client: Client, action: str, *analyses: DuplicateAnalysisResult) -> Any:
-    """Choose an action for some rows of the list."""
-    chosen = {"action": action, "_selected_action": [str(analysis.pk) for analysis in analyses]}
-    return client.post(reverse(LIST), chosen, follow=True)
-
-
-def press(client: Client, action: str, analysis: DuplicateAnalysisResult) -> Any:
-    """Press a button on the page of one analysis."""
-    pressed = {"CHANGE_FORM-action": action, "_selected_action": str(analysis.pk)}
-    return client.post(page(analysis), pressed, follow=True)
-
-
-def messages_of(response: HttpResponse) -> list[str]:
-    return [str(message) for message in response.context["messages"]]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("queue")]
 
 
 def running(user: User | None = None, **progress: Any) -> DuplicateAnalysisResult:
@@ -362,38 +329,3 @@ class TestRun:
         assert reverse(self.URL) not in client.get(reverse(LIST)).content.decode()
         assert client.get(reverse(self.URL)).status_code == 403
         assert client.post(reverse(self.URL), self.ANSWERS).status_code == 403
-
-
-class TestStoppedRuns:
-    def test_retry_puts_the_same_analysis_back_into_the_queue(self, colleague: User) -> None:
-        stopped = AnalysisFactory(user=colleague, status=AnalysisStatus.FAILED, error_code="SAVE_FAILED")
-
-        response = do(signed_in(colleague), "resume", stopped)
-
-        stopped.refresh_from_db()
-        assert messages_of(response) == ["Queued 1 analysis."]
-        assert stopped.status != AnalysisStatus.FAILED
-
-    def test_a_completed_one_is_refused_in_words(self, colleague: User) -> None:
-        response = do(signed_in(colleague), "resume", AnalysisFactory(user=colleague))
-
-        assert "is completed" in messages_of(response)[0]
-
-    def test_what_a_stopped_run_kept_is_shown_and_marked(self, colleague: User) -> None:
-        stopped = AnalysisFactory(user=colleague, status=AnalysisStatus.CANCELLED, is_partial=True)
-
-        shown = signed_in(colleague).get(page(stopped)).content.decode()
-
-        assert "Stopped early" in shown
-        assert "Look at the groups" in shown
-
-    def test_starting_too_many_is_said_in_words(self, colleague: User, settings) -> None:
-        settings.ANALYSES_PER_HOUR = 0
-
-        response = signed_in(colleague).post(
-            reverse("admin:duplicates_run_analysis"),
-            {"preset": "recording", "sort_by": "confidence", "min_confidence": "0"},
-            follow=True,
-        )
-
-        assert "within the last hour" in response.content.decode()
