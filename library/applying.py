@@ -16,7 +16,7 @@ from itertools import batched
 from typing import Protocol
 
 from django.conf import settings
-from django.db import OperationalError, connection, reset_queries
+from django.db import OperationalError, connection
 
 from library.changes import recording
 from library.importers.spool import KeyIndex, SpoolReader
@@ -28,7 +28,7 @@ from library.upserting import CATALOG, LIBRARY, BatchOutcome, RowWriter
 logger = logging.getLogger(__name__)
 
 # Small enough that no other writer of SQLite waits noticeably, large enough that the commit costs nothing.
-BATCH_ROWS = 1_000
+BATCH_ROWS = 500
 CACHE_KIB = 2_000
 COUNTS = (
     "added_count",
@@ -69,6 +69,16 @@ def _small_cache() -> Iterator[None]:
             cursor.execute(f"PRAGMA cache_size = {before}")
 
 
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep no log of statements meanwhile: with DEBUG on, Django would quote every value of a library into it."""
+    connection.make_debug_cursor = connection.make_cursor  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        del connection.make_debug_cursor
+
+
 class Application:
     """One spool on its way into the library. `import_row` carries the counts and the mark."""
 
@@ -85,7 +95,7 @@ class Application:
 
     def run(self) -> None:
         """Apply what is not applied yet: tracks, playlists, and the rows that the source does not have any more."""
-        with _small_cache():
+        with _small_cache(), _unlogged():
             self._run()
 
     def _run(self) -> None:
@@ -218,7 +228,6 @@ class Application:
         """
         if not self._writes:
             note(work())
-            reset_queries()
             return
         before = {name: copy.deepcopy(getattr(self._row, name)) for name in COUNTS}
         pause = settings.DATABASE_RETRY_SECONDS
@@ -237,7 +246,6 @@ class Application:
                 time.sleep(pause + random.uniform(0, pause / 4))  # noqa: S311 (only to part two waiters)
                 pause *= 2
         self._row.applied_entries += entries
-        reset_queries()  # with DEBUG on, Django keeps the text of every statement
 
     def _move_mark(self, entries: int) -> None:
         row = self._row

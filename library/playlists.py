@@ -10,7 +10,8 @@ from django.db import connection
 from library.importers.records import ImportedPlaylist
 from library.models import Playlist, PlaylistEntry, Track
 
-KEYS_A_QUERY = 1_000
+# Few enough that a playlist as long as the library takes no more memory than a short one.
+ROWS_A_STATEMENT = 250
 
 
 def replace_playlist(playlist: ImportedPlaylist, *, source: str, writes: bool = True) -> str:
@@ -51,7 +52,7 @@ def vanished_playlists(source: str, present: Iterable[str]) -> list[tuple[int, s
 def _track_ids(keys: Iterable[str], source: str) -> "array[int]":
     """Return the primary keys of the tracks in the playlist's order, without those the library does not hold."""
     found: array[int] = array("q")
-    for part in batched(keys, KEYS_A_QUERY):
+    for part in batched(keys, ROWS_A_STATEMENT):
         rows = Track.objects.filter(source=source, source_track_id__in=set(part))
         by_key = dict(rows.values_list("source_track_id", "pk"))
         found.extend(by_key[key] for key in part if key in by_key)
@@ -60,7 +61,7 @@ def _track_ids(keys: Iterable[str], source: str) -> "array[int]":
 
 def _stored_places(playlist_id: int) -> "array[int]":
     entries = PlaylistEntry.objects.filter(playlist_id=playlist_id).order_by("position")
-    return array("q", entries.values_list("track_id", flat=True).iterator())
+    return array("q", entries.values_list("track_id", flat=True).iterator(chunk_size=ROWS_A_STATEMENT))
 
 
 def _differ(stored: "array[int]", wanted: "array[int]") -> bool:
@@ -69,7 +70,7 @@ def _differ(stored: "array[int]", wanted: "array[int]") -> bool:
         return True
     replaced = {new for old, new in zip(stored, wanted, strict=True) if old != new}
     removed: set[int] = set()
-    for part in batched(replaced, KEYS_A_QUERY):
+    for part in batched(replaced, ROWS_A_STATEMENT):
         removed.update(Track.objects.quarantined().filter(pk__in=part).values_list("pk", flat=True))
     return replaced != removed
 
@@ -79,5 +80,5 @@ def _insert_entries(playlist_id: int, track_ids: "array[int]") -> None:
     statement = f"INSERT INTO {table} (playlist_id, track_id, position) VALUES (%s, %s, %s)"  # noqa: S608 (our own names)
     rows: Iterable[tuple[Any, ...]] = ((playlist_id, pk, position) for position, pk in enumerate(track_ids))
     with connection.cursor() as cursor:
-        for part in batched(rows, 10_000):
+        for part in batched(rows, ROWS_A_STATEMENT):
             cursor.executemany(statement, part)

@@ -13,7 +13,6 @@ from itertools import batched
 from typing import Any
 
 from django.db import connection, models
-from django.db.backends.utils import CursorWrapper
 
 from library.importers.records import TRACK_FIELDS
 from library.models import ITunesTrack, Track
@@ -107,7 +106,7 @@ class RowWriter:
         target = self._target
         quote = connection.ops.quote_name
         marks = ", ".join(["%s"] * len(keys))
-        with quiet_cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT id FROM {self._table} "  # noqa: S608 (our own names)
                 f"WHERE {quote(target.source_field)} = %s AND {quote(target.key_field)} IN ({marks})",
@@ -148,7 +147,7 @@ class RowWriter:
         marks = f"({', '.join(['%s'] * (2 + len(self._fields)) + literals)})"
         rest = [value for value in self._constants.values() if repr(value) not in _LITERALS]
         prepared = [[self._source, *self._as_database(row), *rest] for row in rows]
-        with quiet_cursor() as cursor:
+        with connection.cursor() as cursor:
             # Many rows a statement: the change log's trigger runs once a statement on PostgreSQL, and SQLite sets up
             # its way back once a statement.
             for part in batched(prepared, ROWS_A_STATEMENT):
@@ -157,7 +156,7 @@ class RowWriter:
     def _update(self, updates: dict[tuple[int, ...], list[Row]]) -> None:
         """Update each group of rows in the columns that changed there, and no others."""
         import_id = self._constants["last_import_id"]
-        with quiet_cursor() as cursor:
+        with connection.cursor() as cursor:
             for places, rows in updates.items():
                 names = [*(self._fields[place - 1] for place in places), "last_import_id"]
                 assignments = ", ".join(f"{connection.ops.quote_name(name)} = %s" for name in names)
@@ -165,13 +164,6 @@ class RowWriter:
                     f"UPDATE {self._table} SET {assignments} WHERE id = %s",  # noqa: S608 (our own column names)
                     [[*(row[place] for place in places), import_id, row[0]] for row in map(self._as_database, rows)],
                 )
-
-
-def quiet_cursor() -> CursorWrapper:
-    """Return a cursor that keeps no log, also with DEBUG on, where quoting the values would cost more than the work."""
-    connection.ensure_connection()
-    cursor: CursorWrapper = connection.make_cursor(connection.create_cursor())
-    return cursor
 
 
 def _column_of(model: type[models.Model], name: str) -> "models.Field[Any, Any]":

@@ -1,10 +1,13 @@
 """What belongs to the project as a whole: its admin site, its system checks, and the cache table `migrate` prepares."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.contrib import admin
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
+from django.core import checks
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
@@ -14,10 +17,33 @@ def create_cache_table(using: str, **kwargs: Any) -> None:
     call_command("createcachetable", database=using, verbosity=0)
 
 
-class RepriseAdminConfig(AdminConfig):
-    """Django's admin, with our site in the place of the plain one."""
+def load_admin_pages() -> None:
+    """Register the page of every model that has one; calling it again changes nothing."""
+    from django_tasks_db.models import DBTaskResult  # noqa: PLC0415 (needs loaded models)
+
+    admin.autodiscover()
+    # Its rows only wake workers up; what people ask about is told by analyses and exports.
+    if admin.site.is_registered(DBTaskResult):
+        admin.site.unregister(DBTaskResult)
+
+
+def check_admin_pages(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Check every admin page; they may not be loaded yet."""
+    load_admin_pages()
+    return check_admin_app(app_configs, **kwargs)
+
+
+class RepriseAdminConfig(SimpleAdminConfig):
+    """Django's admin, with our site in the place of the plain one.
+
+    Its pages load with the addresses of the site: commands that show none must stay small.
+    """
 
     default_site = "project.site.RepriseSite"
+
+    def ready(self) -> None:
+        checks.register(check_dependencies, checks.Tags.admin)
+        checks.register(check_admin_pages, checks.Tags.admin)
 
 
 class ProjectConfig(AppConfig):
@@ -27,10 +53,6 @@ class ProjectConfig(AppConfig):
     verbose_name = "Reprise"
 
     def ready(self) -> None:
-        from django_tasks_db.models import DBTaskResult  # noqa: PLC0415 (needs loaded models)
-
         from project import checks  # noqa: F401, PLC0415 (registers itself)
 
-        # Its rows only wake workers up; what people ask about is told by analyses and exports.
-        admin.site.unregister(DBTaskResult)
         post_migrate.connect(create_cache_table, sender=self, dispatch_uid="project.create_cache_table")

@@ -350,10 +350,10 @@ class _Places:
 
 
 class _TrackIds:
-    """Remembers which key each Track ID of this export stands for, in sixteen bytes a track."""
+    """Remembers which key each Track ID of this export stands for, in twelve bytes a track."""
 
     def __init__(self) -> None:
-        self._ids: array[int] = array("q")
+        self._ids: array[int] = array("I")
         self._keys: array[int] = array("Q")
         self._other_keys: dict[int, str] = {}
         self._is_sorted = True
@@ -361,7 +361,7 @@ class _TrackIds:
     def add(self, track_id: object, key: str) -> None:
         if not isinstance(track_id, int) or not 0 <= track_id < 2**62:
             return
-        if len(key) != 16:
+        if len(key) != 16 or track_id >= 2**32:
             self._other_keys[track_id] = key
             return
         if self._ids and track_id <= self._ids[-1]:
@@ -379,6 +379,6 @@ class _TrackIds:
 
     def _sort(self) -> None:
         order = sorted(range(len(self._ids)), key=self._ids.__getitem__)
-        self._ids = array("q", (self._ids[place] for place in order))
+        self._ids = array("I", (self._ids[place] for place in order))
         self._keys = array("Q", (self._keys[place] for place in order))
         self._is_sorted = True

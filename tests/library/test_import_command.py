@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, reset_queries
 
 from library.models import ITunesTrack, LibraryImport, Track
 from tests.library.sources import entry, itunes_xml, write
@@ -126,8 +127,36 @@ class TestRefusal:
         assert "Traceback" not in ended.stderr
 
 
+class TestMemory:
+    """300 MB of XML in under 64 MB, most of which Python and Django need for themselves."""
+
+    def test_an_import_loads_neither_the_engine_nor_the_pages_of_the_site(self, tmp_path: Path) -> None:
+        manage("migrate", "-v0", folder=tmp_path)
+        path = write(tmp_path / "Library.xml", itunes_xml([entry(1)]))
+        script = (
+            "import sys; from django.core.management import execute_from_command_line as run; "
+            f"run(['manage.py', 'import_library', {str(path)!r}]); print(*sys.modules, sep=chr(10))"
+        )
+        loaded = set(python("-c", script, folder=tmp_path).stdout.splitlines())
+
+        assert "library.importing" in loaded
+        assert not loaded & {"polars", "numpy", "scipy", "rapidfuzz", "tinytag", "tqdm", "duplicates.admin"}
+
+    def test_no_log_of_statements_is_kept(self, library: Path, settings: Any) -> None:
+        settings.DEBUG = True
+        reset_queries()
+        run(library)
+
+        assert not [query for query in connection.queries if "library_track" in query["sql"]]
+        assert connection.queries  # and everything else is logged as ever
+
+
 def manage(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return python(str(ROOT / "manage.py"), *arguments, folder=folder)
+
+
+def python(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "REPRISE_WORK_DIR": str(folder / "work")}
     environment["DATABASE_URL"] = f"sqlite:///{folder / 'db.sqlite3'}"
-    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)

@@ -178,3 +178,17 @@ class TestDocumentation:
         call_command("settings_reference")
 
         assert "REPRISE_QUARANTINE_DAYS" in capsys.readouterr().out
+
+
+def test_every_admin_page_is_checked_though_commands_load_none() -> None:
+    script = (
+        "import django; django.setup(); from django.contrib import admin; print(len(admin.site._registry)); "
+        "from django.core.checks import run_checks; run_checks(tags=['admin']); print(len(admin.site._registry))"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    before, after = map(int, done.stdout.split())
+
+    assert (before, after > 10) == (0, True)
