@@ -218,7 +218,7 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
         "unchanged",
         "skipped",
     )
-    list_filter = ("status", "format", "is_catalog", "started_at")
+    list_filter = ("status", "is_dry_run", "format", "is_catalog", "started_at")
     search_fields = ("file_name", "source")
     sortable_by = ("started",)
     ordering = ("-started_at",)
@@ -261,8 +261,7 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
 
     @admin.display(description="status")
     def state(self, row: LibraryImport) -> SafeString:
-        status = ImportStatus(row.status)
-        return pages.badge(IMPORT_BADGES[status], status.label)
+        return pages.badge(IMPORT_BADGES[ImportStatus(row.status)], row.state_words)
 
     @admin.display(description="started", ordering="started_at")
     def started(self, row: LibraryImport) -> str | SafeString:

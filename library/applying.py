@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from itertools import batched
 from typing import Protocol
 
@@ -105,7 +105,7 @@ class Application:
         # Of a source that was cut short nobody knows what it does not have.
         if not self._row.options.get("is_partial"):
             self._reckon_vanished()
-            if self._target.has_playlists and self._present_playlists:
+            if self._target.has_playlists and self._row.options.get("states_playlists"):
                 self._reckon_vanished_playlists()
 
     # --- Steps ------------------------------------------------------------------------------------------------------
@@ -139,12 +139,14 @@ class Application:
         if self._target.rows_of(self._row.source).count() == matched:
             return
         self._progress.stage("Looking for what vanished", None)
-        prunes = self._may_prune()
+        prunes = self._prunes
         for gone in self._vanished_rows():
             self._batch(0, partial(self._remove, gone if prunes else []), self._note_vanished(gone))
             self._progress.advance(len(gone))
 
-    def _may_prune(self) -> bool:
+    @cached_property
+    def _prunes(self) -> bool:
+        """Is what vanished to be removed? If that was asked for and cannot be, the report says so once."""
         if not self._row.options.get("prune"):
             return False
         # An empty folder is more often a disk that is not there than a library somebody cleared.
@@ -182,15 +184,16 @@ class Application:
         gone = vanished_playlists(self._row.source, self._present_playlists)
         if not gone:
             return
+        prunes = self._prunes
 
         def remove() -> int:
-            if self._row.options.get("prune") and self._writes:
+            if prunes and self._writes:
                 Playlist.objects.filter(pk__in=[pk for pk, _ in gone]).delete()
             return len(gone)
 
         def note(count: int) -> None:
             self._row.report["vanished_playlists"] = [name for _, name in gone[:EXAMPLES]]
-            self._row.report["playlists"]["vanished"] = count
+            self._row.report["playlists"]["removed" if prunes else "vanished"] = count
 
         self._batch(0, remove, note)
 

@@ -2,8 +2,8 @@
 
 Reading writes a spool in the private work folder and nothing else, so a damaged source changes nothing. Applying moves
 the import's mark in the same transaction as each batch; a run that was killed is completed from its spool by the next
-import, on whatever day that is. Every run leaves a `LibraryImport` row whose numbers add up, except a dry run, which
-walks the same plan and writes nothing to the database.
+import, on whatever day that is. Every run leaves a `LibraryImport` row whose numbers add up: a refused one with
+the sentence that says why, a dry run marked as such. A dry run walks the same plan and writes nothing but that row.
 """
 
 import hashlib
@@ -79,7 +79,7 @@ def import_library(
     now: datetime,
     progress: ImportProgress | None = None,
 ) -> LibraryImport:
-    """Import what lies at `path` and return the reconciled row; a dry run returns it unsaved.
+    """Import what lies at `path` and return the reconciled row.
 
     1. Complete imports that were cut short, so that this one finds a settled library.
     2. Read the source to its end into a spool.
@@ -88,9 +88,6 @@ def import_library(
     Raises `ImportRefused` when the source cannot be read to its end (with `keep_partial` only if nothing of it can) or
     path and options contradict each other; the library is then as it was.
     """
-    progress = progress or Silence()
-    if not dry_run:
-        complete_interrupted_imports(now=now, progress=progress)
     mapping = {field: storable(column) for field, column in (mapping or {}).items()}
     options = ReadingOptions(format, mapping, storable(id_column))
     row = LibraryImport(
@@ -109,7 +106,7 @@ def import_library(
         user=user,
         started_at=now,
     )
-    return _Import(row, path, options, now=now, progress=progress).run()
+    return _Import(row, path, options, now=now, progress=progress or Silence()).run()
 
 
 class _Import:
@@ -129,9 +126,12 @@ class _Import:
 
     def run(self) -> LibraryImport:
         row = self._row
-        row.spool = f"{row.pk}.spool"
-        spool = SpoolWriter(spool_folder() / row.spool, longest_key=self._target.longest_key)
+        spool = None
         try:
+            if not row.is_dry_run:
+                complete_interrupted_imports(now=self._now, progress=self._progress)
+            row.spool = f"{row.pk}.spool"
+            spool = SpoolWriter(spool_folder() / row.spool, longest_key=self._target.longest_key)
             self._save()
             self._read_into(spool)
             self._settle(entries=spool.finish())
@@ -143,17 +143,18 @@ class _Import:
         spool.remove()
         return row
 
-    def _stop(self, error: BaseException, spool: SpoolWriter) -> None:
+    def _stop(self, error: BaseException, spool: SpoolWriter | None) -> None:
         """Leave a state that the next run understands: nothing happened, or the spool goes on from its mark."""
-        if self._row.status == ImportStatus.APPLYING and not self._row.is_dry_run:
+        if spool and self._row.status == ImportStatus.APPLYING and not self._row.is_dry_run:
             spool.close()
             return
         try:
             if self._row.status != ImportStatus.FAILED:
                 reason = "on request" if isinstance(error, KeyboardInterrupt) else f"by an error: {error}"
-                fail(self._row, f"The import was stopped {reason}. Nothing was changed.", now=self._now)
+                fail(self._row, storable(f"The import was stopped {reason}. Nothing was changed."), now=self._now)
         finally:
-            spool.remove()
+            if spool:
+                spool.remove()
 
     # --- Reading ----------------------------------------------------------------------------------------------------
 
@@ -215,6 +216,7 @@ class _Import:
         row.seen_count = self._tally.seen
         row.skipped_count = self._tally.skipped_total
         row.report = self._tally.as_report() | {"application": self._facts.application}
+        row.options["states_playlists"] = self._facts.states_playlists
         row.status = ImportStatus.APPLYING
         self._save()
         logger.info("Read %s entries of %s; %s to apply.", self._tally.seen, row.file_name, entries)
@@ -225,8 +227,6 @@ class _Import:
         sentence = self._sentence(fault)
         self._row.seen_count = self._tally.seen
         self._row.report = {"readable_entries": self._tally.seen, "code": fault.code}
-        if not self._row.is_dry_run:
-            self._row.save(update_fields=["seen_count", "report"])
         fail(self._row, sentence, now=self._now)
         raise ImportRefused(sentence, code=fault.code, import_row=self._row) from fault
 
@@ -234,6 +234,7 @@ class _Import:
         return storable(f"{self._row.file_name}: {fault}")
 
     def _save(self) -> None:
+        """Save the state between two steps. A dry run has none that a next run could take up."""
         if not self._row.is_dry_run:
             self._row.save()
 

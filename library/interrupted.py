@@ -84,9 +84,7 @@ def complete(row: LibraryImport, *, now: datetime) -> None:
     """Close an import whose every entry is applied."""
     row.status = ImportStatus.PARTIAL if row.options.get("is_partial") else ImportStatus.COMPLETED
     row.completed_at = now
-    if not row.is_dry_run:
-        row.spool = ""
-        row.save(update_fields=["status", "completed_at", "spool", "vanished_count", "pruned_count", "report"])
+    _close(row, "vanished_count", "pruned_count", "report")
 
 
 def fail(row: LibraryImport, sentence: str, *, now: datetime) -> None:
@@ -94,9 +92,14 @@ def fail(row: LibraryImport, sentence: str, *, now: datetime) -> None:
     row.status = ImportStatus.FAILED
     row.completed_at = now
     row.error_message = sentence
-    if not row.is_dry_run:
-        row.spool = ""
-        row.save(update_fields=["status", "completed_at", "error_message", "spool"])
+    _close(row, "seen_count", "report", "error_message")
+
+
+def _close(row: LibraryImport, *fields: str) -> None:
+    """Save how a run ended. The row of a dry run, or of a run that could not begin, is written only now."""
+    row.spool = ""
+    is_new = row._state.adding
+    row.save(update_fields=None if is_new else ["status", "completed_at", "spool", *fields])
 
 
 def remove_spool(path: Path) -> None:

@@ -163,7 +163,8 @@ class LibraryImport(models.Model):
     """One run of an import, and its reconciliation: seen = added + changed + unchanged + skipped.
 
     Its path is read to the end first (reading), then applied in short batches (applying). A run killed while applying
-    is completed from its spool by the next import.
+    is completed from its spool by the next import. A dry run is written once, when it has ended; its counts are what an
+    import would have done.
     """
 
     import_id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -206,7 +207,13 @@ class LibraryImport(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.file_name} ({self.get_status_display()})"
+        return f"{self.file_name} ({self.state_words})"
+
+    @property
+    def state_words(self) -> str:
+        """The state in words; a dry run says that it is one."""
+        words = self.get_status_display()
+        return f"Dry run: {words.lower()}" if self.is_dry_run else words
 
 
 class ChangeKind(models.TextChoices):

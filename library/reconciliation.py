@@ -94,7 +94,7 @@ class Tally:
 def as_json(row: LibraryImport) -> dict[str, Any]:
     """Return a run as data for a machine: every number of the row, and its report."""
     return {
-        "import_id": None if row.is_dry_run else str(row.pk),
+        "import_id": str(row.pk),
         "dry_run": row.is_dry_run,
         "status": row.status,
         "source": row.source,
@@ -146,8 +146,8 @@ def report_lines(row: LibraryImport) -> Iterator[str]:
     for warning in report.get("warnings", []):
         place = f" (line {warning['line']:,})" if warning.get("line") else ""
         yield f"  Note: {warning['message']}{place}"
-    if not row.is_dry_run:
-        yield f"Import {row.pk}: {row.get_status_display().lower()}."
+    what = "Dry run" if row.is_dry_run else "Import"
+    yield f"{what} {row.pk}: {row.get_status_display().lower()}."
 
 
 AVAILABILITY_WORDS = {"local": "with a file", "cloud": "in the cloud only", "missing": "whose file is missing"}

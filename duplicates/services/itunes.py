@@ -23,7 +23,7 @@ from duplicates.engine.records import TRACK_SCHEMA, TrackColumns
 from duplicates.engine.settings import EngineSettings
 from duplicates.services.loading import load_snapshots
 from duplicates.services.progress import RunReporter
-from library.models import ITunesTrack, LibraryImport
+from library.models import ImportStatus, ITunesTrack, LibraryImport
 
 # Two lengths further apart than this are not taken for one recording.
 LENGTH_CONFLICT_MS = 10_000
@@ -196,7 +196,10 @@ class _Quietly:
 
 def _age_note(now: datetime) -> str:
     """Say so when the catalogue has not been renewed for long."""
-    newest = LibraryImport.objects.filter(is_catalog=True, completed_at__isnull=False).order_by("-completed_at").first()
+    loaded = LibraryImport.objects.filter(
+        is_catalog=True, is_dry_run=False, status__in=[ImportStatus.COMPLETED, ImportStatus.PARTIAL]
+    )
+    newest = loaded.order_by("-completed_at").first()
     if newest is None or newest.completed_at is None or now - newest.completed_at < OLD_CATALOG:
         return ""
     days = (now - newest.completed_at).days

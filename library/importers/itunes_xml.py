@@ -133,6 +133,7 @@ class _Walker:
         self.fault: UnreadableSource | None = None
         self.has_tracks = False
         self._root_seen = False
+        self._states_playlists = False
         self._items: list[ImportedItem] = []
         self._stack: list[_Frame] = []
         self._entries = 0
@@ -209,6 +210,9 @@ class _Walker:
         parent.key = None
         if frame.kind == TRACKS:
             self.has_tracks = True
+        elif frame.kind == PLAYLISTS and parent.kind == ROOT:
+            self._states_playlists = True
+            self._tell_facts(parent.values)
         elif frame.kind == PLAYLIST:
             self._places = array("q")
         self._stack.append(frame)
@@ -275,7 +279,10 @@ class _Walker:
     def _tell_facts(self, values: dict[str, Any]) -> None:
         library_id = str(values.get("Library Persistent ID", "")).strip()
         application = str(values.get("Application Version", ""))
-        self._items.append(SourceFacts(storable(library_id)[:40], storable(application)[:40], STATED_FIELDS))
+        facts = SourceFacts(
+            storable(library_id)[:40], storable(application)[:40], STATED_FIELDS, self._states_playlists
+        )
+        self._items.append(facts)
 
     def _finish_entry(self, frame: _Frame) -> None:
         is_in_place = bool(self._stack) and self._stack[-1].kind == TRACKS

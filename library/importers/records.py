@@ -168,11 +168,15 @@ class SkippedEntry:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What a source says about itself as a whole, such as the id of an iTunes library and the fields it states."""
+    """What a source says about itself as a whole, such as the id of an iTunes library and the fields it states.
+
+    Only of a source that `states_playlists` can it be said that a playlist is gone from it.
+    """
 
     library_id: str = ""
     application: str = ""
     stated_fields: tuple[str, ...] = ()
+    states_playlists: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -473,6 +473,15 @@ class TestWhatIsReused:
 
         assert (second.is_reused, second.analysis != first.analysis) == (False, True)
 
+    def test_a_dry_run_of_an_import_makes_no_result_old(self, detector) -> None:
+        make_library()
+        detector.find_duplicates_with_persistence(OPTIONS)
+        LibraryImport.objects.create(
+            source="home", status="completed", is_dry_run=True, started_at=NOW, completed_at=NOW, added_count=7
+        )
+
+        assert detector.find_duplicates_with_persistence(OPTIONS).is_reused
+
     def test_a_reused_result_says_that_it_is_one(self, detector) -> None:
         make_library()
         detector.find_duplicates_with_persistence(OPTIONS)

@@ -133,5 +133,9 @@ class TestTheCatalogue:
             completed_at=NOW - timedelta(days=40),
         )
 
+        for facts in ({"status": "failed"}, {"status": "completed", "is_dry_run": True}):
+            # Neither a refused import nor a dry run has loaded anything.
+            LibraryImport.objects.create(source="home", is_catalog=True, started_at=NOW, completed_at=NOW, **facts)
+
         assert "40 days ago" in note()
         assert note(NOW - timedelta(days=35)) == ""

@@ -170,3 +170,13 @@ def test_a_nul_in_a_filter_is_answered_like_any_impossible_filter(admin_client: 
 
     assert response.status_code == 302
     assert response["Location"].endswith("?e=1")
+
+
+def test_a_dry_run_is_listed_as_one(admin_client: Client) -> None:
+    LibraryImport.objects.create(
+        file_name="a.csv", status="completed", is_dry_run=True, started_at=timezone.now(), report={"warnings": []}
+    )
+    address = reverse("admin:library_libraryimport_changelist")
+
+    assert "Dry run: completed" in admin_client.get(address).content.decode()
+    assert "a.csv" not in admin_client.get(address, {"is_dry_run__exact": 0}).content.decode()

@@ -43,6 +43,7 @@ class TestWhatBrokeOff:
             run(library)
 
         assert not Track.objects.exists()
+        assert LibraryImport.objects.get().status == "failed"
 
 
 class TestReport:
@@ -65,9 +66,12 @@ class TestReport:
         assert report["seen"] == report["added"] + report["changed"] + report["unchanged"] + report["skipped"]
         assert report["report"]["skipped"]["PODCAST"]["count"] == 1
 
-    def test_a_dry_run_says_so_and_writes_nothing(self, library: Path) -> None:
-        assert run(library, "--dry-run").startswith("Would import Library.xml")
-        assert (Track.objects.count(), LibraryImport.objects.count()) == (0, 0)
+    def test_a_dry_run_says_so_and_changes_nothing(self, library: Path) -> None:
+        text = run(library, "--dry-run")
+
+        assert text.startswith("Would import Library.xml")
+        assert text.splitlines()[-1] == f"Dry run {LibraryImport.objects.get().pk}: completed."
+        assert not Track.objects.exists()
 
     def test_a_part_that_was_kept_is_told_with_the_fault(self, tmp_path: Path) -> None:
         xml = itunes_xml([entry(1), entry(2)])

@@ -12,7 +12,7 @@ from django.utils import timezone
 from library.importing import ImportRefused
 from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, PlaylistEntry, Track
 from tests.factories import TrackFactory
-from tests.library.sources import NOW, entry, flac, itunes_xml, playlist, run_import, write, write_wav
+from tests.library.sources import LIBRARY_ID, NOW, entry, flac, itunes_xml, playlist, run_import, write, write_wav
 
 pytestmark = pytest.mark.django_db
 type Playlists = Sequence[dict[str, Any]]
@@ -231,8 +231,31 @@ class TestPlaylists:
         row = library(tmp_path, entry(1), playlists=lists[:1])
         assert (row.report["vanished_playlists"], Playlist.objects.count()) == (["Run"], 2)
 
-        library(tmp_path, entry(1), playlists=lists[:1], prune=True)
-        assert Playlist.objects.get().name == "Mix"
+        row = library(tmp_path, entry(1), playlists=lists[:1], prune=True)
+        assert (Playlist.objects.get().name, row.report["playlists"]["removed"]) == ("Mix", 1)
+
+    def test_the_last_playlist_of_a_library_can_vanish_too(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), playlists=[playlist("Mix", [101])])
+        row = library(tmp_path, entry(1), playlists=[])
+        assert (row.report["vanished_playlists"], Playlist.objects.count()) == (["Mix"], 1)
+
+        library(tmp_path, entry(1), playlists=[], prune=True)
+        assert not Playlist.objects.exists()
+
+    def test_a_source_that_speaks_of_no_playlists_has_lost_none(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), playlists=[playlist("Mix", [101])])
+        run_import(write(tmp_path / "a.csv", "title\na\n"), source=LIBRARY_ID, prune=True)
+        xml = itunes_xml([entry(1)]).replace("<key>Playlists</key><array>\n</array>", "")
+        row = run_import(write(tmp_path / "Library.xml", xml), prune=True)
+
+        assert (row.report["vanished_playlists"], Playlist.objects.count()) == ([], 1)
+
+    def test_an_emptied_library_prunes_no_playlists_either(self, tmp_path: Path) -> None:
+        library(tmp_path, entry(1), playlists=[playlist("Mix", [101])])
+        row = library(tmp_path, prune=True)
+
+        assert [warning["code"] for warning in row.report["warnings"]] == ["NOT_PRUNED"]
+        assert (Track.objects.count(), Playlist.objects.count()) == (1, 1)
 
 
 class TestCatalogue:
@@ -263,14 +286,33 @@ class TestDryRun:
     def test_it_says_what_would_happen_and_writes_nothing(self, tmp_path: Path, work_dir: Path) -> None:
         library(tmp_path, entry(1), entry(2), entry(3), playlists=[playlist("Mix", [101])])
         changed = [entry(1), entry(2, Name="Renamed"), entry(4)]
-        before = LibraryImport.objects.count(), LibraryChange.objects.count()
+        before = LibraryChange.objects.count()
         row = library(tmp_path, *changed, playlists=[playlist("Mix", [102])], dry_run=True, prune=True)
 
         assert numbers(row) == (3, 1, 1, 1, 0)
         assert (row.vanished_count, row.report["playlists"]) == (1, {"changed": 1})
-        assert (LibraryImport.objects.count(), LibraryChange.objects.count()) == before
+        assert LibraryChange.objects.count() == before
         assert places("Mix") == ["Song 1"]
         assert not list((work_dir / "imports").iterdir())
+
+    def test_it_leaves_its_report_marked_as_what_it_is(self, tmp_path: Path) -> None:
+        row = library(tmp_path, entry(1), entry(2, Podcast=True), dry_run=True)
+        kept = LibraryImport.objects.get()
+
+        assert (kept.pk, kept.is_dry_run, kept.status, str(kept)) == (
+            row.pk,
+            True,
+            "completed",
+            "Library.xml (Dry run: completed)",
+        )
+        assert (numbers(kept), kept.report) == ((2, 1, 0, 0, 1), row.report)
+
+    def test_a_refused_one_leaves_its_sentence(self, tmp_path: Path) -> None:
+        with pytest.raises(ImportRefused):
+            run_import(write(tmp_path / "a.xml", "<html/>"), dry_run=True)
+        row = LibraryImport.objects.get()
+
+        assert (row.is_dry_run, row.status, "<html>" in row.error_message) == (True, "failed", True)
 
     def test_it_walks_the_very_same_plan(self, tmp_path: Path) -> None:
         library(tmp_path, entry(1), entry(2))
@@ -324,6 +366,14 @@ class TestRefusals:
     def test_a_path_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ImportRefused, match="no such file"):
             run_import(tmp_path / "nowhere.xml")
+
+    def test_a_refusal_leaves_a_row_with_its_sentence(self, tmp_path: Path) -> None:
+        with pytest.raises(ImportRefused) as refused:
+            run_import(tmp_path / "nowhere.xml")
+        row = LibraryImport.objects.get()
+
+        assert (row.status, row.error_message, row.completed_at) == ("failed", str(refused.value), NOW)
+        assert row.report == {"readable_entries": 0, "code": "SOURCE_NOT_FOUND"}
 
 
 class TestDatabaseLimits:

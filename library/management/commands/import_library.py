@@ -77,7 +77,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--catalog", action="store_true", help="Load it as the iTunes reference catalogue, not as library tracks."
         )
-        parser.add_argument("--dry-run", action="store_true", help="Say what would happen and write nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="Say what would happen and change nothing.")
         parser.add_argument(
             "--keep-partial", action="store_true", help="Of a damaged file, import what is readable before the fault."
         )
