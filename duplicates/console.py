@@ -1,4 +1,4 @@
-"""What commands show of a run: a progress bar on a terminal, log lines otherwise, and a summary people can read."""
+"""What commands share: naming an analysis, following a run on a terminal or in a log, summaries people can read."""
 
 import logging
 import sys
@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from duplicates.exceptions import AnalysisNotFound
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.services.lifecycle import get_analysis
 from duplicates.services.progress import AnalysisProgress, Sink, keep_nothing
 from duplicates.services.progress import logger as run_logger
 
@@ -44,6 +46,18 @@ def _figures(progress: AnalysisProgress) -> str:
     if left is not None:
         parts.append(f"{left:.0f} s left")
     return ", ".join(parts)
+
+
+def named_analysis(name: str) -> DuplicateAnalysisResult:
+    """Return the analysis a person named by its id, or by `latest`: the newest completed one of anyone."""
+    if name != "latest":
+        return get_analysis(name)
+    latest = DuplicateAnalysisResult.objects.completed().order_by("-created_at").first()
+    if latest is None:
+        raise AnalysisNotFound(
+            "There is no completed analysis yet.", way_out="Make one with: manage.py run_duplicate_analysis"
+        )
+    return latest
 
 
 def summary_lines(analysis: DuplicateAnalysisResult) -> Iterator[str]:

@@ -30,6 +30,20 @@ class AnalysisNotFound(DuplicatesError):
     advice = "List the saved analyses to find its id; old ones are cleaned up after a while."
 
 
+class TrackNotFound(DuplicatesError):
+    """There is no such track."""
+
+    code = "TRACK_NOT_FOUND"
+    advice = "Name a track by its id or as SOURCE:ID, as the list of tracks shows them."
+
+
+class CannotExplain(DuplicatesError):
+    """This analysis kept nothing by which its scores can be explained."""
+
+    code = "CANNOT_EXPLAIN"
+    advice = "Start a new analysis, or explain the pair by a preset."
+
+
 class InvalidOptions(DuplicatesError):
     """The analysis cannot start with these options."""
 

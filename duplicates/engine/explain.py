@@ -14,6 +14,7 @@ import polars as pl
 from duplicates.engine import features, shipped
 from duplicates.engine.comparisons import SPOKEN_MARKERS, compare
 from duplicates.engine.evidence import (
+    AGAINST,
     Contribution,
     base_weight,
     contradiction,
@@ -130,15 +131,16 @@ def explain_pair(
     start = base_weight(tables)
     weight = start + sum(part.bits for part in parts)
     chance = probability(weight)
-    rules = [f"{part.comparison} {part.level}" for part in parts if _is_forbidden(part, settings)]
-    outcome = _outcome(records, parts, chance >= settings.threshold, bool(rules), known)
+    rules = [part for part in parts if _is_forbidden(part, settings)]
+    is_ruled_out = bool(rules) and not _differ_anyway(parts, rules)
+    outcome = _outcome(records, parts, chance >= settings.threshold, is_ruled_out, known)
     sides = [(rows[track_id], records.track_id.tolist().index(track_id)) for track_id in (left_id, right_id)]
     shown = tuple(_with_values(part, sides, records) for part in parts)
     reason = REASONS[outcome].format(
         chance=in_percent(chance),
         threshold=in_percent(settings.threshold),
         preset=settings.preset.value,
-        rules=", ".join(rules),
+        rules=", ".join(f"{part.comparison} {part.level}" for part in rules),
     )
     return PairExplanation(
         left_id, right_id, chance, settings.threshold, weight, start, shown, outcome, reason, contradiction(parts)
@@ -154,6 +156,11 @@ def in_percent(share: float) -> str:
 
 def _is_forbidden(part: Contribution, settings: EngineSettings) -> bool:
     return part.level in shipped.forbidden_levels(settings).get(part.comparison, ())
+
+
+def _differ_anyway(parts: list[Contribution], rules: list[Contribution]) -> bool:
+    """Tell whether two tracks are no versions of one song, so that no rule is needed to keep them apart."""
+    return any(part.bits <= AGAINST for part in parts if part.comparison in ("title", "artist") and part not in rules)
 
 
 def _outcome(records: Records, parts: list[Contribution], links: bool, forbidden: bool, known: Known) -> Outcome:

@@ -25,6 +25,7 @@ ROWS_PER_CHUNK = 20_000
 IDS_PER_QUERY = 5_000
 
 _TRACK_SQL = {"track_id": "t.id", "unparsed": "NULLIF(CAST(t.unparsed AS text), '{}')"}
+_TRACK_COLUMNS = ", ".join(_TRACK_SQL.get(name, f"t.{name}") for name in TRACK_SCHEMA)
 _EPOCH = {
     "sqlite": "CAST(strftime('%%s', t.{0}) AS integer)",
     "postgresql": "CAST(extract(epoch FROM t.{0}) AS bigint)",
@@ -47,9 +48,8 @@ class Library:
 
 def load_library(*, report: Callable[[int], None] = lambda done: None) -> Library:
     """Read every active track. `report` hears the number of tracks read so far, chunk by chunk."""
-    selected = ", ".join(_TRACK_SQL.get(name, f"t.{name}") for name in TRACK_SCHEMA)
     query = (
-        f"SELECT {selected}, (SELECT value FROM library_libraryrevision WHERE id = 1) "
+        f"SELECT {_TRACK_COLUMNS}, (SELECT value FROM library_libraryrevision WHERE id = 1) "
         "FROM library_track t WHERE t.quarantined_at IS NULL ORDER BY t.id"
     )
     chunks, revision, done = [], None, 0
@@ -62,6 +62,13 @@ def load_library(*, report: Callable[[int], None] = lambda done: None) -> Librar
     frame = pl.concat(chunks, rechunk=True) if chunks else pl.DataFrame(schema=TRACK_SCHEMA)
     seen = current_revision() if revision is None else revision
     return Library(TrackColumns(frame), seen, load_not_duplicates())
+
+
+def load_tracks(track_ids: npt.NDArray[np.int64]) -> TrackColumns:
+    """Read the given tracks as columns, removed ones too; ids that do not exist are missing."""
+    query = f"SELECT {_TRACK_COLUMNS} FROM library_track t"
+    frames = [_track_frame(list(zip(*rows, strict=True))) for rows in _rows_by_id(query, track_ids)]
+    return TrackColumns(pl.concat(frames) if frames else pl.DataFrame(schema=TRACK_SCHEMA))
 
 
 def count_active_tracks() -> int:

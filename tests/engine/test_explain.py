@@ -109,6 +109,9 @@ class TestTheOutcome:
         found = judged(song("I Got"), other, **options)
         assert (found.outcome, said in found.reason) == (Outcome.FORBIDDEN, True)
 
+    def test_no_rule_is_named_where_two_songs_differ_anyway(self) -> None:
+        assert judged(song("I Got"), song("Glass Mountain (Live)")).outcome == Outcome.BELOW_THRESHOLD
+
     def test_a_chance_below_the_threshold_is_told_with_both_figures(self) -> None:
         found = explain_pair(COLUMNS, 1, 3, SETTINGS, find_clusters(COLUMNS, SETTINGS).tables)
         assert f"{in_percent(found.probability)} where 50 % is needed" in found.reason

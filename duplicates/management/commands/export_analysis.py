@@ -12,10 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from duplicates.choices import ExportFormat
-from duplicates.exceptions import AnalysisNotFound, DuplicatesError
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.console import named_analysis
+from duplicates.exceptions import DuplicatesError
 from duplicates.services.exporting import export_analysis_results
-from duplicates.services.lifecycle import get_analysis
 
 
 class Command(BaseCommand):
@@ -44,7 +43,7 @@ class Command(BaseCommand):
             members = written
 
         try:
-            analysis = _analysis(options["analysis"])
+            analysis = named_analysis(options["analysis"])
             with _destination(options["output"]) as out:
                 for block in export_analysis_results(analysis, options["format"], now=timezone.now(), written=count):
                     out.write(block)
@@ -57,17 +56,6 @@ class Command(BaseCommand):
             self.stderr.write(f"Wrote {groups} of analysis {analysis.pk}.")
         else:
             self.stderr.write(f"Wrote {members:,} members of groups of analysis {analysis.pk}, which is not saved.")
-
-
-def _analysis(name: str) -> DuplicateAnalysisResult:
-    if name != "latest":
-        return get_analysis(name)
-    latest = DuplicateAnalysisResult.objects.completed().order_by("-created_at").first()
-    if latest is None:
-        raise AnalysisNotFound(
-            "There is no completed analysis yet.", way_out="Make one with: manage.py run_duplicate_analysis"
-        )
-    return latest
 
 
 @contextmanager
