@@ -56,9 +56,17 @@ class AnalysisWorker(TaskWorker):
         )
 
     def shutdown(self, signum: int, frame: FrameType | None) -> None:
-        """Ask the run to hand back at its next report; a second signal ends the process at once."""
+        """Ask the run to hand back at its next report; a second signal ends the process at once.
+
+        The queue's own words for the first signal advise a Ctrl-C, which does not reach a worker.
+        """
+        if not self.running:
+            super().shutdown(signum, frame)
         process.ask_to_stop()
-        super().shutdown(signum, frame)
+        self.running = False
+        if not self.running_task:
+            sys.exit(0)
+        logger.info("Worker %s hands its run back and stops", self.worker_id)
 
 
 class Heartbeat(threading.Thread):

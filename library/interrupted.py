@@ -11,7 +11,8 @@ from pathlib import Path
 from django.conf import settings
 
 from library.applying import Application, ImportProgress, ImportTakenOver
-from library.importers.spool import DamagedSpool, SpoolBusy, SpoolLock, SpoolReader, keys_path, private_folder, sweep
+from library.folders import private_folder
+from library.importers.spool import DamagedSpool, SpoolBusy, SpoolLock, SpoolReader, keys_path, sweep
 from library.models import ImportStatus, LibraryImport
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ STRAY_SPOOLS_AFTER = timedelta(hours=1)
 
 def spool_folder() -> Path:
     """Return the private folder of imports under way, made on first use."""
-    return private_folder(private_folder(settings.WORK_DIR) / "imports")
+    return private_folder(Path(settings.WORK_DIR) / "imports")
 
 
 def complete_interrupted_imports(*, now: datetime, progress: ImportProgress) -> list[LibraryImport]:

@@ -1,7 +1,8 @@
 """Runs the web server and one worker side by side until somebody stops them.
 
 Both are children with a session of their own: a Ctrl-C in the terminal reaches only this process, which then ends
-them in order. When one of them ends by itself the other is ended too.
+them in order. When one of them ends by itself the other is ended too; when this process is killed, both end by
+themselves (`project/lifeline.py`).
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 HOST = "127.0.0.1"
+LIFELINE = Path(__file__).parent / "lifeline.py"
 START_SECONDS = 30.0  # a slow disk may need this long to import everything for the first time
 GRACE_SECONDS = 10.0  # what a worker may take to put its run aside
 TICK_SECONDS = 0.2
@@ -87,8 +89,12 @@ def _child(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a child; end it politely when the block is left, and by force when it does not go."""
     # Its greeting would name another way to stop it; what it logs goes to standard error and is shown.
     process = subprocess.Popen(  # noqa: S603 (our own commands)
-        [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, str(LIFELINE), *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
+    assert process.stdin is not None
     try:
         yield process
     finally:
@@ -98,6 +104,7 @@ def _child(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.stdin.close()
 
 
 def _wait_for_answer(port: int, children: dict[str, subprocess.Popen[bytes]], is_stopping: Callable[[], bool]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from duplicates.services.work_folder import checkpoint_file
+from library.folders import private_folder
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -62,7 +63,7 @@ class StageCheckpoints:
         """Keep the output of a finished stage; trouble with the disk is noted and the run goes on."""
         unfinished = self._path(stage).with_suffix(f".{uuid.uuid4().hex[:8]}.part")
         try:
-            unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(unfinished.parent)
             _write(unfinished, self._belongs_to, arrays)
             unfinished.replace(self._path(stage))
         except OSError as error:

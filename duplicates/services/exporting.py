@@ -33,6 +33,7 @@ from duplicates.models import (
 from duplicates.services import audit, limits, staleness
 from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
 from duplicates.services.work_folder import is_unsaved_result_kept
+from library.folders import private_folder
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -218,7 +219,7 @@ def download_name(analysis: DuplicateAnalysisResult, export_format: str) -> str:
 
 def _write_file(export: DuplicateAnalysisExport, now: datetime) -> None:
     target = export_path(export)
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(target.parent)
     partial_file = target.with_suffix(f".{secrets.token_hex(4)}.part")
     rows = 0
 

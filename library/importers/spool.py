@@ -244,12 +244,6 @@ class SpoolLock:
         self._file.close()
 
 
-def private_folder(path: Path) -> Path:
-    """Return the folder, made on first use and readable by its owner only."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
-
-
 def open_private(path: Path) -> IO[bytes]:
     """Create a file that nobody else may read."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")

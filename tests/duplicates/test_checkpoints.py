@@ -53,6 +53,7 @@ def test_a_checkpoint_is_private_and_leaves_no_part(kept) -> None:
     path = file_of("scoring")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(work_folder.checkpoints_folder().stat().st_mode) == 0o700
     assert list(path.parent.iterdir()) == [path]
 
 

@@ -125,6 +125,7 @@ class TestFiles:
         path = exporting.export_path(export)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o700
         assert list(path.parent.iterdir()) == [path]
         assert export.file_name not in path.name
 

@@ -1,6 +1,7 @@
 """`manage.py import_library`: what it prints, what it accepts, and how it ends."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -44,6 +45,19 @@ class TestWhatBrokeOff:
 
         assert not Track.objects.exists()
         assert LibraryImport.objects.get().status == "failed"
+
+
+class TestLogLines:
+    @pytest.mark.parametrize(("is_terminal", "lines"), [(True, 0), (False, 1)], ids=["terminal", "elsewhere"])
+    def test_a_terminal_shows_bars_and_everything_else_a_line(
+        self, library: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any, is_terminal: bool, lines: int
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+
+        run(library)
+
+        assert len([one for one in caplog.records if one.name == "library.importing"]) == lines
 
 
 class TestReport:

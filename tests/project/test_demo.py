@@ -182,6 +182,21 @@ class TestServing:
         serving.require_free_port(port)
         assert processes_of(served.pid) == []
 
+    @pytest.mark.skipif(not Path("/proc").is_dir(), reason="only /proc tells whose children live")
+    def test_both_parts_end_even_when_it_is_killed(self, served: subprocess.Popen[str], port: int) -> None:
+        parts = processes_of(served.pid)
+        workers = [worker for part in parts for worker in processes_of(int(part))]
+        assert len(parts) == 2
+
+        served.kill()
+        served.wait(30)
+
+        deadline = time.monotonic() + 30
+        while left := [one for one in (*parts, *workers) if lives(one)]:
+            assert time.monotonic() < deadline, f"still there: {left}"
+            time.sleep(0.1)
+        serving.require_free_port(port)
+
     def test_it_says_when_the_port_is_taken(self, home: Path, second: subprocess.CompletedProcess[str]) -> None:
         with socket.socket() as other:
             other.bind((serving.HOST, 0))
@@ -227,6 +242,14 @@ def processes_of(parent: int) -> list[str]:
         if int(fields[1]) == parent:
             found.append(status.parent.name)
     return found
+
+
+def lives(process: str) -> bool:
+    """Does a process run? One that has ended may wait for a parent that asks."""
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
 
 
 class TestItTouchesNothingOfOthers:

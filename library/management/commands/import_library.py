@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import logging
 import signal
 import sqlite3
 import sys
@@ -20,6 +21,7 @@ from django.utils import timezone
 
 from library.importers.csv_columns import MAPPABLE_FIELDS, parse_mapping
 from library.importing import ImportRefused, import_library
+from library.importing import logger as import_logger
 from library.models import ImportStatus, LibraryImport
 from library.reconciliation import as_json, report_lines
 
@@ -95,7 +97,7 @@ class Command(BaseCommand):
                 stream.reconfigure(errors="backslashreplace")
         try:
             mapping = parse_mapping(options["map"])
-            with _stopping_politely(_Bars()) as progress:
+            with _one_voice(), _stopping_politely(_Bars()) as progress:
                 row = import_library(
                     path=Path(options["path"]),
                     format=options["format"],
@@ -158,6 +160,18 @@ class _Bars:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+@contextmanager
+def _one_voice() -> Iterator[None]:
+    """Keep log lines from the terminal, where bars show how far the import is; warnings still come."""
+    previous = import_logger.level
+    if sys.stderr.isatty():
+        import_logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        import_logger.setLevel(previous)
 
 
 @contextmanager

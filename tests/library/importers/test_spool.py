@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from library.folders import private_folder
 from library.importers.records import ImportedPlaylist, ImportedTrack
 from library.importers.spool import (
     DamagedSpool,
@@ -15,7 +16,6 @@ from library.importers.spool import (
     SpoolReader,
     SpoolWriter,
     fitted_key,
-    private_folder,
     sweep,
 )
 
@@ -116,6 +116,13 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
         modes = folder.stat().st_mode & 0o777, writer.path.stat().st_mode & 0o777
 
     assert modes == (0o700, 0o600)
+
+
+def test_folders_made_on_the_way_are_private_too(tmp_path: Path) -> None:
+    folder = private_folder(tmp_path / "work" / "checkpoints" / "one")
+
+    made = (folder, folder.parent, folder.parent.parent)
+    assert [one.stat().st_mode & 0o777 for one in made] == [0o700] * 3
 
 
 def test_strays_are_swept_and_others_stay(writer: SpoolWriter, tmp_path: Path) -> None:

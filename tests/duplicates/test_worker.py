@@ -1,0 +1,50 @@
+"""A worker that is asked to stop: what it does with the run at hand, and what it says."""
+
+import signal
+
+import pytest
+
+from duplicates import worker
+from duplicates.worker import AnalysisWorker
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How often the run at hand was asked to hand back."""
+    calls: list[str] = []
+    monkeypatch.setattr(worker.process, "ask_to_stop", lambda: calls.append("asked"))
+    return calls
+
+
+def test_a_busy_one_has_its_run_handed_back_and_gives_no_advice_about_keys(
+    asked: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    busy = AnalysisWorker("w-1")
+    busy.running_task = True
+
+    busy.shutdown(signal.SIGTERM, None)
+
+    assert (asked, busy.running) == (["asked"], False)
+    assert caplog.messages == ["Worker w-1 hands its run back and stops"]
+
+
+def test_an_idle_one_ends_at_once_without_a_word(asked: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(SystemExit) as ended:
+        AnalysisWorker("w-1").shutdown(signal.SIGTERM, None)
+
+    assert ended.value.code == 0
+    assert caplog.messages == []
+
+
+def test_a_second_signal_ends_even_a_busy_one(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AnalysisWorker, "reset_signals", lambda self: None)
+    busy = AnalysisWorker("w-1")
+    busy.running_task = True
+    busy.shutdown(signal.SIGTERM, None)
+
+    with pytest.raises(SystemExit) as ended:
+        busy.shutdown(signal.SIGTERM, None)
+
+    assert ended.value.code == 1
