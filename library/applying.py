@@ -79,6 +79,10 @@ def _unlogged() -> Iterator[None]:
         del connection.make_debug_cursor
 
 
+def _name(title: str, artist: str) -> str:
+    return f"{title or 'Untitled'} by {artist or 'unknown artist'}"[:200]
+
+
 class Application:
     """One spool on its way into the library. `import_row` carries the counts and the mark."""
 
@@ -171,7 +175,7 @@ class Application:
         ):
             last_id = page[-1][0]
             gone = self._keys.missing([key for _, key, _, _ in page])
-            if found := [(pk, f"{title} by {artist}"[:200]) for pk, key, title, artist in page if key in gone]:
+            if found := [(pk, _name(title, artist)) for pk, key, title, artist in page if key in gone]:
                 yield found
 
     def _remove(self, gone: list[tuple[int, str]]) -> int:

@@ -28,8 +28,8 @@ class Tally:
     skipped: Counter[SkipReason] = field(default_factory=Counter)
     skip_examples: dict[SkipReason, list[dict[str, Any]]] = field(default_factory=dict)
     availability: Counter[str] = field(default_factory=Counter)
-    unparsed: Counter[str] = field(default_factory=Counter)
-    unparsed_examples: dict[str, list[str]] = field(default_factory=dict)
+    unparsed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
     playlists: Counter[str] = field(default_factory=Counter)
     warnings: list[dict[str, Any]] = field(default_factory=list)
 
@@ -41,10 +41,9 @@ class Tally:
         self.seen += 1
         self.availability[track.availability] += 1
         for name, text in track.unparsed.items():
-            self.unparsed[name] += 1
-            examples = self.unparsed_examples.setdefault(name, [])
-            if len(examples) < EXAMPLES and text[:LONGEST_EXAMPLE] not in examples:
-                examples.append(text[:LONGEST_EXAMPLE])
+            _count_value(self.unparsed, name, text, track)
+        for name, text in track.left_out.items():
+            _count_value(self.left_out, name, text, track)
 
     def repeated(self, track: ImportedTrack) -> None:
         """Count a track whose key was there before; `track` was not called for it."""
@@ -79,16 +78,27 @@ class Tally:
                 for reason, count in self.skipped.most_common()
             },
             "availability": {name: count for name, count in sorted(self.availability.items()) if name != "unknown"},
-            "unparsed": {
-                name: {"count": count, "examples": self.unparsed_examples[name]}
-                for name, count in self.unparsed.most_common()
-            },
+            "unparsed": _most_first(self.unparsed),
+            "left_out": _most_first(self.left_out),
             "playlists": dict(self.playlists),
             "changed_fields": {},
             "vanished": [],
             "vanished_playlists": [],
             "warnings": self.warnings,
         }
+
+
+def _count_value(counted: dict[str, dict[str, Any]], name: str, text: str, track: ImportedTrack) -> None:
+    """Count a value that could not be read, with the place of the first one and examples."""
+    first = {"line": track.line} if track.line else {"entry": track.entry}
+    facts = counted.setdefault(name, {"count": 0, "examples": [], "first": first})
+    facts["count"] += 1
+    if len(facts["examples"]) < EXAMPLES and text[:LONGEST_EXAMPLE] not in facts["examples"]:
+        facts["examples"].append(text[:LONGEST_EXAMPLE])
+
+
+def _most_first(counted: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return dict(sorted(counted.items(), key=lambda item: -item[1]["count"]))
 
 
 def as_json(row: LibraryImport) -> dict[str, Any]:
@@ -116,7 +126,8 @@ def as_json(row: LibraryImport) -> dict[str, Any]:
 
 def report_lines(row: LibraryImport) -> Iterator[str]:
     """Yield the reconciliation of a run as lines for a person."""
-    what = "catalogue entries" if row.is_catalog else "entries"
+    entries = "entry" if row.seen_count == 1 else "entries"
+    what = f"catalogue {entries}" if row.is_catalog else entries
     yield f"{'Would import' if row.is_dry_run else 'Imported'} {row.file_name} ({row.format}) as “{row.source}”."
     yield f"  {row.seen_count:>10,} {what} seen ="
     for count, name in (
@@ -133,16 +144,18 @@ def report_lines(row: LibraryImport) -> Iterator[str]:
     for name, count in report.get("availability", {}).items():
         yield f"  {count:>10,} {AVAILABILITY_WORDS.get(name, name)}"
     for name, facts in report.get("unparsed", {}).items():
-        examples = ", ".join(f"“{text[:40]}”" for text in facts["examples"])
-        yield f"  {facts['count']:>10,} with {name} kept as text: {examples}"
+        yield f"  {facts['count']:>10,} with {name} kept as text: {_values(facts)}"
+    for name, facts in report.get("left_out", {}).items():
+        yield f"  {facts['count']:>10,} with {name} left out, which cannot be read or is out of range: {_values(facts)}"
     if changed := report.get("changed_fields"):
         yield f"  Changed: {', '.join(f'{name} {count:,}' for name, count in changed.items())}"
     if row.vanished_count:
-        removed = f"{row.pruned_count:,} of them removed" if row.pruned_count else "kept; --prune removes them"
+        removed = f"{row.pruned_count:,} removed" if row.pruned_count else "kept; --prune removes what vanished"
         yield f"  {row.vanished_count:>10,} vanished from the source, {removed}"
         yield from (f"               {name}" for name in report.get("vanished", []))
     if counts := report.get("playlists"):
         yield f"  Playlists: {', '.join(f'{count:,} {name.replace("_", " ")}' for name, count in counts.items())}"
+        yield from (f"               no longer in the source: {name}" for name in report.get("vanished_playlists", []))
     for warning in report.get("warnings", []):
         place = f" (line {warning['line']:,})" if warning.get("line") else ""
         yield f"  Note: {warning['message']}{place}"
@@ -153,8 +166,19 @@ def report_lines(row: LibraryImport) -> Iterator[str]:
 AVAILABILITY_WORDS = {"local": "with a file", "cloud": "in the cloud only", "missing": "whose file is missing"}
 
 
+def _values(facts: dict[str, Any]) -> str:
+    examples = ", ".join(f"“{text[:40]}”" for text in facts["examples"])
+    first = facts.get("first", {})  # reports of older imports have none
+    place = f" (first in {_place(first)})" if first else ""
+    return f"{examples}{place}"
+
+
+def _place(facts: dict[str, Any]) -> str:
+    return f"line {facts['line']:,}" if facts.get("line") else f"entry {facts.get('entry', 0):,}"
+
+
 def _example(example: dict[str, Any]) -> str:
-    place = f"line {example['line']:,}" if example.get("line") else f"entry {example.get('entry', 0):,}"
+    place = _place(example)
     text = " ".join(str(example[name]) for name in ("name", "detail") if example.get(name))
     return f"{place}: {text}" if text else place
 

@@ -104,11 +104,16 @@ class _Walk:
     def problems(self) -> Iterator[ImportProblem]:
         if self.closed_folders:
             names = ", ".join(readable(os.path.relpath(folder, self.root)) for folder in self.closed_folders[:5])
-            yield ImportProblem("NOT_ALL_READ", f"{len(self.closed_folders):,} folders could not be opened: {names}.")
+            count = _counted(len(self.closed_folders), "folder")
+            yield ImportProblem("NOT_ALL_READ", f"{count} could not be opened: {names}.")
         if self.linked_folders:
-            yield ImportProblem("LINKS_NOT_FOLLOWED", f"{self.linked_folders:,} links to folders were not followed.")
+            yield ImportProblem(
+                "LINKS_NOT_FOLLOWED", f"Not followed: {_counted(self.linked_folders, 'link')} to a folder."
+            )
         if self.junk_folders:
-            yield ImportProblem("JUNK_FOLDERS", f"{self.junk_folders:,} folders of other applications were passed by.")
+            yield ImportProblem(
+                "JUNK_FOLDERS", f"Passed by: {_counted(self.junk_folders, 'folder')} of other applications."
+            )
 
     def _entries(self, folder: bytes) -> list["os.DirEntry[bytes]"]:
         try:
@@ -152,6 +157,10 @@ def read_audio_folder(folder: Path, *, this_year: int) -> Iterator[ImportedItem]
             else:
                 yield _skipped(reason, answer, number, name)
     yield from walk.problems()
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _leads_to(entry: "os.DirEntry[bytes]", is_kind: Callable[[int], bool]) -> bool:

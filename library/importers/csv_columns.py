@@ -78,6 +78,13 @@ def choose_columns(header: Sequence[str], *, mapping: Mapping[str, str], id_colu
 
     Raises `UnreadableSource` when a named column is missing, or nothing tells which column is the title.
     """
+    if not any(folded(name) for name in header):
+        raise UnreadableSource(
+            "The first row is blank, where the names of the columns should stand, such as title,artist.",
+            code=CODE,
+            line=1,
+            byte=0,
+        )
     mapped = [_mapped_column(header, name, column) for name, column in mapping.items()]
     id_place = _find(header, id_column) if id_column else None
     taken_places = {column.place for column in mapped} | ({id_place} if id_place is not None else set())

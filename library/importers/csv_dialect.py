@@ -9,8 +9,10 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO
 
+from library.importers.opening import wide_without_mark
 from library.importers.records import UnreadableSource
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -71,7 +73,7 @@ def find_encoding(open_stream: Opener) -> tuple[str, bool]:
     for mark, name in _MARKS:
         if start.startswith(mark):
             return name, False
-    if (wide := _wide_without_mark(start)) is not None:
+    if (wide := wide_without_mark(start)) is not None:
         return wide, False
     valid, broken = _count_letters(open_stream)
     if not broken:
@@ -87,9 +89,7 @@ def byte_of_line(open_stream: Opener, dialect: Dialect, line: int) -> int:
     encoding = dialect.encoding.removesuffix("-sig")
     try:
         with decoded(open_stream(), dialect) as text:
-            for number, content in enumerate(text, start=1):
-                if number >= line:
-                    break
+            for content in islice(text, line - 1):
                 byte += len(content.encode(encoding, "replace"))
     except UnreadableSource:
         pass
@@ -102,14 +102,6 @@ def _sample(open_stream: Opener, encoding: str) -> str:
             return text.read(SAMPLE_CHARACTERS)
         except UnreadableSource:
             return ""
-
-
-def _wide_without_mark(start: bytes) -> str | None:
-    """Recognise UTF-16 by its zero bytes: Western text has one at every other place."""
-    pairs = len(start) // 2
-    if pairs and start[1::2].count(0) > pairs * 0.6:
-        return "utf-16-le"
-    return "utf-16-be" if pairs and start[0::2].count(0) > pairs * 0.6 else None
 
 
 def _count_letters(open_stream: Opener) -> tuple[int, int]:

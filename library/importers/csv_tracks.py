@@ -8,7 +8,7 @@ key, and the order of the rows never reach the track.
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import Any, TextIO
 
 from library.importers.csv_columns import Column, Columns, choose_columns, count_known
 from library.importers.csv_dialect import Dialect, Opener, byte_of_line, decoded, find_dialect, rows_of
@@ -42,6 +42,9 @@ UNREADABLE = "CSV_UNREADABLE"
 LONGEST_CELL = 1024 * 1024
 LONGEST_ID = 300
 LONGEST_FORMAT = 60
+LONGEST_LINE = 2 * LONGEST_CELL
+# A stray NUL is left out of its row; this many in a line are a piece of the file that was never written.
+MOST_NULS = 100
 # A row over more lines than this is a quote that was never closed, not a title with line breaks.
 MOST_LINES = 100
 
@@ -58,7 +61,7 @@ def read_csv(
     csv.field_size_limit(LONGEST_CELL)
     dialect = find_dialect(open_stream, judge=lambda header: count_known(header, mapping=mapping, id_column=id_column))
     with decoded(open_stream(), dialect) as text:
-        rows = _Rows(iter(text), dialect, open_stream)
+        rows = _Rows(text, dialect, open_stream)
         header = next(rows, None)
         if header is None:
             raise UnreadableSource("The file holds no rows, not even a header.", code=UNREADABLE, line=1, byte=0)
@@ -75,8 +78,8 @@ def read_csv(
 class _Rows:
     """The rows of the file with their lines, and its faults as `UnreadableSource`."""
 
-    def __init__(self, lines: Iterator[str], dialect: Dialect, open_stream: Opener) -> None:
-        self._lines = _CountedLines(lines)
+    def __init__(self, text: TextIO, dialect: Dialect, open_stream: Opener) -> None:
+        self._lines = _CountedLines(text)
         self._rows = rows_of(self._lines, dialect.delimiter)
         self._dialect = dialect
         self._open_stream = open_stream
@@ -101,8 +104,12 @@ class _Rows:
 
     def problems(self) -> Iterator[ImportProblem]:
         if self._surplus_count:
-            sentence = f"{self._surplus_count:,} rows have more cells than the header; the surplus was left out."
+            rows = "1 row has" if self._surplus_count == 1 else f"{self._surplus_count:,} rows have"
+            sentence = f"{rows} more cells than the header; the surplus was left out."
             yield ImportProblem("SURPLUS_CELLS", sentence, self._surplus_line)
+        if count := self._lines.nul_count:
+            sentence = f"{count:,} NUL {'byte was' if count == 1 else 'bytes were'} left out."
+            yield ImportProblem("NUL_BYTES", sentence, self._lines.first_nul)
 
     def _check(self, row: list[str]) -> None:
         lines = self._lines.count - self.line
@@ -121,24 +128,35 @@ class _Rows:
 
 
 class _CountedLines:
-    """Counts the lines the CSV reader takes, so that a row's first line is known."""
+    """Counts the lines the CSV reader takes, so that a row's first line is known; none may fill the memory."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
         self.count = 0
         self.is_finished = False
+        self.nul_count = 0
+        self.first_nul: int | None = None
 
     def __iter__(self) -> "_CountedLines":
         return self
 
     def __next__(self) -> str:
-        try:
-            line = next(self._lines)
-        except StopIteration:
+        line = self._text.readline(LONGEST_LINE)
+        if not line:
             self.is_finished = True
-            raise
+            raise StopIteration
         self.count += 1
+        if len(line) == LONGEST_LINE:
+            raise UnreadableSource(f"A line is longer than {LONGEST_LINE:,} characters.", code=UNREADABLE)
+        if "\x00" in line:
+            self._note_nuls(line.count("\x00"))
         return line
+
+    def _note_nuls(self, count: int) -> None:
+        if count > MOST_NULS:
+            raise UnreadableSource(f"A line holds {count:,} NUL bytes; the file is damaged.", code=UNREADABLE)
+        self.nul_count += count
+        self.first_nul = self.first_nul or self.count
 
 
 class _RowReader:

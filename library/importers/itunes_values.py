@@ -84,6 +84,9 @@ WANTED_KEYS = frozenset(
     | {flag for flag, _ in SKIP_FLAGS}
 )
 
+# Numbers that tell one song from another: the text of those that cannot be read is evidence too.
+EVIDENCE = frozenset({"track_number", "disc_number", "year", "duration_ms"})
+
 type Entry = dict[str, Any]
 
 
@@ -95,7 +98,8 @@ def read_entry(entry: Entry, *, number: int, line: int) -> ImportedTrack | Skipp
     if reason is not None:
         return SkippedEntry(number, reason, name=_text(entry, "Name"), line=line)
     unparsed: dict[str, str] = {}
-    numbers = _Numbers(entry, unparsed)
+    left_out: dict[str, str] = {}
+    numbers = _Numbers(entry, unparsed, left_out)
     released = _day(entry, "Release Date", unparsed)
     file_format, lossless = format_of(entry)
     return ImportedTrack(
@@ -118,17 +122,18 @@ def read_entry(entry: Entry, *, number: int, line: int) -> ImportedTrack | Skipp
         location=_text(entry, "Location"),
         availability=availability(entry),
         format=file_format,
-        bit_rate_kbps=numbers.read("Bit Rate"),
-        sample_rate_hz=numbers.read("Sample Rate"),
-        size_bytes=numbers.read("Size", largest=LARGEST_SIZE),
+        bit_rate_kbps=numbers.read("Bit Rate", "bit_rate_kbps"),
+        sample_rate_hz=numbers.read("Sample Rate", "sample_rate_hz"),
+        size_bytes=numbers.read("Size", "size_bytes", largest=LARGEST_SIZE),
         lossless=lossless,
-        play_count=numbers.read("Play Count") or 0,
-        skip_count=numbers.read("Skip Count") or 0,
-        last_played_at=_moment(entry, "Play Date UTC"),
+        play_count=numbers.read("Play Count", "play_count") or 0,
+        skip_count=numbers.read("Skip Count", "skip_count") or 0,
+        last_played_at=_stated_moment(entry, "Play Date UTC", "last_played_at", left_out),
         # A computed rating is the album's, guessed by iTunes; nobody gave it to this song.
-        rating=None if entry.get("Rating Computed") else numbers.read("Rating", largest=100),
+        rating=None if entry.get("Rating Computed") else numbers.read("Rating", "rating", largest=100),
         loved=entry.get("Loved") is True or entry.get("Favorited") is True,
-        added_at=_moment(entry, "Date Added"),
+        added_at=_stated_moment(entry, "Date Added", "added_at", left_out),
+        left_out=left_out,
     )
 
 
@@ -200,6 +205,13 @@ def _moment(entry: Entry, key: str) -> datetime | None:
     return parse_moment(value) if isinstance(value, str) else None
 
 
+def _stated_moment(entry: Entry, key: str, field: str, left_out: dict[str, str]) -> datetime | None:
+    moment = _moment(entry, key)
+    if moment is None and entry.get(key):
+        left_out[field] = _text(entry, key)
+    return moment
+
+
 def _day(entry: Entry, key: str, unparsed: dict[str, str]) -> date | None:
     moment = _moment(entry, key)
     if moment is None and entry.get(key):
@@ -210,16 +222,17 @@ def _day(entry: Entry, key: str, unparsed: dict[str, str]) -> date | None:
 class _Numbers:
     """Reads whole numbers of one entry; what is none, or out of range, is kept as text where it is evidence."""
 
-    def __init__(self, entry: Entry, unparsed: dict[str, str]) -> None:
+    def __init__(self, entry: Entry, unparsed: dict[str, str], left_out: dict[str, str]) -> None:
         self._entry = entry
         self._unparsed = unparsed
+        self._left_out = left_out
 
-    def read(self, key: str, evidence_for: str = "", *, largest: int = LARGEST_NUMBER) -> int | None:
+    def read(self, key: str, field: str, *, largest: int = LARGEST_NUMBER) -> int | None:
         value = self._entry.get(key)
-        if value is None or isinstance(value, bool):
+        if value is None:
             return None
-        if isinstance(value, int) and 0 <= value <= largest:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest:
             return value
-        if evidence_for:
-            self._unparsed[evidence_for] = storable(str(value))
+        kept = self._unparsed if field in EVIDENCE else self._left_out
+        kept[field] = storable(str(value))
         return None

@@ -23,6 +23,7 @@ _REFUSED_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"bplist", "This is a binary property list. Export the library as XML: File > Library > Export Library."),
     (b"PK\x03\x04", "This is a ZIP archive (or a spreadsheet). Unpack it, or save the sheet as CSV."),
     (b"SQLite format 3", "This is a SQLite database, not an export."),
+    (GZIP_MAGIC, "This is packed with gzip twice. Unpack it once."),
     (b"%PDF", "This is a PDF document."),
     (b"\x28\xb5\x2f\xfd", "This is a Zstandard archive. Unpack it first."),
     (b"BZh", "This is a bzip2 archive. Unpack it first."),
@@ -108,10 +109,23 @@ def _looks_like_xml(start: bytes) -> bool:
 
 
 def _csv_or_nothing(start: bytes) -> str:
-    is_wide = start.startswith(BYTE_ORDER_MARKS[1:]) or start[1:64:2].count(0) > 20 or start[0:64:2].count(0) > 20
-    if len(start.translate(None, TEXT_BYTES)) > len(start) * MOST_CONTROL_CODES and not is_wide:
-        raise UnreadableSource("It is neither XML nor CSV nor a folder of audio files.", code="UNKNOWN_FORMAT")
+    codes = start.translate(None, TEXT_BYTES)
+    is_wide = start.startswith(BYTE_ORDER_MARKS[1:]) or wide_without_mark(start)
+    if len(codes) > len(start) * MOST_CONTROL_CODES and not is_wide:
+        place = f"the first of {len(codes):,} control codes stands at byte {start.index(codes[0]):,}"
+        raise UnreadableSource(
+            f"It is neither XML nor CSV nor a folder of audio files: {place}.", code="UNKNOWN_FORMAT"
+        )
     return "csv"
+
+
+def wide_without_mark(start: bytes) -> str | None:
+    """Recognise UTF-16 by its zero bytes: Western text has one at every other place and none between them."""
+    pairs = len(start) // 2
+    upper, lower = start[0 : 2 * pairs : 2].count(0), start[1 : 2 * pairs : 2].count(0)
+    if lower > pairs * 0.6 and upper < pairs * 0.1:
+        return "utf-16-le"
+    return "utf-16-be" if upper > pairs * 0.6 and lower < pairs * 0.1 else None
 
 
 def _reason(error: Exception) -> str:

@@ -63,7 +63,8 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
 class ImportedTrack:
     """One track as its source describes it. Blank text and None mean "not stated".
 
-    `unparsed` keeps the text of values that could not be read as what their column promises, by field name. A blank
+    `unparsed` keeps the text of values that could not be read as what their column promises, by field name; `left_out`
+    those that say nothing of the song, such as plays beyond counting, which only the report mentions. A blank
     `source_track_id` says that the source has none; the consumer then derives one from the content.
     """
 
@@ -98,6 +99,7 @@ class ImportedTrack:
     rating: int | None = None
     loved: bool = False
     added_at: datetime | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def stating(cls, source_track_id: str, entry: int, line: int | None, values: dict[str, Any]) -> "ImportedTrack":
@@ -106,13 +108,14 @@ class ImportedTrack:
         """
         track = cls.__new__(cls)
         values.setdefault("unparsed", {})
+        values.setdefault("left_out", {})
         track.__dict__.update(values, source_track_id=source_track_id, entry=entry, line=line)
         return track
 
 
 # Every field of a track that a source may state, in reading order.
 TRACK_FIELDS: tuple[str, ...] = tuple(
-    name for name in ImportedTrack.__dataclass_fields__ if name not in {"source_track_id", "entry", "line"}
+    name for name in ImportedTrack.__dataclass_fields__ if name not in {"source_track_id", "entry", "line", "left_out"}
 )
 
 # What tells two entries without ids apart. Plays, ratings and dates of the source may change; these are the song.

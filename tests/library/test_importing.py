@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from library.importing import ImportRefused
 from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, PlaylistEntry, Track
+from library.reconciliation import report_lines
 from tests.factories import TrackFactory
-from tests.library.sources import LIBRARY_ID, NOW, entry, flac, itunes_xml, playlist, run_import, write, write_wav
+from tests.library.sources import LIBRARY_ID, NOW, entry, itunes_xml, playlist, run_import, write, write_wav
 
 pytestmark = pytest.mark.django_db
 type Playlists = Sequence[dict[str, Any]]
@@ -56,8 +57,52 @@ class TestReconciliation:
     def test_values_kept_as_text_are_counted(self, tmp_path: Path) -> None:
         row = run_import(write(tmp_path / "a.csv", "title,length\na,unk.\nb,null\nc,100\n"))
 
-        assert row.report["unparsed"] == {"duration_ms": {"count": 2, "examples": ["unk.", "null"]}}
+        assert row.report["unparsed"] == {
+            "duration_ms": {"count": 2, "examples": ["unk.", "null"], "first": {"line": 2}}
+        }
         assert Track.objects.get(title="a").unparsed == {"duration_ms": "unk."}
+
+    def test_numbers_out_of_range_are_left_out_and_said(self, tmp_path: Path) -> None:
+        row = library(
+            tmp_path, entry(1, Play_Count=2**40, Skip_Count=-1), entry(2, Rating=250), entry(3, Date_Added="soon")
+        )
+        left_out = row.report["left_out"]
+
+        assert {name: facts["examples"] for name, facts in left_out.items()} == {
+            "play_count": [str(2**40)],
+            "skip_count": ["-1"],
+            "rating": ["250"],
+            "added_at": ["soon"],
+        }
+        assert left_out["play_count"]["count"] == 1
+        assert f"(first in line {left_out['play_count']['first']['line']})" in "\n".join(report_lines(row))
+        assert not Track.objects.exclude(unparsed={}).exists()
+
+    def test_those_of_a_csv_are_kept_as_text_and_said(self, tmp_path: Path) -> None:
+        row = run_import(write(tmp_path / "a.csv", "title,plays,rating\na,3,80\nb,99999999999,250\n"))
+
+        assert [line.strip() for line in report_lines(row) if "kept as text" in line] == [
+            "1 with play_count kept as text: “99999999999” (first in line 3)",
+            "1 with rating kept as text: “250” (first in line 3)",
+        ]
+
+    def test_one_is_not_many(self, tmp_path: Path) -> None:
+        run_import(write(tmp_path / "a.csv", "k,title\n1,a\n2,\n"), id_column="k")
+        row = run_import(write(tmp_path / "a.csv", "k,title\n3,c,surplus\n"), id_column="k")
+        text = "\n".join(report_lines(row))
+
+        assert "1 entry seen" in text
+        assert "a by unknown artist" in text
+        assert "1 row has more cells than the header" in text
+
+    @pytest.mark.parametrize("rows", [1, 2_000], ids=["early", "late"])
+    def test_a_stray_nul_is_left_out_and_said(self, tmp_path: Path, rows: int) -> None:
+        row = run_import(write(tmp_path / "a.csv", "title\n" + "song\n" * rows + "a\0b\n"))
+
+        assert [(note["message"], note["line"]) for note in row.report["warnings"]] == [
+            ("1 NUL byte was left out.", rows + 2)
+        ]
+        assert Track.objects.filter(title="ab").exists()
 
     def test_an_id_that_comes_twice_in_a_file_is_one_track(self, tmp_path: Path) -> None:
         row = run_import(write(tmp_path / "a.csv", "k,title\n1,a\n2,b\n1,c\n"), id_column="k")
@@ -321,91 +366,6 @@ class TestDryRun:
         done = library(tmp_path, *changed)
 
         assert (numbers(planned), planned.report) == (numbers(done), done.report)
-
-
-class TestRefusals:
-    def test_a_damaged_source_changes_nothing_and_says_where(self, tmp_path: Path, work_dir: Path) -> None:
-        xml = itunes_xml([entry(number) for number in range(1, 50)])
-        path = write(tmp_path / "Library.xml", xml[:-300])
-
-        with pytest.raises(ImportRefused, match=r"^Library.xml: Line \d+, byte [\d,]+: ") as caught:
-            run_import(path)
-
-        assert caught.value.code == "ITUNES_LIBRARY_UNREADABLE"
-        assert (Track.objects.count(), LibraryImport.objects.get().status) == (0, "failed")
-        assert not list((work_dir / "imports").iterdir())
-
-    def test_what_was_readable_is_kept_on_request(self, tmp_path: Path) -> None:
-        xml = itunes_xml([entry(1), entry(2), entry(3)])
-        row = run_import(write(tmp_path / "Library.xml", xml[: xml.index("Song 3")]), keep_partial=True)
-
-        assert (row.status, row.seen_count, Track.objects.count()) == ("partial", 2, 2)
-        assert "The file ends in the middle" in LibraryImport.objects.get().error_message
-
-    @pytest.mark.parametrize(
-        ("name", "content", "options", "reason"),
-        [
-            pytest.param("a.xml", "", {}, "empty", id="an empty file"),
-            pytest.param("a.xml", "<html/>", {}, "<html>", id="a web page"),
-            pytest.param("a.csv", "when,amount\n1,2\n", {}, "known as the title", id="another CSV"),
-            pytest.param("a.csv", "wh\0en,amount\n1,2\n", {}, "known as the title", id="a NUL in the header"),
-            pytest.param("a.bin", "\0\1\2\3", {}, "neither XML nor CSV", id="binary"),
-            pytest.param("a.plist", "bplist00", {}, "binary property list", id="a binary property list"),
-            pytest.param("a.zip", "PK\3\4", {}, "ZIP", id="an archive"),
-            pytest.param("a.mp3", "ID3\3", {}, "single audio file", id="one song"),
-            pytest.param("a.xml", "<plist/>", {"mapping": {"title": "x"}}, "CSV only", id="a mapping without CSV"),
-            pytest.param("a.csv", "title\na\n", {"format": "audio"}, "needs the other", id="a file as a folder"),
-        ],
-    )
-    def test_what_is_none_of_the_formats_is_refused(
-        self, tmp_path: Path, name: str, content: str, options: dict[str, Any], reason: str
-    ) -> None:
-        with pytest.raises(ImportRefused, match=reason):
-            run_import(write(tmp_path / name, content), **options)
-
-    def test_a_path_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(ImportRefused, match="no such file"):
-            run_import(tmp_path / "nowhere.xml")
-
-    def test_a_refusal_leaves_a_row_with_its_sentence(self, tmp_path: Path) -> None:
-        with pytest.raises(ImportRefused) as refused:
-            run_import(tmp_path / "nowhere.xml")
-        row = LibraryImport.objects.get()
-
-        assert (row.status, row.error_message, row.completed_at) == ("failed", str(refused.value), NOW)
-        assert row.report == {"readable_entries": 0, "code": "SOURCE_NOT_FOUND"}
-
-
-class TestDatabaseLimits:
-    @pytest.mark.parametrize(
-        "fields",
-        [
-            pytest.param({"Name": "x" * 100_000}, id="a very long title"),
-            pytest.param({"Name": "a\u0001b"}, id="a control character"),
-            pytest.param({"Total_Time": 2**70, "Size": 2**70, "Play_Count": 2**40}, id="numbers too large"),
-            pytest.param({"Year": -5, "Track_Number": -1, "Rating": 250}, id="numbers out of range"),
-            pytest.param({"Kind": "k" * 500, "Location": None}, id="a long kind"),
-            pytest.param({"Persistent_ID": "z" * 900}, id="an odd id"),
-        ],
-    )
-    def test_no_value_can_be_refused(self, tmp_path: Path, fields: dict[str, Any]) -> None:
-        xml = itunes_xml([entry(1, **fields)]).replace("\u0001", "&#x9;")
-
-        assert run_import(write(tmp_path / "Library.xml", xml)).added_count == 1
-
-    def test_nor_one_of_a_csv(self, tmp_path: Path) -> None:
-        header = "title,isrc,year,length,number,rating,plays,size,format,added at,location,k"
-        digits = "9" * 400
-        row = ["a\0b", digits, digits, digits, digits, "999", digits, digits, "f" * 99, "0001-01-01", "\0", "k" * 999]
-        path = write(tmp_path / "a.csv", f"{header}\n{','.join(row)}\n")
-
-        assert run_import(path, id_column="k").added_count == 1
-
-    def test_nor_one_of_an_audio_file(self, music: Path) -> None:
-        tags = {"TITLE": "a\0b", "TRACKNUMBER": "9" * 18, "DATE": "9" * 30, "ISRC": "9" * 30}
-        (music / "a.flac").write_bytes(flac(**tags))
-
-        assert run_import(music).added_count == 1
 
 
 def test_the_work_folder_is_made_on_first_use_and_private(tmp_path: Path, settings: LazySettings) -> None:

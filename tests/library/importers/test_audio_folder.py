@@ -121,7 +121,7 @@ class TestLinks:
         problem = read(tmp_path)[-1]
 
         assert isinstance(problem, ImportProblem)
-        assert problem.sentence.startswith("2 links")
+        assert problem.sentence.startswith("Not followed: 2 links")
 
     def test_what_is_no_regular_file_is_left_out(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe.mp3")
