@@ -16,7 +16,8 @@ from duplicates.engine import levels as lv
 from duplicates.engine.hashing import Hashes, Ints, both
 from duplicates.engine.misplaced import without_genres
 from duplicates.engine.normalise import NO_ALBUM, Records
-from duplicates.engine.titles import part_numbers
+from duplicates.engine.text import romanised
+from duplicates.engine.titles import are_strangers, is_ensemble, numbers_a_part, part_numbers
 from duplicates.engine.vocabulary import MARKER_BITS
 
 Scores = npt.NDArray[np.float32]
@@ -26,7 +27,10 @@ Level = npt.NDArray[np.uint8]
 TITLE_CUTS = np.array([50, 65, 78, 88, 96, 100], np.float32)
 NAME_CUTS = np.array([45, 60, 75, 88, 96, 100], np.float32)
 LENGTH_CUTS_MS = np.array([600, 1300, 2000, 5000, 10_000, 20_000], np.int64)
-CONTAINS, ELSEWHERE, OTHER_PART, TITLE_ELSEWHERE = 8, 9, 9, 10
+EQUAL, CONTAINS, ELSEWHERE, OTHER_SCRIPT = 7, 8, 9, 10
+OTHER_PERFORMERS = 12
+OTHER_PART, TITLE_ELSEWHERE, GENERIC, PART_ON_ONE_SIDE, TITLE_IN_OTHER_SCRIPT = 9, 10, 11, 12, 13
+SPELT_ALIKE = 6  # another script is at best a letter apart: two spellings are not one
 TO_THE_MILLISECOND = 8
 UNLIKE = 3  # levels up to here are no agreement
 TITLES, NAMES, TOO_LITTLE = 1, 2, 3
@@ -35,8 +39,13 @@ SAME_LETTERS = 0.65  # share of the shorter title's letter pairs from which read
 SAME_VERSION_NAME = 80.0
 FOUND_INSIDE = 85.0
 SPOKEN_MARKERS = MARKER_BITS["explicit"] | MARKER_BITS["clean"]  # compared as explicit, not as version
-# Another cut or transfer of one recording; its length tells more than its name.
-QUIET_MARKERS = sum(MARKER_BITS[name] for name in ("remaster", "mono", "edit", "extended"))
+# Another transfer or cut of one recording; its length tells more than its name.
+TRANSFERS = sum(MARKER_BITS[name] for name in ("remaster", "mono"))
+CUTS = sum(MARKER_BITS[name] for name in ("edit", "extended"))
+QUIET_MARKERS = TRANSFERS | CUTS
+ANOTHER_CUT = 7
+OTHER_UNIT_MS = 100_000  # a length a thousand times the other's, rounded, was read in the wrong unit: it says nothing
+A_MINUTE = 60_000  # ms: in shorter tracks a second more or less means more
 
 
 def compare(records: Records, left: Ints, right: Ints) -> lv.Levels:
@@ -47,10 +56,11 @@ def compare(records: Records, left: Ints, right: Ints) -> lv.Levels:
     # What was taken for the artist was the title after all.
     levels[read_otherwise & (records.is_guess[left] | records.is_guess[right]), lv.ARTIST] = 0
     levels[:, lv.ALBUM] = _name(records, "album", left, right)
+    _generic_titles(records, levels, left, right)
     _look_elsewhere(records, levels, left, right)
     levels[:, lv.LENGTH] = _length(records.duration_ms[left], records.duration_ms[right])
     levels[:, lv.YEAR] = _year(records.year[left], records.year[right])
-    levels[:, lv.NUMBER] = _equal(records.number[left], records.number[right], nothing=0)
+    levels[:, lv.NUMBER] = _number(records, left, right)
     levels[:, lv.VERSION] = _version(records, left, right)
     levels[:, lv.EXPLICIT] = _equal(records.explicit[left], records.explicit[right], nothing=-1)
     levels[:, lv.IDENTIFIER] = _identifier(records, left, right)
@@ -81,8 +91,10 @@ def _title(records: Records, left: Ints, right: Ints) -> tuple[Level, Flags]:
     sorted_score, contains = _by_words(records.texts["title"], left[rows], right[rows])
     level[rows] = np.maximum(level[rows], np.searchsorted(TITLE_CUTS, sorted_score, side="right") + 1)
     level[rows] = np.where(contains & (level[rows] < 5), CONTAINS, level[rows])
-    rows = np.flatnonzero(known & (level > 2) & (level != CONTAINS) & ~equal)
-    level[rows[_other_part(records.texts["title"], left[rows], right[rows])]] = OTHER_PART
+    _spelt_otherwise(records.texts["title"], left, right, level, doubtful, otherwise=TITLE_IN_OTHER_SCRIPT)
+    rows = np.flatnonzero(known & (level > 2) & (level < TITLE_ELSEWHERE) & ~equal)
+    level[rows] = _part(records.texts["title"], left[rows], right[rows], level[rows])
+    level[equal & records.is_generic[left] & records.is_generic[right]] = GENERIC
     return np.where(known, level, 0).astype(np.uint8), read_otherwise
 
 
@@ -101,10 +113,22 @@ def _name(records: Records, field: str, left: Ints, right: Ints) -> Level:
     score[doubtful] = np.maximum(score[doubtful], sorted_score)
     couple = (np.searchsorted(NAME_CUTS, score, side="right") + 1).astype(np.uint8)
     couple[doubtful] = np.where(contains & (couple[doubtful] < 5), CONTAINS, couple[doubtful])
+    _spelt_otherwise(texts, couple_left, couple_right, couple, doubtful, otherwise=OTHER_SCRIPT)
+    if field == "artist":
+        _names(texts, couple_left, couple_right, couple, doubtful)
     level[rows] = couple[where]
     rows = np.flatnonzero((key[left] != 0) != (key[right] != 0))
     level[rows] = _elsewhere(records, field, left[rows], right[rows])
     return level
+
+
+def _generic_titles(records: Records, levels: lv.Levels, left: Ints, right: Ints) -> None:
+    """Tell "Chapter 1" of one volume from "Chapter 1" of another: such a title means its album's."""
+    rows = np.flatnonzero(levels[:, lv.TITLE] == GENERIC)
+    album = levels[rows, lv.ALBUM]
+    numbered = _part(records.texts["album"], left[rows], right[rows], album)
+    other = (album >= 1) & ((album <= UNLIKE) | (numbered == OTHER_PART))
+    levels[rows[other], lv.TITLE] = OTHER_PART
 
 
 def _look_elsewhere(records: Records, levels: lv.Levels, left: Ints, right: Ints) -> None:
@@ -223,15 +247,44 @@ def _letters_shared(records: Records, left: Ints, right: Ints) -> Scores:
     return (np.bitwise_count(one & other) / np.maximum(shorter, 1)).astype(np.float32)
 
 
-def _other_part(titles: pl.Series, left: Ints, right: Ints) -> Flags:
-    """Tell which titles carry different part numbers; a number on one side only is no conflict."""
-    numbers = [[part_numbers(words) for words in titles.gather(rows).to_list()] for rows in (left, right)]
-    return np.array([_conflict(one.split(), other.split()) for one, other in zip(*numbers, strict=True)], np.bool_)
+def _spelt_otherwise(texts: pl.Series, left: Ints, right: Ints, level: Level, rows: Ints, *, otherwise: int) -> None:
+    """Compare texts of which only one is in Latin letters by how the other is spelt in those; raise their levels.
+
+    What is still unlike may be a translation or a spelling no table knows: that is a level of its own.
+    """
+    rows = rows[level[rows] <= UNLIKE]
+    one, other = texts.gather(left[rows]).to_list(), texts.gather(right[rows]).to_list()
+    mixed = [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a.isascii() != b.isascii()]
+    if not mixed:
+        return
+    spelt = [[romanised(words[place]) for place in mixed] for words in (one, other)]
+    found = np.searchsorted(TITLE_CUTS, _pairwise(fuzz.ratio, *spelt), side="right") + 1
+    level[rows[mixed]] = np.where(found > UNLIKE, np.minimum(found, SPELT_ALIKE), otherwise)
 
 
-def _conflict(one: list[str], other: list[str]) -> bool:
-    """Tell whether two titles number different parts; numbers that one side merely leaves out do not count."""
-    return not (set(one) <= set(other) or set(other) <= set(one))
+def _names(artists: pl.Series, left: Ints, right: Ints, level: Level, rows: Ints) -> None:
+    """Look at unlike artists once more, word by word: a few letters in common are not a name in common.
+
+    Two different orchestras are two performances.
+    """
+    rows = rows[level[rows] <= UNLIKE]
+    for row, one, other in zip(rows, artists.gather(left[rows]), artists.gather(right[rows]), strict=True):
+        if is_ensemble(one) and is_ensemble(other):
+            level[row] = OTHER_PERFORMERS
+        elif level[row] > 1 and are_strangers(one, other):
+            level[row] = 1
+
+
+def _part(titles: pl.Series, left: Ints, right: Ints, level: Level) -> Level:
+    """Return the levels of alike titles, changed where they number different parts or only one says which it is."""
+    changed = level.copy()
+    for place, (one, other) in enumerate(zip(titles.gather(left), titles.gather(right), strict=True)):
+        mine, yours = set(part_numbers(one).split()), set(part_numbers(other).split())
+        if not (mine <= yours or yours <= mine):
+            changed[place] = OTHER_PART
+        elif (not mine or not yours) and numbers_a_part(one) != numbers_a_part(other):
+            changed[place] = PART_ON_ONE_SIDE
+    return changed
 
 
 def _elsewhere(records: Records, field: str, left: Ints, right: Ints) -> Level:
@@ -264,9 +317,11 @@ def _pairwise(scorer: Any, one: list[str], other: list[str], *, at_least: float 
 
 
 def _length(left: Ints, right: Ints) -> Level:
-    apart = np.searchsorted(LENGTH_CUTS_MS, np.abs(left - right), side="left") + 1
+    shorter = np.clip(np.minimum(left, right), A_MINUTE // 4, A_MINUTE)
+    apart = np.searchsorted(LENGTH_CUTS_MS, np.abs(left - right) * A_MINUTE // shorter, side="left") + 1
     apart = np.where((left == right) & (left % 1000 != 0), TO_THE_MILLISECOND, apart)
-    return np.where((left > 0) & (right > 0), apart, 0).astype(np.uint8)
+    other_unit = np.abs(np.maximum(left, right) - 1000 * np.minimum(left, right)) <= OTHER_UNIT_MS
+    return np.where((left > 0) & (right > 0) & ~other_unit, apart, 0).astype(np.uint8)
 
 
 def _year(left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]) -> Level:
@@ -276,17 +331,25 @@ def _year(left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]) -> Level:
     return np.where((left >= 0) & (right >= 0), level, 0).astype(np.uint8)
 
 
+def _number(records: Records, left: Ints, right: Ints) -> Level:
+    """Compare track numbers; the same number on another disc is another number."""
+    level = _equal(records.number[left], records.number[right], nothing=0)
+    other_disc = _equal(records.disc[left], records.disc[right], nothing=0) == 2
+    return np.where((level == 1) & other_disc, 2, level).astype(np.uint8)
+
+
 def _equal(left: npt.NDArray[np.signedinteger], right: npt.NDArray[np.signedinteger], *, nothing: int) -> Level:
     known = (left != nothing) & (right != nothing)
     return np.where(known, np.where(left == right, 1, 2), 0).astype(np.uint8)
 
 
 def _version(records: Records, left: Ints, right: Ints) -> Level:
-    """Compare version markers; remasters and mono or stereo are quieter differences than live or remix."""
+    """Compare version markers; remasters, mono or stereo and cuts are quieter differences than live or remix."""
     markers = records.markers & ~SPOKEN_MARKERS
     loud_left, loud_right = markers[left] & ~QUIET_MARKERS, markers[right] & ~QUIET_MARKERS
     level = np.where(loud_left == loud_right, 2, np.where((loud_left == 0) | (loud_right == 0), 5, 6))
-    level = np.where((loud_left == 0) & (loud_right == 0), np.where(markers[left] == markers[right], 1, 3), level)
+    quiet = np.where((markers[left] ^ markers[right]) & CUTS, ANOTHER_CUT, 3)
+    level = np.where((loud_left == 0) & (loud_right == 0), np.where(markers[left] == markers[right], 1, quiet), level)
     level = np.where((records.full[left] == records.full[right]) & (records.full[left] != 0) & (level > 2), 2, level)
     rows = np.flatnonzero((level == 2) & (records.full[left] != records.full[right]))
     rows = rows[records.version[left[rows]] != records.version[right[rows]]]

@@ -11,7 +11,7 @@ from duplicates.engine.hashing import Hashes, Ints, mix
 from duplicates.engine.normalise import Records
 
 EVERYTHING = ("full", "title", "artist", "album", "version", "isrc", "recording_id")
-NUMBERS = ("duration_ms", "year", "number", "explicit")
+NUMBERS = ("duration_ms", "year", "number", "disc", "explicit")
 
 
 def originals(records: Records, named: Ints) -> Ints:

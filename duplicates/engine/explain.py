@@ -133,7 +133,8 @@ def explain_pair(
     chance = probability(weight)
     rules = [part for part in parts if _is_forbidden(part, settings)]
     is_ruled_out = bool(rules) and not _differ_anyway(parts, rules)
-    outcome = _outcome(records, parts, chance >= settings.threshold, is_ruled_out, known)
+    links = chance >= settings.threshold and not thin(records).any()
+    outcome = _outcome(records, parts, links, is_ruled_out, known)
     sides = [(rows[track_id], records.track_id.tolist().index(track_id)) for track_id in (left_id, right_id)]
     shown = tuple(_with_values(part, sides, records) for part in parts)
     reason = REASONS[outcome].format(

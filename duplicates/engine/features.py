@@ -9,7 +9,7 @@ import numpy as np
 
 from duplicates.engine.hashing import Hashes, Ints, Letters, both, letters, mix
 from duplicates.engine.normalise import Records
-from duplicates.engine.text import without_spaces
+from duplicates.engine.text import romanised, without_spaces
 
 RUN_LETTERS = 5  # letters in a sampled run
 EDGE_LETTERS = 6  # letters taken from the start and the end of a text
@@ -30,6 +30,8 @@ def features(records: Records, start: int, stop: int) -> tuple[Hashes, Ints]:
         found += _words(letters(words), with_pairs=name in _NAMES)
         if name not in _NAMES:
             continue
+        if not words.isascii():
+            found += _romanised(words, is_title=name == "title")
         key = letters(without_spaces(words))
         found += _edges(key)
         if name == "title":
@@ -38,6 +40,18 @@ def features(records: Records, start: int, stop: int) -> tuple[Hashes, Ints]:
     rows = np.concatenate([rows for _, rows in found])
     there = values != 0
     return values[there], rows[there] + start
+
+
+def _romanised(words: bytes, *, is_title: bool) -> Found:
+    """Return the features of texts in other scripts as they would be if they were spelt in Latin letters."""
+    texts = words.split(b"\n")
+    rows = [row for row, text in enumerate(texts) if not text.isascii()]
+    key = letters("\n".join([romanised(texts[row].decode()) for row in rows]).encode())
+    found = [(mix(key.whole(), WORD), np.arange(len(rows))), *_edges(key)]
+    if is_title:
+        found += [(run, np.arange(len(rows))) for run in (mix(each, RUN) for each in key.runs(RUN_LETTERS))]
+    place = np.array(rows)
+    return [(values, place[at]) for values, at in found]
 
 
 def _words(text: Letters, *, with_pairs: bool) -> Found:

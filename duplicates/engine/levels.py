@@ -32,11 +32,21 @@ COMPARISONS: tuple[Comparison, ...] = (
         "title",
         (
             *("not known", *SIMILARITY, "one contains the other", "other part numbers"),
-            "found in the other's text",
+            *("found in the other's text", "equal, but a title many songs have", "a part number on one side"),
+            "in another script",
         ),
     ),
-    Comparison("artist", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),
-    Comparison("album", ("not known", *SIMILARITY, "one contains the other", "found in the other's text")),
+    Comparison(
+        "artist",
+        (
+            *("not known", *SIMILARITY, "one contains the other", "found in the other's text", "in another script"),
+            *("some names in common", "other performers"),
+        ),
+    ),
+    Comparison(
+        "album",
+        ("not known", *SIMILARITY, "one contains the other", "found in the other's text", "in another script"),
+    ),
     Comparison(
         "length",
         (
@@ -49,8 +59,8 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "version",
         (
-            *("not known", "no markers", "same markers", "another cut or remaster", "same kind, other name"),
-            *("marker on one side", "other markers"),
+            *("not known", "no markers", "same markers", "another remaster", "same kind, other name"),
+            *("marker on one side", "other markers", "another cut"),
         ),
     ),
     Comparison("explicit", ("not known", "equal", "different")),

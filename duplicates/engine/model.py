@@ -124,7 +124,8 @@ def _chances(shipped: Model, seen: Floats) -> Floats:
         total = known.sum(axis=1, keepdims=True)
         trust = (1.0 - ANCHOR) * total / (total + ENOUGH_PAIRS)
         mixed = old[:, 1:size] * (1.0 - trust) + trust * known / np.maximum(total, 1e-12)
-        chances[:, position, 1:size] = np.maximum(mixed, FLOOR)
+        # What is shipped as forbidden stays forbidden, whatever a library shows.
+        chances[:, position, 1:size] = np.where(old[:, 1:size] < FLOOR, old[:, 1:size], np.maximum(mixed, FLOOR))
     return chances
 
 

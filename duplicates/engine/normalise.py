@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from rapidfuzz import fuzz
 
 from duplicates.engine import vocabulary as say
-from duplicates.engine.hashing import Hashes, Ints, letters
+from duplicates.engine.hashing import Hashes, Ints, Letters, letters
 from duplicates.engine.misplaced import (
     free_title,
     is_displaced,
@@ -27,19 +28,20 @@ from duplicates.engine.misplaced import (
 )
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
-from duplicates.engine.text import fold, to_words, without_spaces
+from duplicates.engine.text import fold, romanised, to_words, without_spaces
 from duplicates.engine.titles import ParsedTitle, needs_parsing, parse_title
 
 Small = npt.NDArray[np.int32]
 
 CHUNK = 25_000  # records read at a time: bounds memory and the wait for a cancel
-LONGEST_BLANK = 18  # letters
+LONGEST_BLANK = 24  # letters
+ALMOST_UNKNOWN = 85.0  # of 100: "[unkown]"
 _NOTHING = ParsedTitle("")
 LONGEST_TEXT = 1000  # letters; nobody tells songs apart by what lies beyond
 NO_ALBUM = np.uint64(1)  # under `exact` having no album is a value: two tracks without one agree, one without does not
 LONGEST_MS = 1 << 40
 TEXTS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
-_BLANK_STARTS = frozenset(" ()-.") | {blank[:1] for blank in say.BLANKS}
+_BLANK_STARTS = frozenset(" ()-.ý") | {blank[:1] for blank in say.BLANKS}
 _FIELD_COLUMNS = {"duration": "duration_ms"}
 
 
@@ -56,11 +58,13 @@ class Records:
     album: Hashes
     version: Hashes
     is_guess: npt.NDArray[np.bool_]  # the artist was guessed from the title and may be the title
-    letters: Hashes  # letter pairs of the title as a bit set
+    letters: Hashes  # letter pairs of the title as a bit set, in Latin letters, too, when it has others
+    is_generic: npt.NDArray[np.bool_]  # the title is one that thousands of songs have: "Intro", "Track 01"
     markers: Small  # bit set of vocabulary.MARKERS
     duration_ms: Ints  # 0: not known
     year: Small  # of the century, -1: not known
     number: Small  # 0: not known
+    disc: Small  # 0: not known
     explicit: npt.NDArray[np.int8]  # -1: not known
     isrc: Hashes
     recording_id: Hashes
@@ -106,7 +110,7 @@ def _normalise(frame: pl.DataFrame) -> Records:
     title, artist, album_artist, album = (_folded(frame[name]) for name in ("title", "artist", "album_artist", "album"))
     unparsed = _unparsed(frame["unparsed"])
     number, duration = (frame[name].fill_null(0).to_list() for name in ("track_number", "duration_ms"))
-    artist = [own or other for own, other in zip(artist, album_artist, strict=True)]
+    artist = [own or other for own, other in zip(_named(artist), _named(album_artist), strict=True)]
     album_parts = [_album_core(text) for text in album]
     album, years = [core for core, _ in album_parts], [year for _, year in album_parts]
     _put_back(title, artist, unparsed, duration, years, number)
@@ -121,6 +125,7 @@ def _normalise(frame: pl.DataFrame) -> Records:
     named |= {"credits": parsed["credits"], "version": parsed["version"], "unparsed": unparsed}
     words = {name: _words_once(texts) for name, texts in named.items()}
     texts = {"title": _series(title_block)} | {name: series for name, (series, _) in words.items()}
+    disc = frame["disc_number"].fill_null(0).cast(pl.Int32).to_numpy()
     found_year = pl.Series(years, dtype=pl.Int32)
     year = frame["year"].fill_null(frame["release_date"].dt.year()).fill_null(found_year)
     return Records(
@@ -129,12 +134,14 @@ def _normalise(frame: pl.DataFrame) -> Records:
         title=title_key.whole(),
         **{name: words[name][1] for name in ("other", "artist", "album", "version")},
         full=full,
-        letters=title_key.signature(),
+        letters=_signature(title_key, texts["title"]),
+        is_generic=texts["title"].str.contains(say.GENERIC_TITLE).to_numpy(),
         markers=markers,
         is_guess=np.array(parsed["is_guess"], np.bool_),
         duration_ms=np.array(duration, np.int64).clip(0, LONGEST_MS),
         year=(year % 100).fill_null(-1).cast(pl.Int32).to_numpy(),
         number=np.array(number, np.int32),
+        disc=disc,
         explicit=_explicit(frame["explicit"], markers),
         isrc=_identifiers(frame["isrc"]),
         recording_id=_identifiers(frame["musicbrainz_recording_id"]),
@@ -203,10 +210,34 @@ def _folded(texts: pl.Series) -> list[str]:
 
 def _known(folded: list[str]) -> list[str]:
     """Empty the values that only say that nothing is known, `[Unknown]` and `n.a.` among them."""
-    return [
-        "" if text[:1] in _BLANK_STARTS and len(text) < LONGEST_BLANK and text.strip(" ()-.") in say.BLANKS else text
-        for text in folded
-    ]
+    return ["" if text[:1] in _BLANK_STARTS and _says_nothing(text) else text for text in folded]
+
+
+def _says_nothing(text: str) -> bool:
+    """Tell whether a folded value is a blank: in words, misspelt in brackets, numbered, or lost letters alone."""
+    plain = text.strip(" ()-.")
+    if len(text) >= LONGEST_BLANK:
+        return not plain.strip("?ý ")
+    if plain in say.BLANKS or not plain.strip("?ý "):
+        return True
+    if plain.startswith("unknown"):
+        return plain.rstrip(" (0123456789") in say.BLANKS
+    return text[0] == "(" and text[-1] == ")" and fuzz.ratio(plain, "unknown") >= ALMOST_UNKNOWN
+
+
+def _named(artists: list[str]) -> list[str]:
+    """Empty the artists that stand for nobody in particular: `Various Artists`."""
+    return ["" if artist in say.NO_ARTIST else artist for artist in artists]
+
+
+def _signature(title: Letters, words: pl.Series) -> Hashes:
+    """Return the letter pairs of titles, with those of their Latin spelling where they are written otherwise."""
+    signs = title.signature()
+    rows = np.flatnonzero((words.str.len_bytes() != words.str.len_chars()).to_numpy())
+    if len(rows):
+        spelt = "\n".join(romanised(text) for text in words.gather(rows).to_list())
+        signs[rows] |= letters(spelt.encode()).signature()
+    return signs
 
 
 @lru_cache(maxsize=1 << 16)

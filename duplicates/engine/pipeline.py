@@ -25,6 +25,7 @@ from duplicates.engine.settings import EngineSettings
 Ints = npt.NDArray[np.int64]
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
 MOST_JUDGED = 30  # members of a cluster whose pairs are all kept for the keeper stage
+NEVER = -1000.0  # bits of a pair that must not link, whatever it agrees in
 SCORING_CHUNK = 50_000  # pairs compared between two reports
 
 
@@ -95,7 +96,9 @@ def _clusters(
 ) -> Clusters:
     """Join the links into clusters, and let copies follow their originals."""
     progress.begin(Stage.CLUSTERING, len(records))
-    weight = fitted.weights(codes)
+    too_thin = thin(records)
+    # What holds too little to be judged is listed, never grouped: no pair of it may link.
+    weight = np.where(too_thin[pairs.left] | too_thin[pairs.right], NEVER, fitted.weights(codes))
     linked = weight >= threshold_bits(settings.threshold)
     is_copy = original[pairs.right] == pairs.left
     links = Links(pairs.left[~is_copy], pairs.right[~is_copy], weight[~is_copy])
@@ -106,7 +109,7 @@ def _clusters(
         records.track_id[rows],
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         _cohesion(rows, sizes, original, pairs.left[linked], pairs.right[linked]),
-        records.track_id[thin(records)],
+        records.track_id[too_thin],
         fitted.to_bytes(),
         pairs.narrowed,
         {"candidate_pairs": len(pairs), "linked_pairs": int(linked.sum())},
@@ -149,9 +152,16 @@ def threshold_bits(threshold: float) -> float:
 
 
 def thin(records: Records) -> npt.NDArray[np.bool_]:
-    """Tell which records hold too little to be judged: no title, and not both artist and album."""
-    no_title, no_artist, no_album = records.title == 0, records.artist == 0, records.album == 0
-    unjudged: npt.NDArray[np.bool_] = no_title & (no_artist | no_album)
+    """Tell which records hold too little to be judged.
+
+    Without a title a record needs an album and what points at one place on it (artist, number or length), or an artist
+    with length and year. With a title that thousands of songs have ("Intro", "Track 01") it needs artist or album. An
+    identifier is enough by itself, and so may be values that nobody could read.
+    """
+    artist, album, length = records.artist != 0, records.album != 0, records.duration_ms > 0
+    enough = album & (artist | length | (records.number > 0)) | artist & length & (records.year >= 0)
+    unjudged: npt.NDArray[np.bool_] = (records.title == 0) & ~enough | records.is_generic & ~artist & ~album
+    unjudged &= (records.isrc == 0) & (records.recording_id == 0) & (records.texts["unparsed"] == "").to_numpy()
     return unjudged
 
 

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 
 
 class Preset(StrEnum):

@@ -18,61 +18,61 @@ Menu = dict[str, tuple[float, ...]]
 
 #                  unlike faint partly alike nearly letter equal contains parts elsewhere
 MATCH: Menu = {
-    "title": (11, 3, 5, 6, 31, 31, 860, 43, 2, 15),
-    "artist": (6, 1, 3, 12, 62, 30, 820, 40, 25),
-    "album": (6, 1, 3, 12, 46, 47, 820, 30, 37),
+    "title": (11, 3, 5, 6, 31, 31, 860, 43, 2, 15, 4, 4, 4),
+    "artist": (6, 1, 3, 12, 62, 30, 820, 40, 25, 4, 5, 0.1),
+    "album": (6, 1, 3, 12, 46, 47, 820, 30, 37, 4),
     "length": (740, 140, 30, 16, 8, 6, 18, 60),
     "year": (940, 14, 5, 41),
     "track number": (945, 55),
-    "version": (900, 60, 15, 2, 30, 1),
+    "version": (900, 60, 15, 2, 18, 1, 15),
     "explicit": (970, 30),
     "identifier": (980, 20),
     "grounds": (1000, 1000, 0.001),
 }
 NEIGHBOURS: Menu = {
-    "title": (850, 80, 25, 5, 4, 1, 10, 10, 15, 8),
-    "artist": (20, 10, 5, 3, 25, 10, 860, 60, 5),
-    "album": (150, 30, 20, 15, 40, 20, 700, 40, 5),
+    "title": (850, 80, 25, 5, 4, 1, 10, 10, 15, 8, 1, 15, 8),
+    "artist": (20, 10, 5, 3, 25, 10, 860, 60, 5, 8, 5, 5),
+    "album": (150, 30, 20, 15, 40, 20, 700, 40, 5, 3),
     "length": (60, 50, 30, 40, 50, 110, 660, 0.3),
     "year": (800, 60, 40, 100),
     "track number": (12, 988),
-    "version": (850, 60, 10, 20, 50, 10),
+    "version": (850, 60, 10, 20, 50, 10, 20),
     "explicit": (900, 100),
     "identifier": (2, 998),
     "grounds": (1000, 1000, 1000),
 }
 SAME_TITLE: Menu = {
-    "title": (1, 1, 2, 5, 40, 10, 600, 150, 20, 2),
-    "artist": (840, 80, 35, 12, 6, 1, 5, 10, 2),
-    "album": (800, 90, 50, 10, 10, 2, 25, 20, 2),
-    "length": (8, 8, 20, 35, 40, 100, 790, 0.2),
-    "year": (60, 70, 130, 740),
-    "track number": (90, 910),
-    "version": (800, 10, 70, 5, 110, 5),
+    "title": (1, 1, 2, 5, 40, 10, 600, 150, 20, 2, 20, 10, 8),
+    "artist": (840, 80, 35, 12, 6, 1, 5, 10, 2, 8, 4, 40),
+    "album": (800, 90, 50, 10, 10, 2, 25, 20, 2, 8),
+    "length": (14, 16, 20, 60, 80, 140, 670, 0.2),
+    "year": (90, 70, 130, 710),
+    "track number": (110, 890),
+    "version": (800, 10, 70, 5, 110, 5, 20),
     "explicit": (850, 150),
     "identifier": (1, 999),
     "grounds": (1000, 1000, 1000),
 }
 STRANGERS: Menu = {
-    "title": (800, 110, 40, 8, 6, 1, 10, 20, 3, 3),
-    "artist": (400, 40, 20, 5, 20, 5, 450, 60, 3),
-    "album": (750, 90, 70, 20, 10, 2, 15, 40, 2),
+    "title": (800, 110, 40, 8, 6, 1, 10, 20, 3, 3, 1, 2, 8),
+    "artist": (400, 40, 20, 5, 20, 5, 450, 60, 3, 8, 4, 10),
+    "album": (750, 90, 70, 20, 10, 2, 15, 40, 2, 8),
     "length": (40, 40, 20, 30, 40, 100, 730, 0.2),
     "year": (60, 70, 130, 740),
     "track number": (80, 920),
-    "version": (850, 5, 20, 10, 110, 5),
+    "version": (850, 5, 20, 10, 110, 5, 10),
     "explicit": (880, 120),
     "identifier": (1, 999),
     "grounds": (1000, 1000, 1000),
 }
 OTHER_RECORDING: Menu = {
-    "title": (1, 1, 4, 10, 40, 10, 750, 120, 20, 2),
-    "artist": (10, 5, 5, 8, 30, 20, 840, 80, 5),
-    "album": (580, 80, 60, 40, 40, 10, 110, 60, 5),
+    "title": (1, 1, 4, 10, 40, 10, 750, 120, 20, 2, 12, 25, 8),
+    "artist": (10, 5, 5, 8, 30, 20, 840, 80, 5, 4, 15, 5),
+    "album": (580, 80, 60, 40, 40, 10, 110, 60, 5, 6),
     "length": (20, 25, 30, 80, 90, 170, 580, 0.5),
     "year": (150, 90, 150, 610),
     "track number": (110, 890),
-    "version": (600, 40, 60, 50, 230, 20),
+    "version": (600, 40, 60, 50, 230, 20, 60),
     "explicit": (920, 80),
     "identifier": (3, 997),
     "grounds": (1000, 1000, 1000),
@@ -80,30 +80,30 @@ OTHER_RECORDING: Menu = {
 SHARES = (0.31, 0.22, 0.13, 0.31, 0.03)
 # The same recording may sit on any release, so album, year and number say little about a match.
 RECORDING_MATCH: Menu = MATCH | {
-    "title": (6, 2, 2, 2, 6, 8, 880, 20, 0.7, 5),
-    "artist": (15, 3, 3, 2, 8, 5, 840, 110, 10),
-    "album": (430, 30, 10, 8, 10, 10, 450, 30, 10),
+    "title": (6, 2, 2, 2, 6, 8, 880, 20, 0.7, 5, 4, 0.5, 1.5),
+    "artist": (5, 1, 1, 2, 8, 5, 840, 110, 10, 4, 15, 0.05),
+    "album": (430, 30, 10, 8, 10, 10, 450, 30, 10, 6),
     "length": (330, 140, 130, 50, 40, 9, 3, 310),
     "year": (600, 80, 60, 260),
     "track number": (400, 600),
-    "version": (880, 20, 80, 0.7, 1, 0.2),
+    "version": (880, 20, 80, 0.7, 1, 0.2, 25),
     "explicit": (930, 70),
 }
 RECORDING_OTHER: Menu = OTHER_RECORDING | {
-    "album": (560, 60, 40, 20, 20, 5, 250, 40, 5),
+    "album": (560, 60, 40, 20, 20, 5, 250, 40, 5, 6),
     "length": (25, 14, 15, 40, 70, 220, 620, 0.4),
     "year": (200, 90, 130, 580),
-    "version": (300, 10, 20, 60, 550, 60),
+    "version": (300, 10, 20, 60, 550, 60, 60),
 }
 # Any version is the song: markers say nothing and lengths little.
 SONG_MATCH: Menu = RECORDING_MATCH | {
     "length": (220, 100, 80, 70, 80, 120, 330, 150),
-    "version": (600, 40, 60, 50, 230, 20),
+    "version": (600, 40, 60, 50, 230, 20, 60),
 }
 SONG_OTHER: Menu = RECORDING_OTHER | {
-    "title": (1, 2, 20, 60, 120, 10, 300, 300, 100, 2),
-    "artist": (60, 30, 20, 10, 30, 10, 600, 230, 5),
-    "version": (600, 40, 60, 50, 230, 20),
+    "title": (1, 2, 20, 60, 120, 10, 300, 300, 100, 2, 12, 10, 8),
+    "artist": (60, 30, 20, 10, 30, 10, 600, 230, 5, 4, 15, 20),
+    "version": (600, 40, 60, 50, 230, 20, 60),
 }
 MENUS: dict[Preset, tuple[Menu, ...]] = {
     Preset.RELEASE: (MATCH, NEIGHBOURS, SAME_TITLE, STRANGERS, OTHER_RECORDING),
@@ -114,9 +114,10 @@ MENUS: dict[Preset, tuple[Menu, ...]] = {
 # A rule takes this share of the matches' chance away from what it forbids: 40 bits, beyond any other evidence.
 FORBIDDEN = 2.0**-40
 ALWAYS_FIXED = frozenset(("grounds",))
+LEARNT_BESIDE_RULES = frozenset(("title", "artist"))  # a rule forbids a level of these; the others are learnt
 # What `exact` allows, by comparison; every other level is forbidden. Not known forbids nothing.
 EXACT_ALLOWS: dict[str, frozenset[str]] = {
-    "title": frozenset(("equal",)),
+    "title": frozenset(("equal", "equal, but a title many songs have")),
     "artist": frozenset(("equal",)),
     "album": frozenset(("equal",)),
     "length": frozenset(("equal to the millisecond", "within 0.6 s", "within 1.3 s", "within 2 s")),
@@ -144,7 +145,7 @@ def _apply_rules(chances: npt.NDArray[np.float64], settings: EngineSettings) -> 
         position = lv.NAMES.index(name)
         for level in levels:
             chances[0, position, lv.COMPARISONS[position].levels.index(level)] *= FORBIDDEN
-    return frozenset(forbidden)
+    return frozenset(forbidden) - LEARNT_BESIDE_RULES
 
 
 def forbidden_levels(settings: EngineSettings) -> dict[str, set[str]]:
@@ -155,8 +156,11 @@ def forbidden_levels(settings: EngineSettings) -> dict[str, set[str]]:
     if settings.preset is Preset.RECORDING:
         # A live take is another recording, however equal the rest; small libraries must not learn otherwise.
         forbidden["version"] = {"marker on one side", "other markers"}
+        # "No. 2" is not "No. 5", and what two orchestras play are two recordings, though all else be equal.
+        forbidden["title"] = {"other part numbers"}
+        forbidden["artist"] = {"other performers"}
     if not settings.fold_remasters and settings.preset is not Preset.SONG:
-        forbidden["version"] = forbidden.get("version", set()) | {"another cut or remaster"}
+        forbidden["version"] = forbidden.get("version", set()) | {"another remaster"}
     if settings.preset is Preset.EXACT:
         forbidden |= {
             c.name: set(c.levels[1:]) - EXACT_ALLOWS[c.name] for c in lv.COMPARISONS if c.name in EXACT_ALLOWS

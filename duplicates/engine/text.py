@@ -1,8 +1,10 @@
 """Plain letters out of any writing, a whole column at a time.
 
-`fold` lowers case, opens ligatures and full-width forms and drops accents; punctuation stays, because parsing titles
-needs it. `to_words` keeps letters and digits as words. Neither ever turns a text with something in it into nothing: a
-title of pure punctuation keeps its punctuation. Both work on the column joined into one text, so the inner loops are C.
+`fold` lowers case, opens ligatures, full-width and half-width forms and drops accents; punctuation stays, because
+parsing titles needs it. Every script keeps its own letters: `romanised` spells them in Latin ones, and that is only
+ever a second reading. `to_words` keeps letters and digits as words. Neither ever turns a text with something in it
+into nothing: a title of pure punctuation keeps its punctuation. Both work on the column joined into one text, so the
+inner loops are C.
 """
 
 import html
@@ -21,8 +23,15 @@ TWINS = {
     **dict.fromkeys("）】〕］｝」』〉》", ")"),
     **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
     **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+    **dict.fromkeys("・·•", " "),
+    **dict.fromkeys("〜～∼", "~"),
     "…": "...",
-    "&": "&",
+    "、": ",",
+    "。": ".",
+    "ς": "σ",
+    # Letters of their own, however much they look like others with an accent.
+    **dict.fromkeys("йЙ", "й"),
+    **dict.fromkeys("їЇ", "ї"),
 }
 APOSTROPHES = b"'`"
 SPACE, NEWLINE = 32, 10
@@ -36,12 +45,21 @@ _SPACED_BLOCKS = (
     (0xF900, 0xFAFF),
     (0x20000, 0x323AF),
 )
+# Indic scripts, Thai, Tibetan, Burmese, Khmer: their marks are vowels and tones. Hangul decomposes into single sounds.
+_WHOLE_BLOCKS = ((0x0900, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0xAC00, 0xD7A3))
+# What one program writes as a letter and another as a letter and its mark; katakana of half the width.
+_LOOSE = re.compile("[\u0300-\u036f\u1100-\u11ff\u3099\u309a\uff61-\uffdc]")
+_HALF_WIDTH = re.compile("[\uff61-\uffdc]+")
+# Three or more of these in a row are what is left of letters a program could not write.
+_LOST = re.compile("ý{3,}")
 
 _ASCII_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]{}", b"abcdefghijklmnopqrstuvwxyz()()")
 # Line breaks and control characters end no line here: a newline stands between texts.
 _BREAKS = dict.fromkeys((*range(32), 127, 133, 8232, 8233), " ")
 # Pairs of letters that no language writes but UTF-8 read by the wrong table produces.
-_GARBLED = re.compile("[\u00c2-\u00c6\u00ce-\u00d1\u00d8\u00d9\u00e0-\u00e9][\u0080-\u00bf\u201a-\u2122]|ï¿|\ufffd|â€")
+_GARBLED = re.compile(
+    "ý{3}|[\u00c2-\u00c6\u00ce-\u00d1\u00d8\u00d9\u00e0-\u00e9][\u0080-\u00bf\u201a-\u2122]|ï¿|\ufffd|â€"
+)
 _CONTROL_BYTES = bytes((*range(10), *range(11, 32), 127))
 _IS_WORD = bytes(c if chr(c).isalnum() and c < 128 else (c if c >= 128 or c == 10 else 32) for c in range(256))
 
@@ -69,10 +87,19 @@ def _fold_character(character: str) -> str:
         return _BRACKETS.get(character, character.lower())
     if any(low <= code <= high for low, high in _SPACED_BLOCKS):
         return f" {unicodedata.normalize('NFKC', character)} "
-    base = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c)).lower()
-    if base.isascii():
+    kind = unicodedata.category(character)[0]
+    if kind == "N":
+        return anyascii(character).lower() or character
+    is_whole = kind == "S" or any(low <= code <= high for low, high in _WHOLE_BLOCKS)
+    return character if is_whole else _base_letters(character)
+
+
+def _base_letters(character: str) -> str:
+    """Return a letter in lower case without its accents; Latin letters with strokes and ligatures become plain ones."""
+    base = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c)).casefold()
+    if base.isascii() or not unicodedata.name(base[0], "").startswith("LATIN "):
         return "".join(TWINS.get(c, c) for c in base)
-    return (anyascii(base).lower() or base) if unicodedata.category(character)[0] in "LN" else base
+    return anyascii(base).lower() or base
 
 
 _FOLD = _FoldTable()
@@ -92,6 +119,7 @@ def fold(texts: list[str]) -> list[str]:
     rows = [row for row, text in enumerate(texts) if not text.isascii()]
     written = [texts[row] for row in rows]
     written = [repaired(text) if _GARBLED.search(text) else text for text in written]
+    written = [composed(text) if _LOOSE.search(text) else text for text in written]
     odd = "\n".join(written).translate(_FOLD).split("\n")
     plain = joined.encode().translate(_ASCII_LOWER).decode().split("\n")
     for row, text in zip(rows, odd, strict=True):
@@ -106,6 +134,27 @@ def _has_control(joined: str) -> bool:
     )
 
 
+def composed(text: str) -> str:
+    """Put letters and their marks together and widen katakana: `ｶﾞ` is `ガ`, and so is `カ` with a mark behind it."""
+    return unicodedata.normalize("NFC", _HALF_WIDTH.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text))
+
+
+class _LatinTable(dict[int, str]):
+    """A translation table to Latin letters and digits alone that works a character out the first time it is met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = spelt = "".join(letter for letter in anyascii(chr(code)).lower() if letter.isalnum())
+        return spelt
+
+
+_LATIN = _LatinTable()
+
+
+def romanised(words: str) -> str:
+    """Spell words of any script in Latin letters, without spaces: `г р о м` and `gr om` are both `grom`."""
+    return words.replace(" ", "") if words.isascii() else words.translate(_LATIN)
+
+
 def repaired(text: str) -> str:
     """Undo UTF-8 that was read as Windows or Latin letters: `cafÃ©` is `café`. Lost letters become nothing."""
     for wrong in ("cp1252", "latin-1"):
@@ -114,7 +163,7 @@ def repaired(text: str) -> str:
         except UnicodeError:
             continue
         break
-    return text.replace("ï¿½", "").replace("\ufffd", "")
+    return _LOST.sub("", text.replace("ï¿½", "").replace("\ufffd", ""))
 
 
 def to_words(folded: list[str]) -> bytes:

@@ -247,4 +247,33 @@ def part_numbers(words: str) -> str:
     for numeral in say.PART_WORD.findall(words) + say.LONE_ROMAN.findall(words):
         if numeral in say.ROMAN:
             found.add(str(say.ROMAN[numeral]))
+    if not words.isascii():
+        found |= {str(_kanji_value(run.replace(" ", ""))) for run in say.KANJI_NUMBER.findall(words)}
     return " ".join(sorted(found))
+
+
+def _kanji_value(signs: str) -> int:
+    """Return the value of a number in ideographs: 二十三 is 23, and so is 二三."""
+    total, digit = 0, 0
+    for sign in signs[:9]:
+        if sign in say.KANJI_UNITS:
+            total, digit = total + max(digit, 1) * say.KANJI_UNITS[sign], 0
+        else:
+            digit = digit * 10 + say.KANJI_DIGITS[sign]
+    return total + digit
+
+
+def numbers_a_part(words: str) -> bool:
+    """Tell whether a title says in words which part of a song it is: "part 2", "vol iii", not just any number."""
+    return say.SONG_PART.search(words) is not None
+
+
+def are_strangers(one: str, other: str) -> bool:
+    """Tell whether two artists have no word in common, not even one with a typo; articles do not count."""
+    mine, yours = ([word for word in words.split(" ") if word not in say.ARTICLES] for words in (one, other))
+    return not any(fuzz.ratio(word, theirs) >= SAME_NAME for word in mine for theirs in yours)
+
+
+def is_ensemble(words: str) -> bool:
+    """Tell whether an artist is an orchestra, a choir or a chamber ensemble."""
+    return say.ENSEMBLE.search(words) is not None

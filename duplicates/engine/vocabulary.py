@@ -51,12 +51,26 @@ def said(table: Table, words: list[str]) -> int:
 # What people and programs write when they know nothing.
 BLANKS = frozenset(("", "?", "n.a", "n/a", "#name?", "#name ?", "#n/a", "#value!", "#ref!")) | frozenset(
     phrases(
-        """null, none, nan, na, n a, unk, unknown, untitled, undefined, not available,
+        """null, none, nan, na, n a, unk, unknown, undefined, not available,
         unknown artist, unknown album, unknown title, no artist, no album, no title"""
     )
 )
-# What stands in brackets where a release has no title to print.
-NO_TITLE = frozenset(phrases("untitled, silence, unknown, no title, data track, no audio, blank"))
+# What programs write for an artist when a release has many, or nobody knows.
+NO_ARTIST = frozenset(
+    phrases(
+        """various artists, various, various artist, va, v a, v.a, verschiedene interpreten, varios artistas, artistes
+        divers, artistes varies, artisti vari, diverse artiester, multiple artists, soundtrack, original soundtrack,
+        разные исполнители, сборник"""
+    )
+)
+# What stands in brackets where nobody knew the title. "[untitled]" is no such thing: somebody knew that there is none.
+NO_TITLE = frozenset(phrases("unknown, no title"))
+# Titles that thousands of songs have: alone they say nothing, with an album they say where on it the track stands.
+_EVERYWHERE = """intro, outro, introduction, interlude, prelude, prologue, epilogue, skit, hidden track, bonus track,
+    untitled, silence, data track, no audio, blank, applause, commentary, studio talk, dialogue, spoken word, audio"""
+_COUNTED = """track, audio track, piste, titel, titre, traccia, pista, faixa, spor, spar, nummer, дорожка, трек,
+    ト ラ ッ ク, chapter, kapitel, chapitre, capitulo, capitolo, part, pt, teil, partie, scene, act, episode, movement,
+    side, disc"""
 
 # Marker name -> the phrases that reveal it inside a bracket or behind a dash. One of them makes that tail a version.
 MARKERS: dict[str, str] = {
@@ -139,9 +153,11 @@ EDITION = re.compile(
 )
 TRACK_PREFIX = re.compile(r"^\s*(0[0-9a-z]{1,3}|\d{1,3}|[a-d]\d{1,2})(?:\s*[-.)]\s*|$)")
 
+_NUMBER_WORDS = phrases("one,two,three,four,five,six,seven,eight,nine,ten,eleven,twelve")
 PART_WORD = re.compile(
     r"\b(?:parts?|pts?|act|no|nr|num|number|vol|volume|chapter|ch|episode|ep|mvt|movement|book|scene|op|side|disc|cd|"
-    r"teil|parte|partie)\b ?([ivxlc]+|\d+)\b"
+    r"teil|parte|partie|kapitel|chapitre|capitulo|capitolo|folge|satz|tome|часть)\b ?"
+    rf"([ivxlc]+|\d+|{'|'.join(_NUMBER_WORDS)})\b"
 )
 ROMAN = {
     numeral: value
@@ -149,5 +165,30 @@ ROMAN = {
         phrases("i,ii,iii,iv,v,vi,vii,viii,ix,x,xi,xii,xiii,xiv,xv,xvi,xvii,xviii,xix,xx,xxi,xxii,xxiii,xxiv,xxv"), 1
     )
 }
+ROMAN |= {word: value for value, word in enumerate(_NUMBER_WORDS, 1)}
+# Numbers that halve or continue a song, not those that say where in an opera or symphony an aria or movement stands.
+SONG_PART = re.compile(
+    rf"\b(?:parts?|pts?|vol|volume|chapter|episode|teil|parte|partie)\b ?(?:[ivx]+|\d+|{'|'.join(_NUMBER_WORDS)})\b"
+)
+# Words that name nobody: two artists who share only these share nothing.
+ARTICLES = frozenset(
+    phrases("the, a, and, of, los, las, die, der, das, les, le, la, el, il, i, de, y, und, et, dj, mc")
+)
+# Who plays, never who wrote it: two of these are two performances.
+ENSEMBLE = re.compile(
+    r"orchest|orkest|philharmoni|filarm|symphony|sinfoni|quartet|quintet|sextet|ensemble|choir|chorus|coro\b|chor\b|"
+    r"academy of|kammer|staatskapelle|оркестр|хор\b"
+)
 LONE_ROMAN = re.compile(r"\b(ii|iii|iv|vi|vii|viii|ix|xi|xii|xiii|xiv|xv|xvi|xvii|xviii|xix|xx)\b")
 NUMBER = re.compile(r"\d+")
+KANJI_NUMBER = re.compile("(?:[〇零一二三四五六七八九十百千] ?)+")
+KANJI_DIGITS = {sign: value for value, sign in enumerate("〇一二三四五六七八九")} | {"零": 0}
+KANJI_UNITS = {"十": 10, "百": 100, "千": 1000}
+# The whole of a title that says nothing by itself, as words: "intro", "track 01", "chapter iii", "01".
+GENERIC_TITLE = (
+    r"^(?:(?:"
+    + "|".join(phrases(_EVERYWHERE))
+    + r")(?: \d+| [ivx]+)?|(?:"
+    + "|".join(phrases(_COUNTED))
+    + rf") ?(?:\d+|[ivx]+|{'|'.join(_NUMBER_WORDS)}))$"
+)

@@ -98,7 +98,7 @@ class TestTheOutcome:
         [
             pytest.param(song("I Got (Live)"), {}, "version marker on one side", id="another version"),
             pytest.param(
-                song("I Got - Remastered"), {"fold_remasters": False}, "version another cut or remaster", id="remaster"
+                song("I Got - Remastered"), {"fold_remasters": False}, "version another remaster", id="remaster"
             ),
             pytest.param(song("I Got", album="Best Of"), {"preset": Preset.EXACT}, "album", id="exact"),
         ],

@@ -58,6 +58,12 @@ class TestTheSameRecording:
             pytest.param(song("003-I Got"), song("I Got"), id="track prefix"),
             pytest.param(song("Symphony No. 5: II. Andante"), song("Symphony No 5 - 2. Andante"), id="Roman movement"),
             pytest.param(song("Nina Vale", artist="I Got"), song("I Got", artist="Nina Vale"), id="swapped"),
+            pytest.param(song("ガラスの傘", "風鈴"), song("ｶﾞﾗｽの傘", "風鈴"), id="half-width"),
+            pytest.param(song("Группа крови", "Кино"), song("Gruppa krovi", "Kino"), id="romanised"),
+            pytest.param(song("I Got", "The Paper Otters"), song("I Got", "Paper Otters"), id="article"),
+            pytest.param(song("I Got"), song("I Got", "Various Artists", "Night Drive"), id="artists of a compilation"),
+            pytest.param(song("Intro"), song("Intro", duration_ms=200_300), id="intro of the same album"),
+            pytest.param(song("I Got"), song("I Got", duration_ms=200_000_000), id="length in another unit"),
         ],
     )  # fmt: skip
     def test_is_found(self, one: dict[str, object], other: dict[str, object]) -> None:
@@ -78,6 +84,35 @@ class TestAnotherRecording:
             pytest.param(song("Word Part 1"), song("Word Part 2"), id="part 1 and part 2"),
             pytest.param(song("Concerto No. 2"), song("Concerto No. 5"), id="number 2 and number 5"),
             pytest.param(song("Chapter 219"), song("Chapter 502"), id="219 and 502"),
+            pytest.param(song("ラジオ体操第一"), song("ラジオ体操第二"), id="kanji numbers"),
+            pytest.param(
+                song("Slow Mule, Pt. 2", track_number=8),
+                song("Slow Mule", track_number=5, duration_ms=199_000),
+                id="part on one side",
+            ),
+            pytest.param(
+                song("Chapter 1", album="The Lost Lighthouse", track_number=2),
+                song("Chapter 1", album="The Clockwork Crab", track_number=2),
+                id="first chapters of two books",
+            ),
+            pytest.param(song("Chapter 1", album="Tales 1"), song("Chapter 1", album="Tales 2"), id="two volumes"),
+            pytest.param(
+                song("I Got", "The Paper Otters", "Salt & Cedar"),
+                song("I Got", "The Daftons", "Daft Covers", duration_ms=200_400),
+                id="cover of equal length",
+            ),
+            pytest.param(song("I Got", "Soft", "Soft"), song("I Got", "Softwood Choir", "Drift"), id="namesakes"),
+            pytest.param(
+                song("Symphony No. 2", "Lindenmoor Philharmonic", year=1992),
+                song("Symphony No. 2", "Ostwend Festival Orchestra", year=1992),
+                id="two orchestras",
+            ),
+            pytest.param(song("I Got"), song("I Got (Radio Edit)", duration_ms=121_000), id="radio edit"),
+            pytest.param(
+                song("Studio Talk", duration_ms=41_260, track_number=4, disc_number=1),
+                song("Studio Talk", duration_ms=27_431, track_number=4, disc_number=2),
+                id="talk on two discs",
+            ),
             pytest.param(song("Cold Harvest"), song("Tin Whistle"), id="album neighbours of equal length"),
             pytest.param(song("I Got"), song("I Got", duration_ms=320_000), id="two minutes longer"),
         ],
@@ -95,10 +130,22 @@ class TestTooLittle:
             pytest.param({"title": "Track 01"}, id="a bare title and nothing else"),
             pytest.param({"artist": "Nina Vale"}, id="an artist alone"),
             pytest.param({"artist": "Nina Vale", "album": "Harbour Lights"}, id="no title, no length"),
+            pytest.param({"artist": "Nina Vale", "duration_ms": 168_000}, id="an artist and a length"),
+            pytest.param({"title": "Track 01", "duration_ms": 224_000, "track_number": 1}, id="a numbered track"),
+            pytest.param({"title": "Intro", "artist": "?", "duration_ms": 63_000}, id="an intro by nobody"),
+            pytest.param({"title": "????", "artist": "?????? ????", "duration_ms": 63_000}, id="lost letters"),
+            pytest.param({"title": "[unkown]", "artist": "Unknown Artist 2", "duration_ms": 9_000}, id="misspelt"),
         ],
     )
     def test_blank_is_never_equal_to_blank(self, row: dict[str, object]) -> None:
         assert grouped(*[dict(row) for _ in range(4)], *OTHERS) == []
+
+    def test_an_intro_without_an_artist_joins_no_album(self) -> None:
+        assert grouped(song("Intro"), {"title": "Intro", "duration_ms": 200_000}, *OTHERS) == []
+
+    def test_an_identifier_is_enough_without_a_title(self) -> None:
+        found = find_clusters(tracks({"isrc": "GBAYE0000001", "artist": "Nina Vale"}, *OTHERS), EngineSettings())
+        assert found.not_enough_data.tolist() == []
 
     def test_thin_records_are_listed(self) -> None:
         found = find_clusters(tracks({"title": "", "artist": "Nina Vale"}, song("I Got"), *OTHERS), EngineSettings())
@@ -171,6 +218,7 @@ class TestEvidence:
                 song("I Got", duration_ms=200_400), song("I Got", duration_ms=208_000), id="shorter distance in length"
             ),
             pytest.param(song("I Got"), song("I Got (Live)"), id="no marker before marker"),
+            pytest.param(song("I Got"), song("I Got, Pt. 2"), id="no part before a part"),
             pytest.param(song("I Got - Remastered"), song("I Got (Live)"), id="remaster before live"),
             pytest.param(
                 song("I Got", "Nina Vale & Zoe"), song("I Got", "Otto Marsh"), id="shared artist before stranger"

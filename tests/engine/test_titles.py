@@ -1,12 +1,22 @@
 """Taking titles apart: what is understood goes where it belongs, what is not stays."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duplicates.engine import vocabulary as say
 from duplicates.engine.misplaced import free_title, length_of, rows_with_values, without_genres
 from duplicates.engine.text import fold, words_of
-from duplicates.engine.titles import classify, parse_title, part_numbers
+from duplicates.engine.titles import (
+    are_strangers,
+    classify,
+    is_ensemble,
+    numbers_a_part,
+    parse_title,
+    part_numbers,
+)
 from duplicates.engine.vocabulary import MARKER_BITS
 
 ANY_TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=60)
@@ -140,9 +150,13 @@ class TestOtherFieldsInTheTitle:
     def test_file_name_spelling_is_undone(self) -> None:
         assert core("Nina_Vale_-_I_Got", artist="") == "i got"
 
-    @pytest.mark.parametrize("title", ["[untitled]", "[silence]", "[unknown]"])
+    @pytest.mark.parametrize("title", ["[unknown]", "[no title]"])
     def test_a_bracketed_nothing_is_no_title(self, title: str) -> None:
         assert core(title) == ""
+
+    @pytest.mark.parametrize("title", ["[untitled]", "[silence]"])
+    def test_a_track_that_has_no_title_says_so(self, title: str) -> None:
+        assert core(title) == title.strip("[]")
 
 
 class TestMisplacedValues:
@@ -187,13 +201,70 @@ class TestParts:
             ("part 1", "pt i"),
             ("symphony no 5", "symphony nr 5"),
             ("rocky ii", "rocky 2"),
+            ("part one", "pt 1"),
+            ("第 一", "第 1"),
+            ("二 十 三 號", "23 號"),
+            ("二 〇 一 九", "2019"),
+            ("百 二 歌", "102 歌"),
         ],
     )
     def test_roman_and_arabic_numbers_are_one(self, one: str, other: str) -> None:
         assert part_numbers(one) == part_numbers(other)
 
-    def test_different_parts_differ(self) -> None:
-        assert part_numbers("no 2") != part_numbers("no 5")
+    @pytest.mark.parametrize(
+        ("one", "other"), [("no 2", "no 5"), ("jingle 219", "jingle 502"), ("第 一", "第 二"), ("二 十 二", "二 十 三")]
+    )
+    def test_different_parts_differ(self, one: str, other: str) -> None:
+        assert part_numbers(one) != part_numbers(other)
+
+    @pytest.mark.parametrize("words", ["love pt 2", "vol iii", "story chapter 4", "hymn part one"])
+    def test_a_part_of_a_song_is_told_by_its_word(self, words: str) -> None:
+        assert numbers_a_part(words)
+
+    @pytest.mark.parametrize("words", ["terminal 5", "rigoletto act iii", "symphony no 5", "part of me", "departed 2"])
+    def test_a_number_alone_or_a_place_in_an_opera_is_no_part_of_a_song(self, words: str) -> None:
+        assert not numbers_a_part(words)
+
+
+class TestGenericTitles:
+    @pytest.mark.parametrize(
+        "title",
+        [
+            "Intro",
+            "OUTRO",
+            "Track 01",
+            "Piste 1",
+            "Дорожка 1",
+            "トラック1",
+            "Chapter 3",
+            "Kapitel II",
+            "[untitled]",
+        ],
+    )
+    def test_a_title_that_thousands_of_songs_have_is_recognised(self, title: str) -> None:
+        assert re.search(say.GENERIC_TITLE, core(title, number=0))
+
+    @pytest.mark.parametrize("title", ["Intro to Love", "Track Star", "22", "1979", "Chapter House", "Blank Space"])
+    def test_a_title_of_its_own_is_not(self, title: str) -> None:
+        assert not re.search(say.GENERIC_TITLE, core(title))
+
+
+class TestArtists:
+    @pytest.mark.parametrize(
+        ("one", "other"), [("the paper otters", "the daftons"), ("soft", "softwood choir"), ("los lobos", "los bravos")]
+    )
+    def test_letters_in_common_are_no_name_in_common(self, one: str, other: str) -> None:
+        assert are_strangers(one, other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"), [("toten hosen", "die toten hosen"), ("glampire", "glampier"), ("nina vale", "vale nina zoe")]
+    )
+    def test_one_word_with_a_typo_is_a_name_in_common(self, one: str, other: str) -> None:
+        assert not are_strangers(one, other)
+
+    def test_orchestras_are_told_from_composers(self) -> None:
+        assert is_ensemble("lindenmoor philharmonic")
+        assert not is_ensemble("johannes brandtner")
 
 
 class TestAnyText:
