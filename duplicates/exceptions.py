@@ -27,7 +27,7 @@ class AnalysisNotFound(DuplicatesError):
     """There is no such analysis."""
 
     code = "ANALYSIS_NOT_FOUND"
-    advice = "List the saved analyses to find its id; old ones are cleaned up after a while."
+    advice = "The admin lists the saved ones with their ids; old ones are cleaned up after a while."
 
 
 class TrackNotFound(DuplicatesError):

@@ -198,6 +198,8 @@ def stars(rating: int | None) -> str:
 
 
 def json_text(value: object) -> SafeString:
-    """Return a JSON value laid out for reading."""
+    """Return a JSON value laid out for reading; where there is none, the sign for nothing."""
+    if value is None or value == {}:
+        return format_html("{}", UNKNOWN)
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     return format_html('<pre class="json">{}</pre>', text)

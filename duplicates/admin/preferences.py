@@ -34,6 +34,10 @@ class PreferencesAdmin(pages.CalmAdmin):
             return super().add_view(request, *args, **kwargs)
         return HttpResponseRedirect(reverse("admin:duplicates_duplicatepreferences_change", args=[own.pk]))
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Offer no "Save and add another": everybody has one row."""
+        return super().render_change_form(request, context | {"show_save_and_add_another": False}, *args, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make a new row the property of its author."""
         if not change:

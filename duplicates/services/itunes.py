@@ -34,7 +34,7 @@ ENTRIES_PER_QUERY = 500
 _COMPARED = ("title", "artist", "album", "genre", "play_count", "last_played_at", "added_at")
 _CATALOGUE_COLUMNS = frozenset(field.column for field in ITunesTrack._meta.concrete_fields)
 _FIELDS = ("isrc", "duration_ms", *_COMPARED)
-NO_CATALOG = "No iTunes catalogue is loaded. Load one with: manage.py import_library PATH --catalog"
+NO_CATALOG = "No iTunes catalogue is loaded. Load one with: uv run manage.py import_library PATH --catalog"
 
 
 @dataclass(frozen=True, slots=True)

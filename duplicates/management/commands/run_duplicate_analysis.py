@@ -139,7 +139,7 @@ def _user(name: str) -> AbstractBaseUser | None:
     try:
         return users._default_manager.get_by_natural_key(name)
     except (users.DoesNotExist, UnicodeEncodeError) as error:
-        raise CommandError(f"There is no user {name!r}. Create one with: manage.py createsuperuser") from error
+        raise CommandError(f"There is no user {name!r}. Create one with: uv run manage.py createsuperuser") from error
 
 
 def _as_json(ran: Ran) -> dict[str, Any]:

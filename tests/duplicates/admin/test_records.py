@@ -47,6 +47,11 @@ class TestAuditTrail:
         assert signed_in(colleague).get(address).status_code == 302
         assert signed_in(overseer).get(address).status_code == 200
 
+    def test_what_was_not_recorded_is_a_dash_and_no_null(self, admin_client: Client) -> None:
+        address = reverse("admin:duplicates_auditrecord_change", args=[note("analysis.queued").pk])
+
+        assert "null" not in admin_client.get(address).content.decode()
+
     def test_not_even_a_superuser_edits_it(self, admin_client: Client) -> None:
         record = note("analysis.queued")
         for place in ("change", "delete"):
@@ -120,6 +125,12 @@ class TestPreferences:
             "json",
             50,
         )
+
+    def test_nobody_is_offered_a_second_row(self, person: User) -> None:
+        shown = signed_in(person).get(reverse(f"{PREFERENCES}_add")).content.decode()
+
+        assert "_save" in shown
+        assert "_addanother" not in shown
 
     def test_others_preferences_cannot_be_opened(self, person: User) -> None:
         foreign = DuplicatePreferences.objects.create(user=UserFactory())
