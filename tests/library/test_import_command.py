@@ -59,6 +59,28 @@ class TestLogLines:
 
         assert len([one for one in caplog.records if one.name == "library.importing"]) == lines
 
+    def test_a_full_work_folder_is_named_with_the_way_out_and_nothing_was_changed(self, tmp_path: Path) -> None:
+        manage("migrate", "-v0", folder=tmp_path)
+        path = write(tmp_path / "songs.csv", "title\n" + "".join(f"Song {number}\n" for number in range(50_000)))
+        # A file may grow to 2 MB here: enough for the database as it is, too little for the spool and its keys.
+        script = (
+            "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000)); "
+            "from django.core.management import execute_from_command_line as run; "
+            f"run(['manage.py', 'import_library', {str(path)!r}])"
+        )
+        ended = python("-c", script, folder=tmp_path)
+        last = ended.stderr.splitlines()[-1]
+
+        assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+        assert "Nothing was changed" in last
+        assert f"{tmp_path / 'work'}, set by REPRISE_WORK_DIR" in last
+        assert not list((tmp_path / "work" / "imports").iterdir())
+        states = (
+            "from library.models import *; print(Track.objects.count(), *LibraryImport.objects.values_list('status'))"
+        )
+        assert manage("shell", "-v0", "-c", states, folder=tmp_path).stdout.split("\n")[0] == "0 ('failed',)"
+
 
 class TestReport:
     def test_it_says_what_became_of_every_entry(self, library: Path) -> None:

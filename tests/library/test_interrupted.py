@@ -216,6 +216,32 @@ class TestKilled:
         assert LibraryChange.objects.count() == 30_001
         assert not list(interrupted.spool_folder().iterdir())
 
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+    def test_a_request_to_stop_ends_at_a_batch_and_the_next_run_goes_on(
+        self, tmp_path: Path, settings: Any, shared_database: dict[str, str], number: signal.Signals
+    ) -> None:
+        path = csv_of(tmp_path / "songs.csv", 30_000)
+        command = [sys.executable, str(ROOT / "manage.py"), "import_library", str(path), "--id-column", "k"]
+        environment = {**shared_database, "REPRISE_WORK_DIR": str(settings.WORK_DIR)}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            _wait_until(lambda: Track.objects.count() >= 1_000, process)
+            process.send_signal(number)
+            last = process.communicate(timeout=60)[1].decode().splitlines()[-1]
+        finally:
+            process.kill()
+            process.wait()
+        stopped = LibraryImport.objects.get()
+
+        assert (process.returncode, last) == (
+            1,
+            "CommandError: Stopped. Run an import again: it completes first what was begun.",
+        )
+        assert (stopped.status, stopped.applied_entries) == ("applying", Track.objects.count())
+        assert stopped.applied_entries % applying.BATCH_ROWS == 0
+        assert [row.status for row in complete()] == ["completed"]
+        assert Track.objects.count() == 30_000
+
     def test_two_imports_at_once_leave_one_library(
         self, tmp_path: Path, settings: Any, shared_database: dict[str, str]
     ) -> None:
