@@ -62,6 +62,8 @@ def named_analysis(name: str) -> DuplicateAnalysisResult:
 
 def summary_lines(analysis: DuplicateAnalysisResult) -> Iterator[str]:
     """Yield what a person wants to know of a completed analysis."""
+    if not analysis.library_track_count:
+        yield "The library holds no track yet. Import one with: uv run manage.py import_library PATH"
     yield f"{analysis.groups_found:,} groups with {analysis.duplicates_found:,} duplicates among {_tracks(analysis)}"
     if analysis.average_similarity is not None:
         yield f"Average similarity {analysis.average_similarity:.1%}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus, ExportStatus
@@ -45,6 +45,15 @@ def sign_off(worker_id: str) -> None:
 def are_there_workers(*, now: datetime) -> bool:
     """Is a worker alive anywhere?"""
     return Worker.objects.filter(seen_at__gt=now - SILENCE).exists()
+
+
+def is_database_prepared() -> bool:
+    """Are the tables there? A database that does not answer counts as prepared: a supervisor waits for it."""
+    try:
+        return Worker._meta.db_table in connection.introspection.table_names()
+    except DatabaseError:
+        connection.close()
+        return True
 
 
 def tidy(

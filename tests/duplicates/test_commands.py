@@ -176,3 +176,10 @@ class TestProcess:
         assert process.returncode == 130
         assert "Cancelled. Earlier results are untouched." in errors
         assert "Traceback" not in errors
+
+
+@pytest.mark.django_db
+def test_an_empty_library_is_told_how_to_fill_it(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("run_duplicate_analysis")
+
+    assert "uv run manage.py import_library PATH" in capsys.readouterr().out.splitlines()[0]

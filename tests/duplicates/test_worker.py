@@ -3,8 +3,12 @@
 import signal
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from duplicates import worker
+from duplicates.models import Worker
+from duplicates.services.workers import is_database_prepared
 from duplicates.worker import AnalysisWorker
 
 
@@ -48,3 +52,21 @@ def test_a_second_signal_ends_even_a_busy_one(asked: list[str], monkeypatch: pyt
         busy.shutdown(signal.SIGTERM, None)
 
     assert ended.value.code == 1
+
+
+@pytest.mark.django_db
+class TestWithoutTables:
+    def test_run_workers_says_what_to_do_instead_of_starting_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Worker._meta, "db_table", "not_there")
+
+        with pytest.raises(CommandError, match="The database is not prepared"):
+            call_command("run_workers")
+
+    def test_a_database_that_is_down_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse() -> None:
+            raise OperationalError("connection refused")
+
+        monkeypatch.setattr(connection.introspection, "table_names", refuse)
+        monkeypatch.setattr(connection, "close", lambda: None)
+
+        assert is_database_prepared()

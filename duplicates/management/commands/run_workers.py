@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from duplicates.services.workers import is_database_prepared
 from duplicates.worker import Supervisor, child_command
 
 MOST_PROCESSES = 64
@@ -32,4 +33,6 @@ class Command(BaseCommand):
             raise CommandError(f"--processes must lie between 1 and {MOST_PROCESSES}, not {processes}.")
         if not 0 <= grace <= 3600:
             raise CommandError(f"--grace must lie between 0 and 3600 seconds, not {grace:g}.")
+        if not is_database_prepared():
+            raise CommandError("The database is not prepared. Run: uv run manage.py migrate")
         Supervisor(processes, child_command(), grace_seconds=grace, say=self.stdout.write).run()
