@@ -212,7 +212,10 @@ class _Import:
     def _settle(self, *, entries: int) -> None:
         """Write down what was read and go on to applying it."""
         row = self._row
-        row.source = row.source or fitted(self._facts.library_id or row.file_name)
+        if not row.source:
+            row.source = fitted(self._facts.library_id or row.file_name)
+            if not self._facts.library_id:
+                self._tell_a_namesake()
         row.seen_count = self._tally.seen
         row.skipped_count = self._tally.skipped_total
         row.report = self._tally.as_report() | {"application": self._facts.application}
@@ -220,6 +223,16 @@ class _Import:
         row.status = ImportStatus.APPLYING
         self._save()
         logger.info("Read %s entries of %s; %s to apply.", self._tally.seen, row.file_name, entries)
+
+    def _tell_a_namesake(self) -> None:
+        """Say so when a file of this name was imported from another folder: it may be another library."""
+        row = self._row
+        row.options["folder"] = hashlib.blake2b(bytes(self._path.resolve().parent), digest_size=8).hexdigest()
+        done = LibraryImport.objects.filter(source=row.source, is_catalog=row.is_catalog, completed_at__isnull=False)
+        before = done.exclude(status=ImportStatus.FAILED).filter(is_dry_run=False).order_by("-started_at").first()
+        if before and before.options.get("folder", row.options["folder"]) != row.options["folder"]:
+            sentence = "The last import of this name came from another folder; --source NAME keeps two libraries apart."
+            self._tally.warn(ImportProblem("SAME_NAME", sentence))
 
     # --- Refusing ---------------------------------------------------------------------------------------------------
 

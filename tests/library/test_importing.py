@@ -127,6 +127,14 @@ class TestSources:
 
         assert Track.objects.count() == 2
 
+    def test_one_of_the_same_name_from_another_folder_updates_it_and_is_told(self, tmp_path: Path, music: Path) -> None:
+        codes = []
+        for folder in (tmp_path, tmp_path, music):
+            row = run_import(write(folder / "one.csv", "k,title\n1,a\n"), id_column="k")
+            codes.append([warning["code"] for warning in row.report["warnings"]])
+
+        assert (codes, row.unchanged_count) == ([[], [], ["SAME_NAME"]], 1)
+
     def test_a_given_name_makes_two_exports_one_library(self, tmp_path: Path) -> None:
         for name in ("one.csv", "two.csv"):
             row = run_import(write(tmp_path / name, "k,title\n1,a\n"), id_column="k", source="Ines")
