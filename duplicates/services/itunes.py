@@ -1,15 +1,13 @@
 """Looks members of groups up in the iTunes reference catalogue.
 
 A member is found exactly by its persistent id, by its ISRC, or by equal title and artist with no conflict of length; or
-fuzzily by the matcher's own comparisons. All catalogue entries of one song are considered and the closest is taken. No
-catalogue, or one that is old, is a sentence, never an error.
+fuzzily by the matcher's own comparisons. All catalogue entries of one song are considered and the closest is taken. A
+catalogue that is missing, old or could not be read is a sentence, never an error.
 """
 
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,19 +19,32 @@ from duplicates.engine.linking import best_links
 from duplicates.engine.progress import Stage
 from duplicates.engine.records import TRACK_SCHEMA, TrackColumns
 from duplicates.engine.settings import EngineSettings
-from duplicates.services.loading import load_snapshots
+from duplicates.services.loading import load_catalogue, load_members
+from duplicates.services.matching_catalogue import equal_by_keys, with_keys
 from duplicates.services.progress import RunReporter
 from library.models import ImportStatus, ITunesTrack, LibraryImport
 
-# Two lengths further apart than this are not taken for one recording.
-LENGTH_CONFLICT_MS = 10_000
 # From this probability on the matcher's best entry counts as found.
 FUZZY_FROM = 0.80
 OLD_CATALOG = timedelta(days=30)
-ENTRIES_PER_QUERY = 500
-_COMPARED = ("title", "artist", "album", "genre", "play_count", "last_played_at", "added_at")
+# What is compared with the entry found; moments are seconds since 1970.
+_COMPARED: dict[str, pl.DataType] = {
+    **{name: pl.String() for name in ("title", "artist", "album", "genre")},
+    **{name: pl.Int64() for name in ("play_count", "last_played_at", "added_at")},
+}
 _CATALOGUE_COLUMNS = frozenset(field.column for field in ITunesTrack._meta.concrete_fields)
-_FIELDS = ("isrc", "duration_ms", *_COMPARED)
+_MEMBER = {
+    "source_track_id": pl.String(),
+    "isrc": pl.String(),
+    "album_artist": pl.String(),
+    "duration_ms": pl.Int64(),
+    **_COMPARED,
+}
+_ENTRY = {
+    "persistent_id": pl.String(),
+    **{name: kind for name, kind in TRACK_SCHEMA.items() if name in _CATALOGUE_COLUMNS},
+    **_COMPARED,
+}
 NO_CATALOG = "No iTunes catalogue is loaded. Load one with: uv run manage.py import_library PATH --catalog"
 
 
@@ -55,29 +66,6 @@ class CrossReference:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A catalogue entry that shares a key with some member."""
-
-    persistent_id: str
-    values: dict[str, Any]
-
-
-class _Index:
-    """The catalogue entries that share a key with any member, by each of the three keys. Keeps all of a song."""
-
-    def __init__(self) -> None:
-        self.by_key: dict[tuple[str, str], list[_Entry]] = defaultdict(list)
-
-    def fill(self, wanted: set[tuple[str, str]]) -> None:
-        rows = ITunesTrack.objects.order_by("persistent_id").values("persistent_id", *_FIELDS)
-        for row in rows.iterator(chunk_size=5_000):
-            entry = _Entry(row.pop("persistent_id"), row)
-            for key in _keys(entry.persistent_id, row):
-                if key in wanted:
-                    self.by_key[key].append(entry)
-
-
 def cross_reference(
     track_ids: npt.NDArray[np.int64],
     *,
@@ -86,99 +74,55 @@ def cross_reference(
     reporter: RunReporter,
     now: datetime,
 ) -> CrossReference:
-    """Look the given tracks, which `columns` describes, up in the catalogue; reads it once, twice for what is left."""
+    """Look the given tracks, which `columns` describes, up in the catalogue; reads it once."""
     reporter.begin("cross_reference", len(track_ids))
-    if not ITunesTrack.objects.exists():
+    if not len(track_ids) or not ITunesTrack.objects.exists():
         reporter.advance(len(track_ids))
-        return CrossReference(note=NO_CATALOG)
-    members = _Members(track_ids)
-    findings = _exact_findings(members, reporter)
-    left_over = np.array([track_id for track_id in members.values if track_id not in findings], np.int64)
-    findings |= _fuzzy_findings(left_over, members, columns, settings, reporter)
+        return CrossReference(note=_note(now))
+    entries = load_catalogue(_ENTRY, report=reporter.repeat).with_row_index("entry")
+    members = load_members(track_ids, _MEMBER)
+    reporter.advance(len(track_ids) // 4)
+    exact = equal_by_keys(with_keys(members, "source_track_id"), with_keys(entries, "persistent_id"))
+    reporter.advance(len(track_ids) // 2)
+    missing = members.join(exact, on="track_id", how="anti")["track_id"]
+    fuzzy = _likeliest(columns.frame.filter(pl.col("track_id").is_in(missing.implode())), entries, settings, reporter)
+    findings = dict(_findings(exact.with_columns(probability=pl.lit(1.0)), ITunesMatch.EXACT, members, entries))
+    findings |= dict(_findings(fuzzy, ITunesMatch.FUZZY, members, entries))
     reporter.advance(len(track_ids))
-    return CrossReference(findings, _age_note(now))
+    return CrossReference(findings, _note(now))
 
 
-class _Members:
-    """The members to look up: what each is called at its source, and the fields that are compared."""
+def _likeliest(
+    wanted: pl.DataFrame, entries: pl.DataFrame, settings: EngineSettings, reporter: RunReporter
+) -> pl.DataFrame:
+    """Link what no key found, by the matcher's comparisons; probabilities below FUZZY_FROM find nothing.
 
-    def __init__(self, track_ids: npt.NDArray[np.int64]) -> None:
-        rows = load_snapshots(track_ids, ("source_track_id", *_FIELDS))
-        self.identity = {track_id: str(row[0]) for track_id, row in rows.items()}
-        self.values = {track_id: dict(zip(_FIELDS, row[1:], strict=True)) for track_id, row in rows.items()}
-
-    def keys(self) -> set[tuple[str, str]]:
-        return {key for track_id, values in self.values.items() for key in _keys(self.identity[track_id], values)}
-
-
-def _exact_findings(members: _Members, reporter: RunReporter) -> dict[int, Finding]:
-    index = _Index()
-    index.fill(members.keys())
-    findings = {}
-    for done, (track_id, values) in enumerate(members.values.items(), 1):
-        finding = _find(members.identity[track_id], values, index)
-        if finding is not None:
-            findings[track_id] = finding
-        if done % 1_000 == 0:
-            reporter.advance(done // 2)
-    return findings
-
-
-def _fuzzy_findings(
-    track_ids: npt.NDArray[np.int64],
-    members: _Members,
-    columns: TrackColumns,
-    settings: EngineSettings,
-    reporter: RunReporter,
-) -> dict[int, Finding]:
-    """Link what no key found, by the matcher's comparisons; probabilities below FUZZY_FROM find nothing."""
-    wanted = columns.frame.filter(pl.col("track_id").is_in(track_ids))
-    if not wanted.height:
-        return {}
-    offset = int(columns.frame["track_id"].to_numpy().max()) + 1
-    persistent_ids, entries = _catalogue_frame(offset)
-    both = TrackColumns(pl.concat([wanted, entries]))
-    is_entry = np.arange(len(both)) >= wanted.height
-    links = best_links(both, is_entry, settings, progress=_Quietly(reporter))
+    Tracks that say the same are asked for once: a song held a thousand times needs one answer.
+    """
+    said = [name for name in TRACK_SCHEMA if name != "track_id"]
+    asked = wanted.unique(said, keep="first", maintain_order=True)
+    if not asked.height:
+        return pl.DataFrame(schema={"track_id": pl.Int64, "entry": pl.UInt32, "probability": pl.Float64})
+    offset = int(asked["track_id"].to_numpy().max()) + 1
+    both = TrackColumns(pl.concat([asked, _as_tracks(entries, offset)]))
+    links = best_links(both, np.arange(len(both)) >= asked.height, settings, progress=_Quietly(reporter))
     sure = links.probability >= FUZZY_FROM
-    chosen = [persistent_ids[int(entry) - offset] for entry in links.entry_ids[sure]]
-    found = _entries_by_key(chosen)
-    return {
-        int(track_id): Finding(
-            ITunesMatch.FUZZY,
-            round(float(probability), 6),
-            key[1],
-            tuple(_differences(members.values[int(track_id)], found[key])),
-        )
-        for track_id, probability, key in zip(links.record_ids[sure], links.probability[sure], chosen, strict=True)
-        if key in found
-    }
-
-
-def _catalogue_frame(offset: int) -> tuple[list[tuple[str, str]], pl.DataFrame]:
-    """Return the catalogue as track columns with ids from `offset`, and the key of each entry."""
-    names = [name for name in TRACK_SCHEMA if name in _CATALOGUE_COLUMNS]
-    rows = ITunesTrack.objects.order_by("pk").values_list("catalog", "persistent_id", *names).iterator(chunk_size=5_000)
-    keys, values = [], []
-    for catalog, persistent_id, *row in rows:
-        keys.append((catalog, persistent_id))
-        values.append(row)
-    frame = pl.DataFrame(values, schema={name: TRACK_SCHEMA[name] for name in names}, orient="row").with_columns(
-        track_id=pl.int_range(offset, offset + len(keys), dtype=pl.Int64)
+    found = pl.DataFrame(
+        {
+            "track_id": links.record_ids[sure],
+            "entry": (links.entry_ids[sure] - offset).astype(np.uint32),
+            "probability": links.probability[sure].round(6),
+        }
     )
-    missing = [pl.lit(None, kind).alias(name) for name, kind in TRACK_SCHEMA.items() if name not in frame.columns]
-    return keys, frame.with_columns(missing).select(list(TRACK_SCHEMA))
+    answered = asked.join(found, on="track_id").select(*said, "entry", "probability")
+    return wanted.join(answered, on=said, nulls_equal=True).select("track_id", "entry", "probability")
 
 
-def _entries_by_key(keys: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Read the compared fields of the named entries."""
-    found = {}
-    for start in range(0, len(keys), ENTRIES_PER_QUERY):
-        wanted = set(keys[start : start + ENTRIES_PER_QUERY])
-        rows = ITunesTrack.objects.filter(persistent_id__in={persistent_id for _, persistent_id in wanted})
-        for row in rows.values("catalog", "persistent_id", *_FIELDS):
-            found[row.pop("catalog"), row.pop("persistent_id")] = row
-    return found
+def _as_tracks(entries: pl.DataFrame, offset: int) -> pl.DataFrame:
+    """Return the catalogue as track columns, the ids counting from `offset`."""
+    missing = [pl.lit(None, kind).alias(name) for name, kind in TRACK_SCHEMA.items() if name not in _ENTRY]
+    numbered = entries.with_columns(missing).with_columns(track_id=pl.col("entry").cast(pl.Int64) + offset)
+    return numbered.select(list(TRACK_SCHEMA))
 
 
 class _Quietly:
@@ -194,68 +138,59 @@ class _Quietly:
         self._reporter.repeat()
 
 
-def _age_note(now: datetime) -> str:
-    """Say so when the catalogue has not been renewed for long."""
-    loaded = LibraryImport.objects.filter(
-        is_catalog=True, is_dry_run=False, status__in=[ImportStatus.COMPLETED, ImportStatus.PARTIAL]
+def _findings(
+    found: pl.DataFrame, match: ITunesMatch, members: pl.DataFrame, entries: pl.DataFrame
+) -> Iterator[tuple[int, Finding]]:
+    """Yield what was found by track id, with the fields that differ between a member and its entry."""
+    theirs = [pl.col(name).alias(f"their_{name}") for name in _COMPARED]
+    pairs = found.join(members.select("track_id", *_COMPARED), on="track_id").join(
+        entries.select("entry", "persistent_id", *theirs), on="entry"
     )
-    newest = loaded.order_by("-completed_at").first()
-    if newest is None or newest.completed_at is None or now - newest.completed_at < OLD_CATALOG:
-        return ""
-    days = (now - newest.completed_at).days
-    return f"The iTunes catalogue was loaded {days} days ago; load it again for what is new."
+    differs = [pl.col(name).ne_missing(pl.col(f"their_{name}")) for name in _COMPARED]
+    rows = pairs.sort("track_id").select(
+        "track_id",
+        "probability",
+        "persistent_id",
+        *_COMPARED,
+        *(f"their_{name}" for name in _COMPARED),
+        *(one.alias(f"differs_{place}") for place, one in enumerate(differs)),
+    )
+    count = len(_COMPARED)
+    for track_id, probability, persistent_id, *values in rows.iter_rows():
+        ours, others, marks = values[:count], values[count : 2 * count], values[2 * count :]
+        differences = tuple(
+            {"field": name, "library": _shown(name, our), "itunes": _shown(name, other)}
+            for name, our, other, is_different in zip(_COMPARED, ours, others, marks, strict=True)
+            if is_different
+        )
+        yield track_id, Finding(match, probability, persistent_id, differences)
 
 
-def text_key(title: str, artist: str) -> str:
-    """Return title and artist in one normal form; empty when the title is."""
-    if not title.strip():
-        return ""
-    return "\0".join(" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in (title, artist))
-
-
-def _keys(identity: str, values: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    """Yield the keys of one track or entry, the surest first."""
-    yield "persistent_id", identity.upper()
-    if values["isrc"]:
-        yield "isrc", values["isrc"]
-    if key := text_key(values["title"], values["artist"]):
-        yield "text", key
-
-
-def _find(identity: str, values: dict[str, Any], index: _Index) -> Finding | None:
-    for key in _keys(identity, values):
-        entries = [
-            entry
-            for entry in index.by_key.get(key, ())
-            if key[0] != "text" or not _lengths_conflict(values, entry.values)
-        ]
-        if entries:
-            best = min(entries, key=lambda entry: _distance(values, entry))
-            return Finding(ITunesMatch.EXACT, 1.0, best.persistent_id, tuple(_differences(values, best.values)))
-    return None
-
-
-def _lengths_conflict(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    if ours["duration_ms"] is None or theirs["duration_ms"] is None:
-        return False
-    return bool(abs(ours["duration_ms"] - theirs["duration_ms"]) > LENGTH_CONFLICT_MS)
-
-
-def _distance(ours: dict[str, Any], entry: _Entry) -> tuple[bool, int, str]:
-    """Order entries of one song: same album first, then the nearest length, then by id."""
-    theirs = entry.values
-    known = ours["duration_ms"] is not None and theirs["duration_ms"] is not None
-    gap = abs(ours["duration_ms"] - theirs["duration_ms"]) if known else LENGTH_CONFLICT_MS
-    return (text_key(ours["album"], "") != text_key(theirs["album"], ""), gap, entry.persistent_id)
-
-
-def _differences(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterable[dict[str, str]]:
-    for name in _COMPARED:
-        if ours[name] != theirs[name]:
-            yield {"field": name, "library": _shown(ours[name]), "itunes": _shown(theirs[name])}
-
-
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return datetime.fromtimestamp(value, UTC).isoformat() if name.endswith("_at") else str(value)
+
+
+def _note(now: datetime) -> str:
+    """Say what stands in the way: no catalogue, one that could not be read, or one not renewed for long."""
+    loads = LibraryImport.objects.filter(is_catalog=True, is_dry_run=False)
+    loaded = loads.filter(status__in=[ImportStatus.COMPLETED, ImportStatus.PARTIAL], completed_at__isnull=False)
+    newest = loaded.order_by("-completed_at").first()
+    failed = loads.filter(status=ImportStatus.FAILED).order_by("-started_at").first()
+    is_empty, sentences = not ITunesTrack.objects.exists(), []
+    if failed is not None and (newest is None or newest.started_at < failed.started_at):
+        sentences.append(_unreadable(failed, is_empty=is_empty))
+    elif is_empty:
+        sentences.append(NO_CATALOG)
+    if not is_empty and newest is not None and newest.completed_at and now - newest.completed_at >= OLD_CATALOG:
+        days = (now - newest.completed_at).days
+        sentences.append(f"The iTunes catalogue was loaded {days} days ago; load it again for what is new.")
+    return " ".join(sentences)
+
+
+def _unreadable(failed: LibraryImport, *, is_empty: bool) -> str:
+    """Say that the newest load of a catalogue failed, why, and what that means."""
+    why = f" ({failed.error_message.strip().rstrip('.')})" if failed.error_message.strip() else ""
+    outcome = "so no track was looked up" if is_empty else "so the entries of an earlier one were used"
+    return f"The iTunes catalogue {failed.file_name or failed.source} could not be read{why}, {outcome}."

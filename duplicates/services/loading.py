@@ -27,7 +27,7 @@ IDS_PER_QUERY = 5_000
 _TRACK_SQL = {"track_id": "t.id", "unparsed": "NULLIF(CAST(t.unparsed AS text), '{}')"}
 _TRACK_COLUMNS = ", ".join(_TRACK_SQL.get(name, f"t.{name}") for name in TRACK_SCHEMA)
 _EPOCH = {
-    "sqlite": "CAST(strftime('%%s', t.{0}) AS integer)",
+    "sqlite": "CAST(strftime('%s', t.{0}) AS integer)",
     "postgresql": "CAST(extract(epoch FROM t.{0}) AS bigint)",
 }
 
@@ -78,18 +78,43 @@ def count_active_tracks() -> int:
 
 def load_keeper_columns(track_ids: npt.NDArray[np.int64]) -> pl.DataFrame:
     """Read what the keeper rules weigh for the given tracks; tracks that are gone meanwhile are missing."""
-    epoch = _EPOCH[connection.vendor]
-    special = {
-        "track_id": "t.id",
-        "last_played_at": epoch.format("last_played_at"),
-        "added_at": epoch.format("added_at"),
-    }
-    selected = ", ".join(special.get(name, f"t.{name}") for name in KEEPER_SCHEMA)
+    selected = ", ".join(["t.id", *_selected(list(KEEPER_SCHEMA)[1:])])
     frames = [
         pl.DataFrame(rows, schema=KEEPER_SCHEMA, orient="row")
         for rows in _rows_by_id(f"SELECT {selected} FROM library_track t", track_ids)
     ]
     return pl.concat(frames) if frames else pl.DataFrame(schema=KEEPER_SCHEMA)
+
+
+def load_members(track_ids: npt.NDArray[np.int64], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Read the fields named in `schema` of the given tracks, with `track_id` first; moments are seconds since 1970."""
+    query = f"SELECT {', '.join(['t.id', *_selected(list(schema))])} FROM library_track t"
+    wanted = {"track_id": pl.Int64(), **schema}
+    frames = [_frame(rows, wanted) for rows in _rows_by_id(query, track_ids)]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=wanted)
+
+
+def load_catalogue(schema: dict[str, pl.DataType], *, report: Callable[[], None]) -> pl.DataFrame:
+    """Read the fields named in `schema` of the whole catalogue by persistent id; moments as in `load_members`."""
+    query = (
+        f"SELECT {', '.join(_selected(list(schema)))} FROM library_itunestrack t ORDER BY t.persistent_id, t.catalog"
+    )
+    frames = []
+    for rows in _rows(query):
+        frames.append(_frame(rows, schema))
+        report()
+    return pl.concat(frames, rechunk=True) if frames else pl.DataFrame(schema=schema)
+
+
+def _selected(names: Sequence[str]) -> list[str]:
+    """Return the SQL that reads columns, moments as whole seconds."""
+    epoch = _EPOCH[connection.vendor]
+    return [epoch.format(name) if name.endswith("_at") else f"t.{name}" for name in names]
+
+
+def _frame(rows: list[tuple[Any, ...]], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    columns = zip(schema.items(), zip(*rows, strict=True), strict=True)
+    return pl.DataFrame([pl.Series(name, cells, dtype=kind, strict=False) for (name, kind), cells in columns])
 
 
 def load_snapshots(track_ids: npt.NDArray[np.int64], names: Sequence[str]) -> dict[int, tuple[Any, ...]]:
@@ -139,7 +164,7 @@ def _rows_by_id(query: str, track_ids: npt.NDArray[np.int64]) -> Iterator[list[t
     for start in range(0, len(track_ids), IDS_PER_QUERY):
         ids = ", ".join(str(int(track_id)) for track_id in track_ids[start : start + IDS_PER_QUERY])
         with connection.cursor() as cursor:
-            cursor.execute(f"{query} WHERE t.id IN ({ids})".replace("%%", "%"))
+            cursor.execute(f"{query} WHERE t.id IN ({ids})")
             if rows := cursor.fetchall():
                 yield rows
 

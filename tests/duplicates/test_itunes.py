@@ -138,4 +138,32 @@ class TestTheCatalogue:
             LibraryImport.objects.create(source="home", is_catalog=True, started_at=NOW, completed_at=NOW, **facts)
 
         assert "40 days ago" in note()
-        assert note(NOW - timedelta(days=35)) == ""
+        assert "days ago" not in note(NOW - timedelta(days=35))
+
+    @pytest.mark.parametrize("with_entries", [False, True], ids=["nothing loaded before", "an older one loaded"])
+    def test_one_that_could_not_be_read_is_said_and_stops_nothing(self, with_entries: bool) -> None:
+        if with_entries:
+            entry()
+        LibraryImport.objects.create(
+            source="home",
+            file_name="Library.xml",
+            is_catalog=True,
+            status="failed",
+            started_at=NOW,
+            completed_at=NOW,
+            error_message="The file breaks off in line 7.",
+        )
+
+        said = note()
+
+        assert said.startswith(
+            "The iTunes catalogue Library.xml could not be read (The file breaks off in line 7), so "
+        )
+        assert ("earlier one" in said) == with_entries
+
+    def test_every_copy_of_a_song_gets_the_same_answer(self) -> None:
+        """Tracks that say the same are asked for once, and all of them hear it."""
+        entry(title="Harbour Ligths")
+
+        assert len({(member.itunes_persistent_id, member.itunes_confidence) for member in members()}) == 1
+        assert members()[0].itunes_match == ITunesMatch.FUZZY
