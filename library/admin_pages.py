@@ -15,12 +15,11 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
-from django.utils.timezone import localtime
 
+from library.moments import absolute, relative
 from library.wording import begin_with_a_capital
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ else:
     PaginatorOfRows, AnyModelAdmin = Paginator, admin.ModelAdmin
 
 UNKNOWN = "–"
-MOMENT_FORMAT = "j M Y, H:i"
 
 
 class CappedPaginator(PaginatorOfRows):
@@ -109,18 +107,6 @@ def badge(kind: str, text: object) -> SafeString:
 def two_lines(first: str, second: str) -> SafeString:
     """Return two texts one below the other, the second in a quieter voice."""
     return format_html('{}<span class="aside under">{}</span>', first, second) if second else format_html("{}", first)
-
-
-def absolute(at: datetime) -> str:
-    """Return a moment in the viewer's zone: 22 Nov 2026, 17:10."""
-    return date_format(localtime(at), MOMENT_FORMAT)
-
-
-def relative(at: datetime, now: datetime) -> str:
-    """Return how long ago a moment was, in its largest unit."""
-    if abs((now - at).total_seconds()) < 60:
-        return "just now"
-    return f"in {timesince(now, at, depth=1)}" if at > now else f"{timesince(at, now, depth=1)} ago"
 
 
 def moment(at: datetime | None, now: datetime) -> SafeString | str:

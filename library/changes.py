@@ -5,15 +5,19 @@ whoever cares keeps the last revision seen and asks `changes_since`. That way th
 readers, and a reader that was down misses nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched, pairwise
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from library.change_triggers import fields_as_json
 from library.models import LibraryChange, LibraryRevision
+
+COMPACTION_BATCH = 5_000  # rows deleted in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +58,67 @@ def recording(cause: str) -> Iterator[None]:
         LibraryRevision.objects.filter(pk=1).update(cause=outer_cause)
 
 
-def count_changes_since(revision: int, *, ignoring_cause: str = "") -> ChangeCounts:
-    """Return the net changes after `revision`, leaving out those recorded with `ignoring_cause`.
+def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, list[int | str]]:
+    """Return a query of (track_id, kind), one row per track that is not as it was at `revision`, and its values.
 
     The cost is one range of the (revision, track) index plus a look-up of each track in it. A track edited and edited
-    back is unchanged; one added and deleted again never was.
+    back is unchanged; one added and deleted again never was. What happened with `ignoring_cause` is left out, and so is
+    a track that is gone for that cause.
     """
     now_json = fields_as_json(connection.vendor, "t")
     query = f"""
-        WITH touched AS (
-            SELECT track_id, MIN(id) AS first_id, MAX(id) AS last_id FROM library_librarychange
-            WHERE revision > %s AND (%s = '' OR cause <> %s) GROUP BY track_id
-        ), net AS (
-            SELECT f.kind <> 'added' AS was_there, l.kind <> 'deleted' AS is_there, f.before AS before,
-                   touched.track_id AS track_id
-            FROM touched JOIN library_librarychange f ON f.id = touched.first_id
+        SELECT track_id, CASE WHEN NOT is_there THEN 'deleted' WHEN was_there THEN 'modified' ELSE 'added' END AS kind
+        FROM (
+            SELECT touched.track_id AS track_id, f.kind <> 'added' AS was_there, l.kind <> 'deleted' AS is_there,
+                   t.id IS NOT NULL AND t.quarantined_at IS NULL AS is_alive, f.before <> {now_json} AS differs
+            FROM (
+                SELECT track_id, MIN(id) AS first_id, MAX(id) AS last_id FROM library_librarychange
+                WHERE revision > %s AND (%s = '' OR cause <> %s) GROUP BY track_id
+            ) touched
+            JOIN library_librarychange f ON f.id = touched.first_id
             JOIN library_librarychange l ON l.id = touched.last_id
-        )
-        SELECT COALESCE(SUM(CASE WHEN is_there AND NOT was_there THEN 1 ELSE 0 END), 0),
-               COALESCE(SUM(CASE WHEN is_there AND was_there AND before <> {now_json} THEN 1 ELSE 0 END), 0),
-               COALESCE(SUM(CASE WHEN was_there AND NOT is_there THEN 1 ELSE 0 END), 0)
-        FROM net LEFT JOIN library_track t ON t.id = net.track_id"""
+            LEFT JOIN library_track t ON t.id = touched.track_id
+        ) net
+        WHERE (was_there AND NOT is_there) OR (is_there AND is_alive AND (NOT was_there OR differs))"""
+    return query, [revision, ignoring_cause, ignoring_cause]
+
+
+def count_changes_since(revision: int, *, ignoring_cause: str = "") -> ChangeCounts:
+    """Return the net changes after `revision`, leaving out those recorded with `ignoring_cause`."""
+    query, values = net_changes_since(revision, ignoring_cause=ignoring_cause)
     with connection.cursor() as cursor:
-        cursor.execute(query, [revision, ignoring_cause, ignoring_cause])
-        added, modified, deleted = cursor.fetchone()
-    return ChangeCounts(added=added, modified=modified, deleted=deleted)
+        cursor.execute(f"SELECT kind, COUNT(*) FROM ({query}) counted GROUP BY kind", values)
+        return ChangeCounts(**dict(cursor.fetchall()))
+
+
+def compact(kept_revisions: Iterable[int], *, older_than: datetime) -> int:
+    """Delete old changes nobody needs to count from any of `kept_revisions`; return how many went.
+
+    Counting from a revision needs the first and the last change of each track and cause after it. So within each
+    stretch between two kept revisions those two stay and what lies between them goes; what lies before the first kept
+    revision goes altogether. Works in short transactions; killed midway, every count is still exact.
+    """
+    marks = sorted({*kept_revisions, current_revision()})
+    removed = _delete_in_batches("SELECT id FROM library_librarychange WHERE revision <= %s", (marks[0],), older_than)
+    for start, end in pairwise(marks):
+        removed += _delete_in_batches(_BETWEEN, (start, end), older_than)
+    return removed
+
+
+_BETWEEN = """
+    SELECT id FROM (
+        SELECT id, ROW_NUMBER() OVER (PARTITION BY track_id, cause ORDER BY id) AS from_first,
+               ROW_NUMBER() OVER (PARTITION BY track_id, cause ORDER BY id DESC) AS from_last, changed_at
+        FROM library_librarychange WHERE revision > %s AND revision <= %s
+    ) numbered
+    WHERE from_first > 1 AND from_last > 1"""
+
+
+def _delete_in_batches(query: str, place: tuple[int, ...], older_than: datetime) -> int:
+    with connection.cursor() as cursor:
+        moment = connection.ops.adapt_datetimefield_value(older_than)
+        cursor.execute(f"{query} AND changed_at < %s", [*place, moment])
+        needless = [row[0] for row in cursor.fetchall()]
+    for batch in batched(needless, COMPACTION_BATCH):
+        LibraryChange.objects.filter(pk__in=batch).delete()
+    return len(needless)

@@ -31,7 +31,7 @@ from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_b
 from duplicates.choices import ExportFormat, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
-from duplicates.services import downloading, exporting, lifecycle
+from duplicates.services import downloading, exporting, lifecycle, refreshing
 from duplicates.services.lifecycle import Queued
 from duplicates.services.staleness import get_staleness_level
 from duplicates.tasks import enqueue_analysis, enqueue_export
@@ -132,7 +132,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     )
     def refresh(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         def queue(analysis: DuplicateAnalysisResult) -> DuplicateAnalysisResult:
-            return lifecycle.queue_refresh(
+            return refreshing.refresh_analysis(
                 analysis, actor=person(request), now=timezone.now(), enqueue=enqueue_analysis
             )
 

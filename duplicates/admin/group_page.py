@@ -13,6 +13,7 @@ from duplicates.choices import ITunesMatch
 from duplicates.engine.evidence import decode_evidence
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from library import admin_pages as pages
+from library.moments import absolute
 
 # More columns than this are not compared by eye; the rest is a link to the list of members.
 MEMBERS_SHOWN = 24
@@ -32,7 +33,7 @@ def _text(value: object) -> str:
 
 
 def _day(value: datetime | None) -> str:
-    return pages.UNKNOWN if value is None else pages.absolute(value)
+    return pages.UNKNOWN if value is None else absolute(value)
 
 
 def _place(member: Member) -> str:

@@ -14,6 +14,7 @@ from duplicates.choices import AnalysisStatus, ConfidenceBand, ExportStatus, ITu
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services.staleness import Staleness
 from library import admin_pages as pages
+from library.moments import absolute
 
 if TYPE_CHECKING:
     from duplicates.models.analysis import AnalysisQuerySet
@@ -143,4 +144,4 @@ class AnalysisFilter(admin.SimpleListFilter):
 
 def _label(analysis: DuplicateAnalysisResult) -> str:
     search = f" “{analysis.search_term}”" if analysis.search_term else ""
-    return f"{pages.absolute(analysis.age_anchor)}{search}"
+    return f"{absolute(analysis.age_anchor)}{search}"

@@ -28,6 +28,7 @@ class DuplicateAnalysisGroup(models.Model):
     analysis = models.ForeignKey(DuplicateAnalysisResult, on_delete=models.DB_CASCADE, related_name="groups")
     position = models.PositiveIntegerField(help_text="Counts from 1 in the order the analysis asked for.")
     group_key = models.CharField(max_length=32, help_text="Equal for the same members in any analysis.")
+    identity = models.CharField(max_length=32, editable=False, help_text="Stays when a refresh adds or drops members.")
 
     # What people see in a list
     title = models.TextField(blank=True)

@@ -24,6 +24,7 @@ GROUP_COLUMNS = (
     "analysis_id",
     "position",
     "group_key",
+    "identity",
     "title",
     "artist",
     "member_count",

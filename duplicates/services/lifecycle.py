@@ -95,26 +95,6 @@ def queue_analysis(
     return Queued(analysis, is_new=True)
 
 
-def queue_refresh(
-    analysis: DuplicateAnalysisResult,
-    *,
-    actor: "AbstractBaseUser | None",
-    now: datetime,
-    enqueue: Callable[[uuid.UUID], None] | None = None,
-) -> DuplicateAnalysisResult:
-    """Queue a successor with the same parameters. Raises AnalysisAlreadyRunning with the id of an equal run."""
-    options = AnalysisOptions.from_parameters(analysis.parameters)
-    queued = queue_analysis(
-        options, actor=actor, trigger=Trigger.REFRESH, now=now, enqueue=enqueue, predecessor=analysis, force=True
-    )
-    if not queued.is_new:
-        raise AnalysisAlreadyRunning(
-            f"An equal analysis is already {queued.analysis.get_status_display().lower()}.",
-            analysis_id=str(queued.analysis.analysis_id),
-        )
-    return queued.analysis
-
-
 def get_analysis(analysis_id: uuid.UUID | str) -> DuplicateAnalysisResult:
     """Return one analysis. Raises AnalysisNotFound for an unknown or unreadable id."""
     try:

@@ -21,6 +21,7 @@ from duplicates.exceptions import (
 )
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import claims, lifecycle, memory, process
+from duplicates.services.carrying import carry_over
 from duplicates.services.claims import Claim
 from duplicates.services.leasing import LeaseKeeper, kept_alive
 from duplicates.services.options import AnalysisOptions
@@ -273,6 +274,7 @@ class _Run:
         self.is_saving = True
         try:
             saved = saving.save_groups(self.detection, self.claimed, now=self.now, report=self.reporter.advance)
+            retrying(lambda: carry_over(self.analysis, self.claimed, now=self.now()))
             self.reporter.finish(self._summary(saved))
             retrying(
                 lambda: lifecycle.complete(

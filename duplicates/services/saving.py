@@ -132,6 +132,7 @@ def group_row(
         analysis_id,
         position,
         group.key,
+        group.key,
         group.title,
         group.artist,
         len(members),

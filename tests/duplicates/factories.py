@@ -90,6 +90,7 @@ class GroupFactory(factory.django.DjangoModelFactory[DuplicateAnalysisGroup]):
     analysis = factory.SubFactory(AnalysisFactory)
     position = factory.Sequence(lambda n: n + 1)
     group_key = factory.Sequence(lambda n: f"{n:032x}")
+    identity = factory.SelfAttribute("group_key")
     title = "Harbour Lights"
     artist = "The Quiet Tide"
     member_count = 2

@@ -18,7 +18,7 @@ from duplicates.exceptions import (
     InvalidOptions,
 )
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import claims, lifecycle, loading, running, saving
+from duplicates.services import claims, lifecycle, loading, refreshing, running, saving
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from library.models import LibraryImport, Track
@@ -262,11 +262,11 @@ class TestEqualRuns:
         first = queue()
         lifecycle.end_by_hand(first, AnalysisStatus.CANCELLED, actor=None, now=NOW)
 
-        successor = lifecycle.queue_refresh(first, actor=None, now=NOW)
+        successor = refreshing.refresh_analysis(first, actor=None, now=NOW)
 
         assert successor.predecessor == first
         with pytest.raises(AnalysisAlreadyRunning) as refused:
-            lifecycle.queue_refresh(first, actor=None, now=NOW)
+            refreshing.refresh_analysis(first, actor=None, now=NOW)
         assert refused.value.facts["analysis_id"] == str(successor.pk)
 
 

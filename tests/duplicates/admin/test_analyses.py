@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, ExportStatus, Trigger
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
-from duplicates.services import lifecycle, workers
+from duplicates.services import refreshing, workers
 from duplicates.services.progress import AnalysisProgress
 from tests.duplicates.admin.conftest import LIST, do, messages_of, page, press, signed_in
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
@@ -212,7 +212,7 @@ class TestActions:
         self, colleague: User, queue: list[uuid.UUID], django_capture_on_commit_callbacks: Any
     ) -> None:
         analyses = AnalysisFactory.create_batch(3, user=colleague)
-        lifecycle.queue_refresh(analyses[0], actor=colleague, now=timezone.now())
+        refreshing.refresh_analysis(analyses[0], actor=colleague, now=timezone.now())
 
         with django_capture_on_commit_callbacks(execute=True):
             response = do(signed_in(colleague), "refresh", *analyses)

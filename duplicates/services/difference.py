@@ -1,0 +1,126 @@
+"""What became of the groups of one analysis in another: new, gone, grown, shrunk, unchanged.
+
+Groups are told by whom they share most members with: an old and a new group that are each other's best are one group
+that lived on, and carries its identity along. Whatever was split off is new, whatever was swallowed is gone.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+from django.db import connection, models
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
+
+_GROUPS, _MEMBERS = "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack"
+# Ties go to the group that comes first, so that the answer never depends on the order of rows.
+_LIVED_ON = f"""
+    SELECT new_id, old_id, shared, n.member_count - shared AS gained, o.member_count - shared AS lost
+    FROM (
+        SELECT new_id, old_id, shared,
+               ROW_NUMBER() OVER (PARTITION BY new_id ORDER BY shared DESC, old_id) AS best_of_new,
+               ROW_NUMBER() OVER (PARTITION BY old_id ORDER BY shared DESC, new_id) AS best_of_old
+        FROM (
+            SELECT n.group_id AS new_id, o.group_id AS old_id, COUNT(*) AS shared
+            FROM {_GROUPS} gn
+            JOIN {_MEMBERS} n ON n.group_id = gn.id
+            JOIN {_MEMBERS} o ON o.track_id = n.track_id
+            JOIN {_GROUPS} go ON go.id = o.group_id AND go.analysis_id = %s
+            WHERE gn.analysis_id = %s GROUP BY n.group_id, o.group_id
+        ) overlap
+    ) ranked
+    JOIN {_GROUPS} n ON n.id = new_id JOIN {_GROUPS} o ON o.id = old_id
+    WHERE best_of_new = 1 AND best_of_old = 1"""
+
+
+class GroupChange(models.TextChoices):
+    """What became of a group from one analysis to the next. One that gained and lost counts by which was more."""
+
+    NEW = "new", "New"
+    GONE = "gone", "Gone"
+    GROWN = "grown", "Grown"
+    SHRUNK = "shrunk", "Shrunk"
+    UNCHANGED = "unchanged", "Unchanged"
+
+
+_KINDS = {
+    GroupChange.GROWN: "gained > 0 AND gained >= lost",
+    GroupChange.SHRUNK: "lost > gained",
+    GroupChange.UNCHANGED: "gained = 0 AND lost = 0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunDifference:
+    """How many groups are new, gone, grown, shrunk or unchanged in the newer of two analyses."""
+
+    new: int
+    gone: int
+    grown: int
+    shrunk: int
+    unchanged: int
+
+    @property
+    def is_none(self) -> bool:
+        return not (self.new or self.gone or self.grown or self.shrunk)
+
+    @property
+    def sentence(self) -> str:
+        """Say it in words: "3 groups new, 1 gone, 2 grown, 120 unchanged"."""
+        said = [f"{getattr(self, kind):,} {kind}" for kind in GroupChange.values if getattr(self, kind)]
+        return ", ".join(said) or "No groups in either"
+
+
+def get_run_difference(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> RunDifference:
+    """Count what became of the groups of `older` in `newer`. Two queries and two counts, whatever their size."""
+    counted = ", ".join(f"COUNT(CASE WHEN {test} THEN 1 END)" for test in _KINDS.values())
+    query = f"SELECT {counted} FROM ({_LIVED_ON}) l"
+    with connection.cursor() as cursor:
+        cursor.execute(query, analysis_keys(older, newer))
+        grown, shrunk, unchanged = cursor.fetchone()
+    lived_on = grown + shrunk + unchanged
+    new, gone = newer.groups.count() - lived_on, older.groups.count() - lived_on
+    return RunDifference(new=new, gone=gone, grown=grown, shrunk=shrunk, unchanged=unchanged)
+
+
+def groups_that_changed(
+    older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, change: GroupChange
+) -> QuerySet[DuplicateAnalysisGroup]:
+    """Return the groups with one fate: those of `newer`, and for `gone` those of `older`."""
+    keys = analysis_keys(older, newer)
+    if change == GroupChange.GONE:
+        return older.groups.exclude(pk__in=RawSQL(f"SELECT old_id FROM ({_LIVED_ON}) l", keys))
+    if change == GroupChange.NEW:
+        return newer.groups.exclude(pk__in=RawSQL(f"SELECT new_id FROM ({_LIVED_ON}) l", keys))
+    return newer.groups.filter(pk__in=RawSQL(f"SELECT new_id FROM ({_LIVED_ON}) l WHERE {_KINDS[change]}", keys))
+
+
+def carry_identities_over(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> None:
+    """Give every group of `newer` that lived on the identity it had in `older`; one whose own is taken gets another."""
+    keys = analysis_keys(older, newer)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {_GROUPS} SET identity = o.identity FROM ({_LIVED_ON}) l JOIN {_GROUPS} o ON o.id = l.old_id "
+            f"WHERE {_GROUPS}.id = l.new_id AND {_GROUPS}.identity <> o.identity",
+            keys,
+        )
+    _rename_those_whose_identity_is_taken(older, newer)
+
+
+def _rename_those_whose_identity_is_taken(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> None:
+    """Tell new groups from those whose identity their key once was: {1, 2} comes back, but what it was moved on."""
+    twice = newer.groups.values("identity").annotate(many=models.Count("pk")).filter(many__gt=1).values("identity")
+    for group in groups_that_changed(older, newer, GroupChange.NEW).filter(identity__in=twice):
+        group.identity = uuid.uuid5(newer.pk, group.identity).hex
+        group.save(update_fields=["identity"])
+
+
+def analysis_keys(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> list[str]:
+    """Return the keys of two analyses for SQL of our own."""
+    return [analysis_key(older), analysis_key(newer)]
+
+
+def analysis_key(analysis: DuplicateAnalysisResult) -> str:
+    """Return a key the way its column holds it, for SQL of our own."""
+    return analysis.pk.hex if connection.vendor == "sqlite" else str(analysis.pk)

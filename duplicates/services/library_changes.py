@@ -1,0 +1,98 @@
+"""What happened to the library since an analysis read it: counts exact to the track, and the groups it touched.
+
+Clean-up that came from resolving the analysis itself is counted apart and held against nobody.
+"""
+
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.services.difference import analysis_key
+from duplicates.services.staleness import Thresholds
+from library.changes import ChangeCounts, count_changes_since, net_changes_since
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryChangeSummary:
+    """Net changes since an analysis: each track counts once."""
+
+    added: int
+    modified: int
+    deleted: int
+    percent: float  # of the tracks there were then
+    tracks_then: int
+    tracks_now: int
+    by_clean_up: int  # tracks that resolving this very analysis changed or removed; not among the others
+    touched_groups: int
+    is_significant: bool
+
+    @property
+    def total(self) -> int:
+        return self.added + self.modified + self.deleted
+
+    @property
+    def sentence(self) -> str:
+        """Say what changed: "12 tracks added, 1 edited, 3 removed"."""
+        parts = [(self.added, "added"), (self.modified, "edited"), (self.deleted, "removed")]
+        said = [f"{count:,} {verb}" for count, verb in parts if count]
+        if not said:
+            return "The library has not changed."
+        noun = "track" if self.total == 1 else "tracks"
+        first, _, verb = said[0].partition(" ")
+        return f"{', '.join([f'{first} {noun} {verb}', *said[1:]])} since."
+
+
+def cause_of(analysis: DuplicateAnalysisResult) -> str:
+    """Return the cause under which clean-up of this analysis is recorded."""
+    return f"analysis:{analysis.pk}"
+
+
+def get_library_change_summary(
+    analysis: DuplicateAnalysisResult, *, thresholds: Thresholds | None = None
+) -> LibraryChangeSummary:
+    """Return what changed since the analysis. One that never read the library has seen no change.
+
+    Costs a range of the change log's index; groups are counted only when a member can have been touched.
+    """
+    limits = thresholds or Thresholds.of_site()
+    then = analysis.library_track_count or 0
+    if analysis.library_revision is None:
+        return LibraryChangeSummary(0, 0, 0, 0.0, then, then, 0, 0, is_significant=False)
+    every = count_changes_since(analysis.library_revision)
+    others = count_changes_since(analysis.library_revision, ignoring_cause=cause_of(analysis)) if every.total else every
+    percent = 100.0 * others.total / then if then else (100.0 if others.total else 0.0)
+    touched = touched_groups(analysis).count() if others.modified or others.deleted else 0
+    return LibraryChangeSummary(
+        added=others.added,
+        modified=others.modified,
+        deleted=others.deleted,
+        percent=percent,
+        tracks_then=then,
+        tracks_now=then + every.added - every.deleted,
+        by_clean_up=_clean_up(every, others),
+        touched_groups=touched,
+        is_significant=limits.are_passed_by(others.total, percent),
+    )
+
+
+def touched_groups(analysis: DuplicateAnalysisResult) -> QuerySet[DuplicateAnalysisGroup]:
+    """Return the groups with a member that was edited or removed since; every other group is still true.
+
+    A track added since may still belong to a group; only a refresh can tell.
+    """
+    if analysis.library_revision is None:
+        return DuplicateAnalysisGroup.objects.none()
+    changes, values = net_changes_since(analysis.library_revision, ignoring_cause=cause_of(analysis))
+    member_groups = RawSQL(
+        "SELECT m.group_id FROM duplicates_duplicateanalysistrack m "
+        "JOIN duplicates_duplicateanalysisgroup g ON g.id = m.group_id "
+        f"JOIN ({changes}) c ON c.track_id = m.track_id WHERE c.kind <> 'added' AND g.analysis_id = %s",
+        [*values, analysis_key(analysis)],
+    )
+    return DuplicateAnalysisGroup.objects.filter(analysis=analysis, pk__in=member_groups)
+
+
+def _clean_up(every: ChangeCounts, others: ChangeCounts) -> int:
+    return max(every.total - others.total, 0)

@@ -1,0 +1,96 @@
+"""Run an analysis again: a successor with the same parameters or some of them changed, and what carries over to it.
+
+The old result stays current until the successor has completed; a successor that fails or is cancelled changes nothing.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from duplicates.choices import Trigger
+from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisNotFound, InvalidOptions
+from duplicates.models import DuplicateAnalysisResult
+from duplicates.services import audit, lifecycle
+from duplicates.services.options import AnalysisOptions
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+Enqueue = Callable[[uuid.UUID], None]
+
+
+def refresh_analysis(
+    analysis: DuplicateAnalysisResult,
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    enqueue: Enqueue | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    trigger: Trigger = Trigger.REFRESH,
+) -> DuplicateAnalysisResult:
+    """Queue a successor with the same parameters, or with `overrides` in place of some; they are recorded.
+
+    Raises AnalysisAlreadyRunning with the id when this analysis is being refreshed already or an equal one runs, and
+    InvalidOptions for an override that is no parameter or has a value out of range.
+    """
+    options = _overridden(analysis, overrides or {})
+    running = DuplicateAnalysisResult.objects.of(actor).active().filter(predecessor=analysis).for_lists().first()
+    if running is not None:
+        raise _already(running)
+    with transaction.atomic():
+        queued = lifecycle.queue_analysis(
+            options, actor=actor, trigger=trigger, now=now, enqueue=enqueue, predecessor=analysis, force=True
+        )
+        if not queued.is_new:
+            raise _already(queued.analysis)
+        audit.record(
+            "analysis.refreshed",
+            actor=actor,
+            now=now,
+            subject=analysis,
+            after={"successor": str(queued.analysis.pk), "overrides": _changed(analysis, options)},
+        )
+    return queued.analysis
+
+
+def quick_refresh(
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    enqueue: Enqueue | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> DuplicateAnalysisResult:
+    """Refresh the most recent completed analysis of a person (None: of the system).
+
+    Raises AnalysisNotFound when there is none yet, and what `refresh_analysis` raises.
+    """
+    newest = DuplicateAnalysisResult.objects.of(actor).completed().for_lists().order_by("-created_at").first()
+    if newest is None:
+        raise AnalysisNotFound("There is no analysis yet.", way_out="Start one; afterwards it can be refreshed.")
+    return refresh_analysis(newest, actor=actor, now=now, enqueue=enqueue, overrides=overrides)
+
+
+def _overridden(analysis: DuplicateAnalysisResult, overrides: Mapping[str, Any]) -> AnalysisOptions:
+    known = sorted(field.name for field in fields(AnalysisOptions))
+    if unknown := sorted(set(overrides) - set(known)):
+        raise InvalidOptions(f"{unknown[0]!r} is no parameter of an analysis. Choose from {', '.join(known)}.")
+    try:
+        return AnalysisOptions.from_parameters({**analysis.parameters, **overrides})
+    except TypeError as error:
+        raise InvalidOptions(f"A value in {dict(overrides)!r} has the wrong type.") from error
+
+
+def _changed(analysis: DuplicateAnalysisResult, options: AnalysisOptions) -> dict[str, Any]:
+    """Return the parameters in which a successor differs."""
+    before = AnalysisOptions.from_parameters(analysis.parameters).as_parameters()
+    return {name: value for name, value in options.as_parameters().items() if value != before[name]}
+
+
+def _already(running: DuplicateAnalysisResult) -> AnalysisAlreadyRunning:
+    return AnalysisAlreadyRunning(
+        f"An equal analysis is already {str(running.get_status_display()).lower()}.", analysis_id=str(running.pk)
+    )
