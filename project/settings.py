@@ -363,7 +363,7 @@ SIGNIFICANT_CHANGE_TRACKS = ENVIRONMENT.whole(
     least=0,
     most=1_000_000,
     unit="tracks",
-    says="More changed tracks than this since an analysis suggest a refresh. Not used yet.",
+    says="More changed tracks than this since an analysis suggest a refresh.",
 )
 SIGNIFICANT_CHANGE_PERCENT = ENVIRONMENT.number(
     "REPRISE_SIGNIFICANT_CHANGE_PERCENT",
@@ -371,7 +371,7 @@ SIGNIFICANT_CHANGE_PERCENT = ENVIRONMENT.number(
     least=0,
     most=100,
     unit="percent",
-    says="A larger changed share of the library than this suggests a refresh. Not used yet.",
+    says="A larger changed share of the library than this suggests a refresh.",
 )
 
 # --- Analysis -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisNotReady, InvalidOptions, SaveFailed
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import claims, lifecycle, resolution, retention, staleness
 from duplicates.services.options import AnalysisOptions
 
@@ -131,5 +131,6 @@ class DuplicatePersistenceService:
         return retention.cleanup_old_results(plan, actor=actor, now=self.now())
 
     def is_analysis_stale(self, analysis: DuplicateAnalysisResult) -> bool:
-        """Is the result old enough to say so?"""
-        return staleness.is_analysis_stale(analysis, now=self.now())
+        """Is the result old enough to say so? By the limits of its owner, like every page that shows it to them."""
+        thresholds = staleness.Thresholds.for_preferences(DuplicatePreferences.objects.of(analysis.user))
+        return staleness.is_analysis_stale(analysis, now=self.now(), thresholds=thresholds)

@@ -13,9 +13,11 @@ from django.db import transaction
 
 from duplicates.choices import Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisNotFound, InvalidOptions
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import audit, lifecycle
 from duplicates.services.options import AnalysisOptions
+from duplicates.services.recommendations import judge_condition
+from duplicates.services.staleness import Staleness
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -72,6 +74,21 @@ def quick_refresh(
     if newest is None:
         raise AnalysisNotFound("There is no analysis yet.", way_out="Start one; afterwards it can be refreshed.")
     return refresh_analysis(newest, actor=actor, now=now, enqueue=enqueue, overrides=overrides)
+
+
+def due_for_refresh(*, now: datetime) -> list[DuplicateAnalysisResult]:
+    """Return the newest result of each person who wants it kept true, where it is very stale or much has changed."""
+    due = []
+    wanting = DuplicatePreferences.objects.filter(auto_refresh=True, user__is_active=True).select_related("user")
+    for preferences in wanting.order_by("user_id"):
+        newest = DuplicateAnalysisResult.objects.of(preferences.user).completed().for_lists().order_by("-created_at")
+        analysis = newest.select_related("user").first()
+        if analysis is None:
+            continue
+        condition = judge_condition(analysis, preferences, now=now)
+        if condition.age.level == Staleness.VERY_STALE or condition.changes.is_significant:
+            due.append(analysis)
+    return due
 
 
 def _overridden(analysis: DuplicateAnalysisResult, overrides: Mapping[str, Any]) -> AnalysisOptions:

@@ -20,6 +20,7 @@ from duplicates.choices import ACTIVE, AnalysisStatus, ExportStatus
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import audit
 from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints
+from library.changes import compact
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -46,6 +47,7 @@ class CleanupResult:
     plan: CleanupPlan
     deleted: int = 0
     exports: int = 0
+    changes: int = 0  # rows of the library's change log
     errors: list[str] = field(default_factory=list)
 
 
@@ -99,6 +101,15 @@ def expire_exports(*, now: datetime) -> int:
     return removed
 
 
+def compact_library_changes(*, now: datetime) -> int:
+    """Drop changes older than the retention that no kept analysis needs to count exactly; return how many."""
+    kept = DuplicateAnalysisResult.objects.exclude(library_revision=None).values_list("library_revision", flat=True)
+    return compact(
+        [revision for revision in kept if revision is not None],
+        older_than=now - timedelta(days=settings.ANALYSIS_RETENTION_DAYS),
+    )
+
+
 def _needless_checkpoints(oldest: datetime) -> Iterator[uuid.UUID]:
     """Yield the analyses whose checkpoints nobody will go on from: over for long, completed or gone."""
     for analysis_id in analyses_with_checkpoints():
@@ -127,6 +138,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
     for analysis_id in (*plan.checkpoints, *plan.by_age, *plan.by_count):
         discard_checkpoints(analysis_id)
     result.exports = expire_exports(now=now)
+    result.changes = compact_library_changes(now=now)
     audit.record(
         "cleanup.analyses",
         actor=actor,
@@ -138,6 +150,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             "by_count": len(plan.by_count),
             "checkpoints": len(plan.checkpoints),
             "exports": result.exports,
+            "library_changes": result.changes,
             "errors": len(result.errors),
         },
     )

@@ -7,6 +7,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from duplicates.services import retention
 from duplicates.services.library_changes import cause_of, get_library_change_summary, touched_groups
 from library.change_triggers import MATCHING_FIELDS
 from library.changes import compact, count_changes_since, current_revision, recording
@@ -200,3 +201,14 @@ class TestTouchedGroups:
         Track.objects.filter(pk=theirs.members.get(position=0).track_id).delete()
 
         assert not touched_groups(ours.analysis).exists()
+
+
+def test_cleaning_up_compacts_the_log_up_to_the_oldest_kept_analysis() -> None:
+    TrackFactory.create_batch(3)
+    AnalysisFactory(library_revision=current_revision())
+    TrackFactory()
+    plan = retention.plan_cleanup(now=LATER, days=36_500)
+
+    result = retention.cleanup_old_results(plan, actor=None, now=LATER)
+
+    assert (result.changes, LibraryChange.objects.count()) == (3, 1)

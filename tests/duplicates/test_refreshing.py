@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, Preset, Resolution, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisNotFound, InvalidOptions
-from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import claims, lifecycle, refreshing
 from duplicates.services.carrying import carry_over
 from duplicates.services.detecting import group_key
@@ -20,6 +21,7 @@ from duplicates.services.difference import (
 )
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.running import run_analysis
+from library.changes import current_revision
 from library.models import Track
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, MemberFactory, TrackFactory, UserFactory
 
@@ -267,3 +269,54 @@ class TestDecisionsCarryOver:
 
         assert successor.groups.get().resolution == Resolution.MANUAL_REVIEW
         assert successor.groups.get().identity == first.groups.get().identity
+
+
+class TestScheduledRefresh:
+    def person(self, **preferences: object) -> User:
+        person = UserFactory()
+        DuplicatePreferences.objects.create(user=person, **preferences)
+        return person
+
+    def old(self, person: User | None, **age: float) -> DuplicateAnalysisResult:
+        at = timezone.now() - timedelta(**age)
+        return AnalysisFactory(user=person, created_at=at, started_at=at, library_revision=current_revision())
+
+    def test_only_what_is_very_stale_or_outdated_of_those_who_asked_is_due(self) -> None:
+        very_stale = self.old(self.person(auto_refresh=True), days=8)
+        self.old(self.person(auto_refresh=True), days=2)
+        self.old(self.person(auto_refresh=False), days=8)
+        self.old(UserFactory(), days=8)
+        self.old(None, days=8)
+        assert refreshing.due_for_refresh(now=timezone.now()) == [very_stale]
+
+        outdated = self.old(self.person(auto_refresh=True), minutes=5)
+        TrackFactory.create_batch(11)
+
+        assert outdated in refreshing.due_for_refresh(now=timezone.now())
+
+    def test_only_the_newest_result_of_a_person_counts(self) -> None:
+        person = self.person(auto_refresh=True)
+        self.old(person, days=30)
+        self.old(person, minutes=5)
+
+        assert refreshing.due_for_refresh(now=timezone.now()) == []
+
+    def test_the_command_refreshes_them_and_says_so(self, capsys: pytest.CaptureFixture[str]) -> None:
+        stale = self.old(self.person(auto_refresh=True), days=8)
+
+        call_command("run_duplicate_analysis", refresh_stale=True, verbosity=0)
+
+        successor = DuplicateAnalysisResult.objects.get(predecessor=stale)
+        assert (successor.status, successor.user) == (AnalysisStatus.COMPLETED, stale.user)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines == ["Refreshed 1 of 1 results that no longer hold.", str(successor.pk)]
+
+    def test_one_that_is_under_way_is_named_and_stops_no_other(self, capsys: pytest.CaptureFixture[str]) -> None:
+        first, second = (self.old(self.person(auto_refresh=True), days=8) for _ in range(2))
+        refreshing.refresh_analysis(first, actor=first.user, now=timezone.now())
+
+        with pytest.raises(CommandError, match="1 of 2 could not be refreshed"):
+            call_command("run_duplicate_analysis", refresh_stale=True, background=True, verbosity=0)
+
+        assert DuplicateAnalysisResult.objects.get(predecessor=second).status == AnalysisStatus.QUEUED
+        assert str(first.pk) in capsys.readouterr().err

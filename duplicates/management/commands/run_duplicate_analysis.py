@@ -18,6 +18,7 @@ from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.lifecycle import get_analysis, resume
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import Sink
+from duplicates.services.refreshing import due_for_refresh, refresh_analysis
 from duplicates.services.running import Ran
 from duplicates.services.work_folder import is_unsaved_result_kept
 from duplicates.services.workers import WORKER_COMMAND, are_there_workers
@@ -48,6 +49,11 @@ class Command(BaseCommand):
         parser.add_argument("--timeout", type=int, metavar="SECONDS", help="Stop the run after so long.")
         parser.add_argument("--resume", metavar="ID", help="Go on with this failed or cancelled analysis instead.")
         parser.add_argument(
+            "--refresh-stale",
+            action="store_true",
+            help="Refresh instead what is very stale or outdated by changes, for users whose preferences ask for it.",
+        )
+        parser.add_argument(
             "--ignore-field",
             nargs="+",
             action="extend",
@@ -62,6 +68,9 @@ class Command(BaseCommand):
         if options["timeout"] is not None and not 1 <= options["timeout"] <= LONGEST_SECONDS:
             raise CommandError(f"--timeout must lie between 1 and {LONGEST_SECONDS} seconds, not {options['timeout']}.")
         try:
+            if options["refresh_stale"]:
+                self._refresh_stale(options)
+                return
             ran = self._resume(options) if options["resume"] else self._run(options)
         except DuplicatesError as error:
             raise CommandError(error.sentence) from error
@@ -103,6 +112,38 @@ class Command(BaseCommand):
             return Ran(get_analysis(analysis.pk))
         with self._following(options) as draw:
             return DuplicateDetectionService().run_or_follow(analysis, draw=draw)
+
+    def _refresh_stale(self, options: dict[str, Any]) -> None:
+        """Refresh one after the other; one that fails or is under way already stops no other."""
+        refreshed, refused = [], []
+        for stale in due_for_refresh(now=timezone.now()):
+            enqueue = enqueue_analysis if options["background"] else None
+            try:
+                successor = refresh_analysis(stale, actor=stale.user, now=timezone.now(), enqueue=enqueue)
+            except DuplicatesError as error:
+                refused.append(f"{stale.pk}: {error.sentence}")
+                continue
+            if not options["background"]:
+                with self._following(options) as draw:
+                    successor = DuplicateDetectionService().run_or_follow(successor, draw=draw).analysis
+            if successor.status in (AnalysisStatus.FAILED, AnalysisStatus.CANCELLED):
+                refused.append(f"{successor.pk}: {successor.error_message}")
+            else:
+                refreshed.append(str(successor.pk))
+        self._print_refreshed(refreshed, refused, options)
+        if refused:
+            raise CommandError(f"{len(refused)} of {len(refreshed) + len(refused)} could not be refreshed.")
+
+    def _print_refreshed(self, refreshed: list[str], refused: list[str], options: dict[str, Any]) -> None:
+        if options["output"] == "json":
+            self.stdout.write(json.dumps({"refreshed": refreshed, "refused": refused}))
+            return
+        verb = "Queued" if options["background"] else "Refreshed"
+        self.stdout.write(f"{verb} {len(refreshed)} of {len(refreshed) + len(refused)} results that no longer hold.")
+        for line in refused:
+            self.stderr.write(line)
+        for analysis_id in refreshed:
+            self.stdout.write(analysis_id)
 
     def _following(self, options: dict[str, Any]) -> AbstractContextManager[Sink]:
         return following(quiet=options["output"] == "json" or options["verbosity"] == 0)
