@@ -8,3 +8,7 @@ class DuplicatesConfig(AppConfig):
 
     name = "duplicates"
     verbose_name = "Duplicates"
+
+    def ready(self) -> None:
+        """Listen for people logging in, who bring their time zone."""
+        from duplicates import time_zones  # noqa: F401, PLC0415 (models are not loaded before)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import ActionLocation
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import (
@@ -24,6 +25,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
 from duplicates.admin.analysis_page import AnalysisPage
+from duplicates.admin.condition import ListWithConditions, condition_of_row, ignore_changes
 from duplicates.admin.exports import CONTENT_TYPES
 from duplicates.admin.progress import progress_values
 from duplicates.admin.run_form import RunAnalysisForm
@@ -33,7 +35,6 @@ from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import downloading, exporting, lifecycle, refreshing
 from duplicates.services.lifecycle import Queued
-from duplicates.services.staleness import get_staleness_level
 from duplicates.tasks import enqueue_analysis, enqueue_export
 from library import admin_pages as pages
 
@@ -47,14 +48,23 @@ EXPORTS = "admin:duplicates_duplicateanalysisexport_changelist"
 class AnalysisAdmin(pages.ReadOnlyAdmin):
     """What was analysed, how old it is and what it found."""
 
-    list_display = ("name", "state", "age", "groups", "duplicates", "tracks", "took", "asked_by")
+    list_display = ("name", "state", "age", "since_then", "groups", "duplicates", "tracks", "took", "asked_by")
     list_filter = ("status", "preset", "trigger", "created_at")
     search_fields = ("search_term", "analysis_id", "user__username")
     search_help_text = "Search term, id or user"
     sortable_by = ("age",)
     ordering = ("-created_at",)
     list_per_page = 25
-    actions = ("refresh", "resume", "export_json", "export_csv", "unsaved_json", "unsaved_csv", "cancel")
+    actions = (
+        "refresh",
+        "resume",
+        "export_json",
+        "export_csv",
+        "unsaved_json",
+        "unsaved_csv",
+        "cancel",
+        "ignore_changes",
+    )
     fieldsets = ((None, {"fields": ()}),)
     change_form_template = "admin/duplicates/analysis.html"
     empty_message = "No analysis yet. Start one: choose Run analysis, or uv run manage.py run_duplicate_analysis"
@@ -76,6 +86,9 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
 
     # --- The list ---------------------------------------------------------------------------------------------------
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ListWithConditions
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Offer the button that starts an analysis to those who may."""
         context = {"has_run_permission": self.has_run_permission(request)}
@@ -95,12 +108,21 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
 
     @admin.display(description="age", ordering="created_at")
     def age(self, analysis: DuplicateAnalysisResult) -> str | SafeString:
-        now = timezone.now()
-        when = pages.moment(analysis.age_anchor, now)
-        if not analysis.is_readable:
+        when = pages.moment(analysis.age_anchor, timezone.now())
+        if (condition := condition_of_row(analysis)) is None:
             return when
-        level = get_staleness_level(analysis.age(now))
+        level = condition.age.level
         return format_html("{} {}", when, pages.badge(STALENESS_BADGES[level], level.label))
+
+    @admin.display(description="since then")
+    def since_then(self, analysis: DuplicateAnalysisResult) -> str | SafeString:
+        if (condition := condition_of_row(analysis)) is None:
+            return pages.UNKNOWN
+        advice = condition.recommendation
+        suggestion = (
+            f"{advice.suggested_action.label}: {advice.urgency.label.lower()} urgency" if advice.should_refresh else ""
+        )
+        return pages.two_lines(condition.changes.sentence, suggestion)
 
     @admin.display(description="groups")
     def groups(self, analysis: DuplicateAnalysisResult) -> str:
@@ -172,6 +194,15 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     def unsaved_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
         return self._download_unsaved(request, queryset, ExportFormat.CSV)
 
+    @admin.action(
+        description="Ignore changes of the library for now",
+        permissions=["view"],
+        location=[ActionLocation.CHANGE_FORM],
+    )
+    def ignore_changes(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for analysis in queryset:
+            ignore_changes(request.session, analysis)
+
     @admin.action(description="Cancel", permissions=["run"], location=EVERYWHERE)
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         asked = [lifecycle.request_cancel(analysis, actor=person(request), now=timezone.now()) for analysis in queryset]
@@ -239,7 +270,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Fill the page of one analysis."""
-        return AnalysisPage(obj, person(request), timezone.now()).context()
+        return AnalysisPage(obj, person(request), timezone.now(), request.session).context()
 
     def progress_view(self, request: HttpRequest, analysis_id: Any) -> HttpResponseBase:
         """Answer the polling script of a page."""

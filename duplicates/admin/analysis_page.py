@@ -2,21 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from duplicates.admin.condition import banner_of, fates_since_predecessor
 from duplicates.admin.progress import phase_marks, progress_values
 from duplicates.admin.shared import BAND_BADGES, EXPORT_BADGES, STALENESS_BADGES, asked_by, status_badge
 from duplicates.choices import ConfidenceBand, ExportFormat, ExportStatus, Phase, SortBy
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services.downloading import is_downloadable
-from duplicates.services.staleness import get_staleness_level
 from duplicates.services.work_folder import is_unsaved_result_kept
 from library import admin_pages as pages
 
@@ -53,13 +55,14 @@ class Band:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AnalysisPage:
     """One analysis as one person sees it at one moment."""
 
     analysis: DuplicateAnalysisResult
     user: AbstractUser
     now: datetime
+    session: SessionBase
 
     def context(self) -> dict[str, Any]:
         """Return everything the template needs."""
@@ -69,7 +72,7 @@ class AnalysisPage:
             "subtitle": f"“{analysis.search_term}”" if analysis.search_term else None,
             "status_badge": status_badge(analysis),
             "age": pages.moment(analysis.age_anchor, self.now),
-            "staleness": self._staleness(),
+            **self._condition(),
             "progress": progress_values(analysis, self.now) if analysis.is_active else None,
             "phases": phase_marks(analysis) if analysis.is_active else [],
             "progress_url": reverse("admin:duplicates_analysis_progress", args=[analysis.pk]),
@@ -77,6 +80,7 @@ class AnalysisPage:
             "equal_run": running,
             "equal_run_progress": progress_values(running, self.now) if running else None,
             "buttons": self._buttons(running),
+            "may_run": self._may("run_analysis"),
             "figures": self._figures() if analysis.has_groups else [],
             "sections": self._sections(),
             "notes": self._notes(),
@@ -90,11 +94,22 @@ class AnalysisPage:
     def _may(self, permission: str) -> bool:
         return bool(self.user.has_perm(f"duplicates.{permission}"))
 
-    def _staleness(self) -> SafeString | str:
+    def _condition(self) -> dict[str, Any]:
+        """Return how old the result is, what changed since, and what became of the previous one's groups."""
         if not self.analysis.is_readable:
-            return ""
-        level = get_staleness_level(self.analysis.age(self.now))
-        return pages.badge(STALENESS_BADGES[level], level.label)
+            return {}
+        banner = banner_of(self.analysis, self.preferences, now=self.now, session=self.session)
+        level = banner.condition.age.level
+        return {
+            "staleness": pages.badge(STALENESS_BADGES[level], level.label),
+            "banner": banner,
+            "fates": fates_since_predecessor(self.analysis),
+        }
+
+    @cached_property
+    def preferences(self) -> DuplicatePreferences:
+        """What the viewer prefers, read once."""
+        return DuplicatePreferences.objects.of(self.user)
 
     def _equal_run(self) -> DuplicateAnalysisResult | None:
         """Return the refresh of this analysis that is under way, if there is one."""
@@ -124,7 +139,7 @@ class AnalysisPage:
 
     def _export_buttons(self) -> list[Button]:
         """Offer each format, the one this person prefers first."""
-        first = DuplicatePreferences.objects.of(self.user).export_format
+        first = self.preferences.export_format
         formats = sorted(ExportFormat, key=lambda one: one != first)
         return [Button(f"export_{one.value}", f"Export {one.label}") for one in formats]
 

@@ -16,6 +16,8 @@ from duplicates.admin.group_page import GroupPage
 from duplicates.admin.shared import AnalysisFilter, OfVisibleAnalyses, band_badge, chosen_analysis, itunes_badge, person
 from duplicates.choices import ACTIVE, AnalysisStatus, ConfidenceBand, ITunesMatch, Resolution
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, DuplicatePreferences
+from duplicates.services.difference import GroupChange, groups_that_changed
+from duplicates.services.library_changes import touched_groups
 from library import admin_pages as pages
 
 PLAYED, ADDED = pages.when("last_played_at"), pages.when("added_at")
@@ -74,6 +76,43 @@ class ResolutionFilter(admin.SimpleListFilter):
         return queryset.filter(is_resolved=True, resolution=self.value()) if self.value() else queryset
 
 
+class TouchedFilter(admin.SimpleListFilter):
+    """Groups with a member that was edited or removed since the analysis; every other one is still true."""
+
+    title = "still true"
+    parameter_name = "touched"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.analysis = chosen_analysis(request)
+        return [("yes", "A track has changed"), ("no", "Unchanged")] if self.analysis else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.analysis is None or self.value() not in ("yes", "no"):
+            return queryset
+        touched = touched_groups(self.analysis).values("pk")
+        return queryset.filter(pk__in=touched) if self.value() == "yes" else queryset.exclude(pk__in=touched)
+
+
+class SinceFilter(admin.SimpleListFilter):
+    """What became of a group since the analysis before. Those that are gone are listed there."""
+
+    title = "since the one before"
+    parameter_name = "since"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.analysis = chosen_analysis(request)
+        older = self.analysis.predecessor if self.analysis else None
+        fates = [fate for fate in GroupChange if fate != GroupChange.GONE]
+        return [(fate.value, str(fate.label)) for fate in fates] if older else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        older = self.analysis.predecessor if self.analysis else None
+        if older is None or self.analysis is None or self.value() not in dict(self.lookup_choices):
+            return queryset
+        changed = groups_that_changed(older, self.analysis, GroupChange(self.value()))
+        return queryset.filter(pk__in=changed.values("pk"))
+
+
 class GroupList(ChangeList):
     """A page of groups as long as its reader likes."""
 
@@ -114,7 +153,15 @@ class GroupAdmin(PublishedOnly):
         "decision",
     )
     list_display_links = ("number", "shown_title")
-    list_filter = (AnalysisFilter, BandFilter, ResolutionFilter, SizeFilter, "itunes_match")
+    list_filter = (
+        AnalysisFilter,
+        BandFilter,
+        ResolutionFilter,
+        TouchedFilter,
+        SinceFilter,
+        SizeFilter,
+        "itunes_match",
+    )
     search_fields = ("title", "artist")
     search_help_text = "Title or artist"
     sortable_by = ("number", "sure", "tracks", "plays")

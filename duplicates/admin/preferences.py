@@ -2,25 +2,39 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin import ActionLocation
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from duplicates.admin.shared import person
 from duplicates.models import DuplicatePreferences
+from duplicates.time_zones import remember_zone
 from library import admin_pages as pages
+
+EVERYWHERE = [ActionLocation.CHANGE_LIST, ActionLocation.CHANGE_FORM]
 
 
 @admin.register(DuplicatePreferences)
 class PreferencesAdmin(pages.CalmAdmin):
-    """How one person likes to start an analysis and to leaf through its groups."""
+    """How one person likes to work, and from when on a result no longer holds for them."""
 
     list_display = ("user", "default_preset", "export_format", "groups_per_page")
-    fields = ("default_preset", "export_format", "groups_per_page")
+    fieldsets = (
+        (None, {"fields": ("default_preset", "export_format", "groups_per_page", "time_zone")}),
+        (
+            "When a result no longer holds",
+            {
+                "fields": ("stale_after_hours", "significant_tracks", "significant_percent"),
+                "description": "Leave a field empty to follow the site.",
+            },
+        ),
+        ("What to say about it", {"fields": ("warn_of_age", "warn_of_changes", "suggest_refresh", "auto_refresh")}),
+    )
     sortable_by = ()
     ordering = ("pk",)
-    actions = None
+    actions = ("reset",)
     empty_message = "No preferences yet: the defaults hold. Add yours with the button above."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -38,8 +52,19 @@ class PreferencesAdmin(pages.CalmAdmin):
         """Offer no "Save and add another": everybody has one row."""
         return super().render_change_form(request, context | {"show_save_and_add_another": False}, *args, **kwargs)
 
+    @admin.action(description="Reset to the defaults", permissions=["change"], location=EVERYWHERE)
+    def reset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for preferences in queryset:
+            preferences.reset()
+            preferences.save()
+            if preferences.user_id == request.user.pk:
+                remember_zone(request.session, preferences)
+        self.message_user(request, "The defaults hold again.", messages.SUCCESS)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make a new row the property of its author."""
         if not change:
             obj.user_id = request.user.pk
         super().save_model(request, obj, form, change)
+        if obj.user_id == request.user.pk:
+            remember_zone(request.session, obj)

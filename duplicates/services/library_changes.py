@@ -3,7 +3,8 @@
 Clean-up that came from resolving the analysis itself is counted apart and held against nobody.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
@@ -11,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services.difference import analysis_key
 from duplicates.services.staleness import Thresholds
-from library.changes import ChangeCounts, count_changes_since, net_changes_since
+from library.changes import ChangeCounts, count_changes_since_each, net_changes_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +53,43 @@ def cause_of(analysis: DuplicateAnalysisResult) -> str:
 def get_library_change_summary(
     analysis: DuplicateAnalysisResult, *, thresholds: Thresholds | None = None
 ) -> LibraryChangeSummary:
-    """Return what changed since the analysis. One that never read the library has seen no change.
+    """Return what changed since the analysis, with the number of groups it touched.
 
     Costs a range of the change log's index; groups are counted only when a member can have been touched.
     """
+    (summary,) = get_library_change_summaries([analysis], thresholds=thresholds)
+    if not (summary.modified or summary.deleted):
+        return summary
+    return replace(summary, touched_groups=touched_groups(analysis).count())
+
+
+def get_library_change_summaries(
+    analyses: Sequence[DuplicateAnalysisResult], *, thresholds: Thresholds | None = None
+) -> list[LibraryChangeSummary]:
+    """Return the same for several analyses with one query, their touched groups uncounted (0).
+
+    One that never read the library has seen no change.
+    """
     limits = thresholds or Thresholds.of_site()
+    readers = [analysis for analysis in analyses if analysis.library_revision is not None]
+    revisions = [analysis.library_revision or 0 for analysis in readers]
+    causes = [cause_of(analysis) for analysis in readers]
+    every = count_changes_since_each(
+        [(revision, "") for revision in revisions] + list(zip(revisions, causes, strict=True))
+    )
+    counts = {
+        reader.pk: (everything, others)
+        for reader, everything, others in zip(readers, every[: len(readers)], every[len(readers) :], strict=True)
+    }
+    nothing = (ChangeCounts(), ChangeCounts())
+    return [_summary(analysis, *counts.get(analysis.pk, nothing), limits) for analysis in analyses]
+
+
+def _summary(
+    analysis: DuplicateAnalysisResult, every: ChangeCounts, others: ChangeCounts, limits: Thresholds
+) -> LibraryChangeSummary:
     then = analysis.library_track_count or 0
-    if analysis.library_revision is None:
-        return LibraryChangeSummary(0, 0, 0, 0.0, then, then, 0, 0, is_significant=False)
-    every = count_changes_since(analysis.library_revision)
-    others = count_changes_since(analysis.library_revision, ignoring_cause=cause_of(analysis)) if every.total else every
     percent = 100.0 * others.total / then if then else (100.0 if others.total else 0.0)
-    touched = touched_groups(analysis).count() if others.modified or others.deleted else 0
     return LibraryChangeSummary(
         added=others.added,
         modified=others.modified,
@@ -71,8 +97,8 @@ def get_library_change_summary(
         percent=percent,
         tracks_then=then,
         tracks_now=then + every.added - every.deleted,
-        by_clean_up=_clean_up(every, others),
-        touched_groups=touched,
+        by_clean_up=max(every.total - others.total, 0),
+        touched_groups=0,
         is_significant=limits.are_passed_by(others.total, percent),
     )
 
@@ -92,7 +118,3 @@ def touched_groups(analysis: DuplicateAnalysisResult) -> QuerySet[DuplicateAnaly
         [*values, analysis_key(analysis)],
     )
     return DuplicateAnalysisGroup.objects.filter(analysis=analysis, pk__in=member_groups)
-
-
-def _clean_up(every: ChangeCounts, others: ChangeCounts) -> int:
-    return max(every.total - others.total, 0)

@@ -4,13 +4,18 @@ It adds nothing to what `staleness` and `library_changes` found: it only weighs 
 the same advice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import models
 
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
-from duplicates.services.library_changes import LibraryChangeSummary, get_library_change_summary
+from duplicates.services.library_changes import (
+    LibraryChangeSummary,
+    get_library_change_summaries,
+    get_library_change_summary,
+)
 from duplicates.services.staleness import AgeInfo, Staleness, Thresholds, get_analysis_age_info
 
 # A change of more than this share of the library leaves little of an old result standing.
@@ -56,13 +61,16 @@ class RefreshRecommendation:
     @property
     def sentence(self) -> str:
         """The advice in one sentence."""
-        if not self.should_refresh:
-            return "This result still holds; go on with it."
-        advice = {
+        return " ".join((*self.reasons, self.advice))
+
+    @property
+    def advice(self) -> str:
+        """What to do, without the reasons."""
+        return {
+            SuggestedAction.CONTINUE: "This result still holds; go on with it.",
             SuggestedAction.REFRESH: "Refresh it.",
             SuggestedAction.NEW_ANALYSIS: "Start a new analysis.",
-        }
-        return f"{' '.join(self.reasons)} {advice[self.suggested_action]}"
+        }[self.suggested_action]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +127,31 @@ def judge_condition(
     ignores_changes: bool = False,
 ) -> ResultCondition:
     """Return what one person is told about a result; `ignores_changes` is what they chose for this session."""
+    changes = get_library_change_summary(analysis, thresholds=Thresholds.for_preferences(preferences))
+    return _condition(analysis, changes, preferences, now, ignores_changes=ignores_changes)
+
+
+def judge_conditions(
+    analyses: Sequence[DuplicateAnalysisResult], preferences: DuplicatePreferences, *, now: datetime
+) -> list[ResultCondition]:
+    """Return the same for a list of results with one query; how many groups are touched is left uncounted."""
+    summaries = get_library_change_summaries(analyses, thresholds=Thresholds.for_preferences(preferences))
+    return [
+        _condition(analysis, changes, preferences, now, ignores_changes=False)
+        for analysis, changes in zip(analyses, summaries, strict=True)
+    ]
+
+
+def _condition(
+    analysis: DuplicateAnalysisResult,
+    changes: LibraryChangeSummary,
+    preferences: DuplicatePreferences,
+    now: datetime,
+    *,
+    ignores_changes: bool,
+) -> ResultCondition:
     thresholds = Thresholds.for_preferences(preferences)
     age = get_analysis_age_info(analysis, now=now, thresholds=thresholds, zone=preferences.zone)
-    changes = get_library_change_summary(analysis, thresholds=thresholds)
     recommendation = get_refresh_recommendations(age, changes)
     warnings = []
     if preferences.warn_of_age and (warning := _age_warning(age)):

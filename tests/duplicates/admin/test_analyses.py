@@ -82,11 +82,11 @@ class TestList:
     ) -> None:
         client = signed_in(colleague)
         AnalysisFactory(user=colleague)
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(9):
             client.get(reverse(LIST))
 
         AnalysisFactory.create_batch(15, user=colleague)
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(9):
             client.get(reverse(LIST))
 
     def test_an_empty_list_says_how_to_start(self, colleague: User) -> None:
@@ -106,11 +106,11 @@ class TestPage:
         client, analysis = signed_in(colleague), AnalysisFactory(user=colleague)
         GroupFactory(analysis=analysis)
         client.get(page(analysis))  # the first request fills Django's memory of content types
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(12):
             client.get(page(analysis))
 
         GroupFactory.create_batch(12, analysis=analysis)
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(12):
             client.get(page(analysis))
 
     def test_it_links_to_its_groups(self, colleague: User) -> None:
