@@ -107,9 +107,10 @@ class SinceFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         older = self.analysis.predecessor if self.analysis else None
-        if older is None or self.analysis is None or self.value() not in dict(self.lookup_choices):
+        fate = self.value()
+        if older is None or self.analysis is None or fate is None or fate not in dict(self.lookup_choices):
             return queryset
-        changed = groups_that_changed(older, self.analysis, GroupChange(self.value()))
+        changed = groups_that_changed(older, self.analysis, GroupChange(fate))
         return queryset.filter(pk__in=changed.values("pk"))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from duplicates.models.analysis import AnalysisQuerySet
 
 ANALYSES_OFFERED = 20
+_CHOSEN = "_chosen_analysis"
 
 STATUS_BADGES = {
     AnalysisStatus.QUEUED: "quiet",
@@ -94,7 +95,17 @@ class OfVisibleAnalyses(pages.ReadOnlyAdmin):
 
 
 def chosen_analysis(request: HttpRequest) -> DuplicateAnalysisResult | None:
-    """Return the analysis a list of groups is about: the one named in the address, else the newest visible one."""
+    """Return the analysis a list of groups is about: the one named in the address, else the newest visible one.
+
+    Looked up once a request; each filter of the list asks for it.
+    """
+    if not hasattr(request, _CHOSEN):
+        setattr(request, _CHOSEN, _look_up(request))
+    chosen: DuplicateAnalysisResult | None = getattr(request, _CHOSEN)
+    return chosen
+
+
+def _look_up(request: HttpRequest) -> DuplicateAnalysisResult | None:
     results = visible_results(request).for_lists()
     if "analysis" in request.GET:
         wanted = as_uuid(request.GET["analysis"])
