@@ -199,7 +199,7 @@ class GroupAdmin(PublishedOnly):
 
     @admin.display(description="keeper because")
     def why_keeper(self, group: DuplicateAnalysisGroup) -> str:
-        reason = group.keeper_reason.removeprefix("Kept because ").partition(" (")[0]
+        reason = group.keeper_reason.removeprefix("Kept because ").partition(";")[0]
         return reason or group.keeper_rule.replace("_", " ")
 
     @admin.display(description="plays", ordering="total_plays")

@@ -21,7 +21,8 @@ Ints = npt.NDArray[np.int64]
 CANONICAL_POINTS = {"most_played": 40.0, "shortest_title": 30.0, "played_most_recently": 20.0, "added_first": 10.0}
 # Two canonical totals closer than this many points are a tie: the rest is rounding.
 CANONICAL_TIE = 1e-9
-SECONDS_PER_DAY = 86_400
+# A lead of fewer points than this is not worth a place in the sentence.
+WORTH_SAYING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +45,112 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class KeeperRule:
-    """One thing to prefer. `sign` is +1 when more is better; `sentence` receives the two values and their margin."""
+    """One thing to prefer. `sign` is +1 when more is better.
+
+    `sentence` receives the winner's value and its margin over the next copy; `alone` is said where the next copy has no
+    value; `noun` names the thing in a list.
+    """
 
     name: str
     signal: str
     sign: int
-    sentence: str
+    noun: str
+    sentence: Callable[[float, float], str]
+    alone: str
+
+
+def span(seconds: float) -> str:
+    """Return a stretch of time in its two largest units: 4 years 9 months."""
+    rest, parts = int(seconds), []
+    for unit, length in _UNITS:
+        count, rest = divmod(rest, length)
+        if count:
+            parts.append(_counted(count, unit))
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "a moment"
+
+
+_UNITS = (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3_600), ("minute", 60))
+
+
+def _counted(count: float, unit: str) -> str:
+    return f"{count:,.0f} {unit}" if count == 1 else f"{count:,.0f} {unit}s"
+
+
+def _played(mine: float, margin: float) -> str:
+    times = {1: "once", 2: "twice"}.get(int(mine), f"{mine:,.0f} times")
+    return f"played {times}, " + ("the next copy never" if margin == mine else f"{margin:,.0f} more than the next copy")
+
+
+def _larger(mine: float, margin: float) -> str:
+    size = f"{margin / 1e6:,.1f} MB" if margin >= 1e5 else f"{margin / 1e3:,.1f} kB"
+    return f"its file is {size} larger than the next copy's"
 
 
 RULES: dict[str, KeeperRule] = {
     rule.name: rule
     for rule in (
-        KeeperRule("most_played", "play_count", 1, "played {mine:g} times, {margin:g} more than the next copy"),
-        KeeperRule("shortest_title", "title_length", -1, "its title is {margin:g} letters shorter"),
+        KeeperRule("most_played", "play_count", 1, "plays", _played, "its plays are counted, the next copy's not"),
         KeeperRule(
-            "played_most_recently", "last_played_at", 1, "last played {margin_days:.1f} days after the next copy"
+            "shortest_title",
+            "title_length",
+            -1,
+            "title length",
+            lambda mine, margin: f"its title is {_counted(margin, 'letter')} shorter than the next copy's",
+            "it has a title and the next copy has none",
         ),
-        KeeperRule("added_first", "added_at", -1, "added {margin_days:.1f} days before the next copy"),
-        KeeperRule("lossless", "lossless", 1, "it is lossless and the next copy is not"),
-        KeeperRule("highest_bit_rate", "bit_rate_kbps", 1, "{mine:g} kbit/s, {margin:g} more than the next copy"),
-        KeeperRule("largest_file", "size_bytes", 1, "its file is {margin:g} bytes larger"),
-        KeeperRule("highest_rating", "rating", 1, "rated {mine:g} of 100, {margin:g} more than the next copy"),
-        KeeperRule("loved", "loved", 1, "it is marked as loved and the next copy is not"),
+        KeeperRule(
+            "played_most_recently",
+            "last_played_at",
+            1,
+            "last played",
+            lambda mine, margin: f"last played {span(margin)} after the next copy",
+            "it has been played at a known time and the next copy has not",
+        ),
+        KeeperRule(
+            "added_first",
+            "added_at",
+            -1,
+            "date added",
+            lambda mine, margin: f"added {span(margin)} earlier than the next copy",
+            "it says when it was added and the next copy does not",
+        ),
+        KeeperRule(
+            "lossless",
+            "lossless",
+            1,
+            "being lossless",
+            lambda mine, margin: "it is lossless and the next copy is not",
+            "it is lossless, which is not known of the next copy",
+        ),
+        KeeperRule(
+            "highest_bit_rate",
+            "bit_rate_kbps",
+            1,
+            "bit rate",
+            lambda mine, margin: f"it has {mine:,.0f} kbit/s, {margin:,.0f} more than the next copy",
+            "its bit rate is known and the next copy's is not",
+        ),
+        KeeperRule(
+            "largest_file", "size_bytes", 1, "file size", _larger, "its size is known and the next copy's is not"
+        ),
+        KeeperRule(
+            "highest_rating",
+            "rating",
+            1,
+            "rating",
+            lambda mine, margin: f"rated {mine / 20:g} of 5 stars, {margin / 20:g} more than the next copy",
+            "it is rated and the next copy is not",
+        ),
+        KeeperRule(
+            "loved",
+            "loved",
+            1,
+            "loved",
+            lambda mine, margin: "it is marked as loved and the next copy is not",
+            "it is marked as loved",
+        ),
     )
 }
 PROFILES: dict[str, tuple[str, ...]] = {
@@ -118,7 +203,9 @@ def _choose_by_rules(members: Members, offsets: Ints, rules: list[KeeperRule]) -
     for winner, second in zip(winners.tolist(), seconds.tolist(), strict=True):
         deciding = next((r for r, s in zip(rules, scores, strict=True) if s[winner] > s[second]), None)
         names.append(deciding.name if deciding else "lowest_track_id")
-        reasons.append(_sentence(deciding, members, winner, second))
+        tied = rules[: rules.index(deciding)] if deciding else []
+        equal = f"; equal in {' and '.join(rule.noun for rule in tied)}" if tied else ""
+        reasons.append(_sentence(deciding, members, winner, second) + equal)
     return Choice(winners, names, reasons)
 
 
@@ -138,19 +225,27 @@ def _choose_canonical(members: Members, offsets: Ints) -> Choice:
         decided = tied[winner] > tied[second]
         rule = RULES[list(parts)[widest[column]]] if decided else None
         names.append(rule.name if rule else "lowest_track_id")
-        reasons.append(_sentence(rule, members, winner, second) + (f" ({margin:.1f} points ahead)" if rule else ""))
+        lead = _lead(margin, dict(zip(parts, leads[:, column].tolist(), strict=True))) if rule else ""
+        reasons.append(_sentence(rule, members, winner, second) + lead)
     return Choice(winners, names, reasons)
+
+
+def _lead(margin: float, leads: dict[str, float]) -> str:
+    """Say by how many points the winner leads and, where several signals took part, what each of them gave or took."""
+    points = "less than a point" if margin < WORTH_SAYING else _counted(max(round(margin), 1), "point")
+    told = sorted((one for one in leads.items() if abs(one[1]) >= WORTH_SAYING), key=lambda one: -one[1])
+    if len(told) < 2:
+        return f"; ahead by {points}"
+    shares = ", ".join(f"{RULES[name].noun} {lead:+.0f}".replace("-", "−") for name, lead in told)
+    return f"; ahead by {points} ({shares})"
 
 
 def _sentence(rule: KeeperRule | None, members: Members, winner: int, second: int) -> str:
     """Say why the winner was kept and by what margin."""
     if rule is None:
-        return "Kept as the copy with the lowest track number: nothing else tells the copies apart"
+        return "Kept because it came into the library first; nothing else tells the copies apart"
     mine, other = float(members.signals[rule.signal][winner]), float(members.signals[rule.signal][second])
-    if np.isnan(mine) or np.isnan(other):
-        return f"Kept by {rule.name.replace('_', ' ')}: the next copy has no value for it"
-    margin = abs(mine - other)
-    return "Kept because " + rule.sentence.format(mine=mine, margin=margin, margin_days=margin / SECONDS_PER_DAY)
+    return f"Kept because {rule.alone if np.isnan(other) else rule.sentence(mine, abs(mine - other))}"
 
 
 def _known_or_worst(score: Floats) -> Floats:
