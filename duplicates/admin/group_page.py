@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 
 from duplicates.admin.shared import band_badge, itunes_badge
 from duplicates.choices import ITunesMatch
-from duplicates.engine.evidence import decode_evidence
+from duplicates.engine.differences import Kind, Span, differences
+from duplicates.engine.evidence import Contribution, called, contradiction, decode_evidence, is_worth_a_line
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from library import admin_pages as pages
 from library.moments import absolute
@@ -19,6 +20,10 @@ from library.moments import absolute
 MEMBERS_SHOWN = 24
 # Evidence of fewer bits than this is shown in a quieter voice.
 QUIET_BITS = 0.5
+# Differences inside these are marked letter by letter, as long as a good part of the text is equal.
+WORDED = frozenset(("Title", "Artist", "Album artist", "Album"))
+LONGEST_MARKED = 1_000
+LEAST_EQUAL = 1 / 3
 
 Member = DuplicateAnalysisTrack
 Reader = Callable[[Member], Any]
@@ -67,11 +72,16 @@ ATTRIBUTES: tuple[tuple[str, Reader, Callable[[Any], str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value of one member. `differs` marks what is not as it is with the keeper."""
+    """One value of one member. `differs` marks what is not as it is with the keeper.
+
+    `spans` lead from the keeper's text to this one, for the eye; `told` says the same in words, for the ear.
+    """
 
     text: str
     differs: bool = False
     remark: str = ""
+    spans: tuple[Span, ...] = ()
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,8 @@ class Column:
     itunes: SafeString | str
     itunes_differences: list[dict[str, str]]
     evidence: list[Evidence]
+    missing: str  # comparisons that had nothing to compare
+    contradiction: str  # an identifier that agrees where the music does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +141,16 @@ class GroupPage:
     def _column(self, member: Member, tables: bytes) -> Column:
         here = member.still_exists
         found = member.itunes_match != ITunesMatch.NONE
+        parts = [] if member.is_canonical else evidence_of(member, tables)
         return Column(
             member,
             reverse("admin:library_track_change", args=[member.track_id]) if here else "",
             pages.percent(member.similarity),
             itunes_badge(member.itunes_match) if found else pages.UNKNOWN,
             list(member.itunes_differences),
-            [] if member.is_canonical else decoded(member, tables),
+            in_words(parts),
+            ", ".join(part.comparison for part in parts if part.missing),
+            contradiction(parts),
         )
 
     def _neighbours(self) -> dict[str, Any]:
@@ -146,15 +161,21 @@ class GroupPage:
         return {"previous_group": by_place.get(place - 1), "next_group": by_place.get(place + 1)}
 
 
-def decoded(member: Member, tables: bytes) -> list[Evidence]:
-    """Return the stored evidence in words, the weightiest first; nothing when its tables cannot be read."""
+def evidence_of(member: Member, tables: bytes) -> list[Contribution]:
+    """Return the stored evidence of a member against its keeper; nothing when its tables cannot be read."""
     try:
-        parts = [part for part in decode_evidence(member.evidence, tables) if not part.missing]
+        return decode_evidence(member.evidence, tables)
     except ValueError:
         return []
-    parts.sort(key=lambda part: -abs(part.bits))
+
+
+def in_words(parts: list[Contribution]) -> list[Evidence]:
+    """Return what was compared in words, the weightiest first."""
+    compared = [part for part in parts if not part.missing and is_worth_a_line(part)]
+    compared.sort(key=lambda part: -abs(part.bits))
     return [
-        Evidence(part.comparison, part.level, f"{part.bits:+.1f}".replace("-", "−"), _kind(part.bits)) for part in parts
+        Evidence(called(part.comparison), part.level, f"{part.bits:+.1f}".replace("-", "−"), _kind(part.bits))
+        for part in compared
     ]
 
 
@@ -179,8 +200,33 @@ def _cell(name: str, value: Any, keeper: Any, show: Callable[[Any], str]) -> Cel
     """Compare what is seen: two lengths a few milliseconds apart are no difference to a person."""
     text = show(value)
     differs = text not in (show(keeper), pages.UNKNOWN)
+    if differs and name in WORDED and keeper:
+        return _marked_cell(value, keeper)
     remark = _apart(value, keeper) if name == "Length" and differs and keeper is not None else ""
     return Cell(text, differs, remark)
+
+
+def _marked_cell(text: str, keeper: str) -> Cell:
+    """Mark the letters in which a text differs from the keeper's, unless nearly all of them do."""
+    if max(len(text), len(keeper)) > LONGEST_MARKED:
+        return Cell(text, differs=True)
+    spans = tuple(differences(keeper, text))
+    equal = sum(len(span.right) for span in spans if span.kind is Kind.EQUAL)
+    if len(spans) == 1 and equal:
+        return Cell(text, differs=True, remark="the same letters, stored differently")
+    if equal < LEAST_EQUAL * len(text):
+        return Cell(text, differs=True)
+    return Cell(text, differs=True, spans=spans, told="; ".join(_told(span) for span in spans if _is_change(span)))
+
+
+def _is_change(span: Span) -> bool:
+    return span.kind is not Kind.EQUAL
+
+
+def _told(span: Span) -> str:
+    if span.kind is Kind.INSERTED:
+        return f"“{span.right}” is added"
+    return f"“{span.left}” is missing" if span.kind is Kind.DELETED else f"“{span.right}” instead of “{span.left}”"
 
 
 def _apart(duration_ms: int, keeper_ms: int) -> str:

@@ -16,6 +16,9 @@ LEVELS = 1 << BITS_PER_LEVEL
 TABLES_FORMAT = 1
 # What a listener would notice. An equal identifier does not settle a pair that differs here.
 MUSIC = frozenset(("title", "artist", "length", "version"))
+# How a comparison is called where its own name says little; it is worth a line only when it weighs something.
+CALLED = {"grounds": "data at hand"}
+NOTHING_SAID = 0.05  # bits
 AGAINST = -1.0  # bits; less than this is a doubt, not a difference
 
 
@@ -93,6 +96,16 @@ def decode_evidence(code: int, tables: bytes) -> list[Contribution]:
 def probability(weight: float) -> float:
     """Return the match probability of a weight in bits."""
     return 1.0 / (1.0 + math.exp2(-max(-1000.0, min(1000.0, weight))))
+
+
+def called(comparison: str) -> str:
+    """Return what people call a comparison."""
+    return CALLED.get(comparison, comparison)
+
+
+def is_worth_a_line(part: Contribution) -> bool:
+    """Tell whether people should see what a comparison said."""
+    return part.comparison not in CALLED or abs(part.bits) >= NOTHING_SAID
 
 
 def contradiction(contributions: list[Contribution]) -> str:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from duplicates.choices import Preset
 from duplicates.engine import shipped
 from duplicates.engine.differences import Span, differences
-from duplicates.engine.evidence import Contribution
+from duplicates.engine.evidence import Contribution, called, is_worth_a_line
 from duplicates.engine.explain import Known, Outcome, PairExplanation, explain_pair
 from duplicates.exceptions import CannotExplain, InvalidOptions, TrackNotFound
 from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack, NotDuplicate
@@ -25,9 +25,6 @@ from library.models import ChangeKind, LibraryChange, Track
 
 LARGEST_ID = 2**63 - 1
 MOST_COLONS = 20  # a source and its ids may hold colons themselves
-# How a comparison is called where its own name says little.
-_CALLED = {"grounds": "data at hand"}
-_NOTHING_SAID = 0.05  # bits; a comparison without values that adds less is not worth a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ class Explained:
         running = self.pair.base_weight
         for part in self.pair.contributions:
             running += part.bits
-            if part.comparison not in _CALLED or abs(part.bits) >= _NOTHING_SAID:
+            if is_worth_a_line(part):
                 yield _step(part, running)
 
     def as_json(self) -> dict[str, Any]:
@@ -197,7 +194,7 @@ def _notes(left: Track, right: Track, analysis: DuplicateAnalysisResult | None, 
 
 
 def _step(part: Contribution, running: float) -> Step:
-    name = _CALLED.get(part.comparison, part.comparison)
+    name = called(part.comparison)
     level = _what_is_missing(part) if part.missing else part.level
     spans = tuple(differences(part.left_value, part.right_value))
     return Step(name, level, part.bits, running, part.left_value, part.right_value, spans, part.missing)

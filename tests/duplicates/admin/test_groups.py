@@ -10,6 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus
+from duplicates.engine.levels import COMPARISONS
+from duplicates.engine.settings import EngineSettings
+from duplicates.engine.shipped import shipped_model
 from duplicates.models import DuplicateAnalysisGroup, DuplicatePreferences
 from tests.duplicates.admin.conftest import signed_in
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
@@ -125,15 +128,51 @@ class TestPage:
         text = shown(signed_in(colleague), page(group))
 
         assert text.index(f"Track {keeper.track_id}") < text.index(f"Track {other.track_id}")
-        assert '<td class="differs">Harbour Lights (Remastered)</td>' in text
+        assert '<span class="marked" aria-hidden="true">Harbour Lights<ins> (Remastered)</ins></span>' in text
+        assert "Harbour Lights (Remastered). Against the keeper “ (Remastered)” is added." in text
         assert '3:37 <span class="aside">+2.0 s</span>' in text
         assert "<td>The Quiet Tide</td>" in text
 
-    def test_evidence_is_told_in_words(self, colleague: User) -> None:
-        from duplicates.engine.levels import COMPARISONS  # noqa: PLC0415 (the engine is loaded by this test only)
-        from duplicates.engine.settings import EngineSettings  # noqa: PLC0415
-        from duplicates.engine.shipped import shipped_model  # noqa: PLC0415
+    @pytest.mark.parametrize(
+        ("title", "expected"),
+        [
+            pytest.param("Harbuor Lights", "Harb<del>ou</del><ins>uo</ins>r Lights</span>", id="replaced"),
+            pytest.param("Harbour", "Harbour<del> Lights</del></span>", id="missing"),
+            pytest.param("Copper Wire", '<td class="differs">Copper Wire</td>', id="another title is not marked"),
+            pytest.param("<b>Harbour Lights", "<ins>&lt;b&gt;</ins>Harbour Lights</span>", id="markup in a title"),
+            pytest.param("x" * 10_000, f'<td class="differs">{"x" * 10_000}</td>', id="ten thousand letters"),
+        ],
+    )
+    def test_differences_are_marked_letter_by_letter(self, colleague: User, title: str, expected: str) -> None:
+        group = GroupFactory()
+        group.members.filter(position=1).update(title=title)
 
+        assert expected in shown(signed_in(colleague), page(group))
+
+    def test_letters_that_only_look_equal_are_pointed_out(self, colleague: User) -> None:
+        group = GroupFactory()
+        group.members.filter(position=0).update(artist="Caf\u00e9")
+        group.members.filter(position=1).update(artist="Cafe\u0301")
+
+        assert "the same letters, stored differently" in shown(signed_in(colleague), page(group))
+
+    def test_an_identifier_that_agrees_where_the_music_does_not_is_pointed_out(self, colleague: User) -> None:
+        names = [comparison.name for comparison in COMPARISONS]
+        levels = {"title": "unlike", "identifier": "equal", "grounds": "titles compared"}
+        code = sum(
+            COMPARISONS[names.index(name)].levels.index(level) << 4 * names.index(name)
+            for name, level in levels.items()
+        )
+        tables = shipped_model(EngineSettings()).to_bytes()
+        group = GroupFactory(analysis__learnt_tables=tables, members__evidence=code)
+
+        text = shown(signed_in(colleague), page(group))
+
+        assert "The identifier is equal, but the music differs (title unlike)" in text
+        assert "Nothing to compare: artist, album, length" in text
+        assert "titles compared" not in text
+
+    def test_evidence_is_told_in_words(self, colleague: User) -> None:
         title = COMPARISONS[0]
         level = title.levels.index("equal")
         group = GroupFactory(
