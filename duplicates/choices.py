@@ -103,3 +103,28 @@ class ExportStatus(models.TextChoices):
     COMPLETED = "completed", "Completed"
     FAILED = "failed", "Failed"
     EXPIRED = "expired", "Expired"
+
+
+class CleanupState(models.TextChoices):
+    """done → undone, or done → purged once its time in quarantine is over."""
+
+    DONE = "done", "Done"
+    UNDONE = "undone", "Undone"
+    PURGED = "purged", "Purged"
+
+
+class LedgerKind(models.TextChoices):
+    """What a line of the ledger is about."""
+
+    TRACK = "track", "Track removed"
+    VALUE = "value", "Value moved"
+    PLACE = "place", "Playlist place moved"
+    GROUP = "group", "Group decided"
+
+
+class LaterEdits(models.TextChoices):
+    """What an undo does with values that somebody edited after the removal."""
+
+    ASK = "ask", "Ask"
+    KEEP = "keep", "Keep the later values"
+    RESTORE = "restore", "Restore the values from before"

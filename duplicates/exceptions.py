@@ -135,3 +135,65 @@ class ExportExpired(DuplicatesError):
 
     code = "EXPORT_EXPIRED"
     advice = "Ask for a new one."
+
+
+class LastCopy(DuplicatesError):
+    """This would remove the last copy of a group."""
+
+    code = "LAST_COPY"
+    advice = "Keep at least one copy."
+
+
+class GroupResolved(DuplicatesError):
+    """This group is decided already."""
+
+    code = "GROUP_RESOLVED"
+    advice = "Reopen it first if you decide otherwise."
+
+
+class KeeperChanged(DuplicatesError):
+    """Another keeper was chosen meanwhile."""
+
+    code = "KEEPER_CHANGED"
+    advice = "Look at the group again."
+
+
+class MemberGone(DuplicatesError):
+    """A copy is no longer in the library."""
+
+    code = "MEMBER_GONE"
+    advice = "Look at the group again."
+
+
+class MemberChanged(DuplicatesError):
+    """A copy was edited since it was analysed."""
+
+    code = "MEMBER_CHANGED"
+    advice = "Refresh the analysis; the evidence no longer describes it."
+
+
+class NoDirectMatch(DuplicatesError):
+    """A copy matches the keeper only through other copies."""
+
+    code = "NO_DIRECT_MATCH"
+    advice = "Choose a keeper it matches directly, or decide about it by itself."
+
+
+class TrackProtected(DuplicatesError):
+    """A copy is protected from removal."""
+
+    code = "TRACK_PROTECTED"
+    advice = "Take its protection away first, or make it the keeper."
+
+
+class NothingToUndo(DuplicatesError):
+    """There is nothing here to undo."""
+
+    code = "NOTHING_TO_UNDO"
+
+
+class UndoConflict(DuplicatesError):
+    """Something this would undo was edited since."""
+
+    code = "UNDO_CONFLICT"
+    advice = "Say whether to keep the later values or to restore those from before."

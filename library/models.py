@@ -13,6 +13,25 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from library.merged import Merge, MergedPlace, MergedValue
+
+__all__ = [
+    "Availability",
+    "ChangeKind",
+    "ITunesTrack",
+    "ImportStatus",
+    "LibraryChange",
+    "LibraryImport",
+    "LibraryRevision",
+    "Merge",
+    "MergedPlace",
+    "MergedValue",
+    "Playlist",
+    "PlaylistEntry",
+    "Track",
+    "TrackQuerySet",
+]
+
 
 class Availability(models.TextChoices):
     """Where the audio of a track is, as far as its source says."""
@@ -89,6 +108,9 @@ class Track(models.Model):
         "LibraryImport", null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+", editable=False
     )
     quarantined_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_protected = models.BooleanField(
+        "protected", default=False, db_default=False, help_text="Never removed as a duplicate."
+    )
 
     objects = TrackQuerySet.as_manager()
 

@@ -53,6 +53,9 @@ class DuplicateAnalysisGroup(models.Model):
 
     # Resolution
     remaining_count = models.PositiveIntegerField(help_text="Members still in the library.")
+    lost_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the last member went, by a road other than clean-up."
+    )
     is_resolved = models.BooleanField(default=False)
     resolution = models.CharField(max_length=16, choices=Resolution, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -75,6 +78,10 @@ class DuplicateAnalysisGroup(models.Model):
             models.UniqueConstraint(fields=["analysis", "position"], name="group_position"),
             models.CheckConstraint(
                 condition=Q(member_count__gte=2) & Q(duplicate_count=F("member_count") - 1), name="group_has_duplicates"
+            ),
+            # No clean-up takes the last copy: who deletes it elsewhere must say so with `lost_at`.
+            models.CheckConstraint(
+                condition=Q(remaining_count__gte=1) | Q(lost_at__isnull=False), name="group_keeps_a_copy"
             ),
         ]
 

@@ -42,7 +42,7 @@ GROUP_COLUMNS = (
     "is_resolved",
     "resolution",
 )
-NULL_AT_FIRST = {"resolved_at", "resolved_by_id", "deleted_at"}
+NULL_AT_FIRST = {"resolved_at", "resolved_by_id", "lost_at", "deleted_at"}
 # Column of a member → its type on PostgreSQL.
 MEMBER_COLUMNS = {
     "group_id": "bigint",
@@ -63,10 +63,10 @@ SNAPSHOT_COLUMNS = tuple(field.attname for field in TrackSnapshot._meta.local_fi
 
 
 def lock_tracks(track_ids: Sequence[int]) -> set[int]:
-    """Return which of the tracks are still there, and keep them there until the transaction ends."""
+    """Return which of the tracks are still in the library, and keep them there until the transaction ends."""
     present: set[int] = set()
     for start in range(0, len(track_ids), IDS_PER_QUERY):
-        tracks = Track.objects.filter(pk__in=track_ids[start : start + IDS_PER_QUERY]).order_by()
+        tracks = Track.objects.active().filter(pk__in=track_ids[start : start + IDS_PER_QUERY]).order_by()
         if connection.features.has_select_for_no_key_update:
             tracks = tracks.select_for_update(no_key=True)
         present.update(tracks.values_list("pk", flat=True))
