@@ -40,6 +40,34 @@ class Preset(models.TextChoices):
     EXACT = "exact", "Exactly equal tags"
 
 
+class VersionMarker(models.TextChoices):
+    """What a phrase behind a title makes of a song; mirrors the engine's markers."""
+
+    LIVE = "live", "Live"
+    REMIX = "remix", "Remix or mix"
+    ACOUSTIC = "acoustic", "Acoustic"
+    INSTRUMENTAL = "instrumental", "Instrumental"
+    KARAOKE = "karaoke", "Karaoke"
+    DEMO = "demo", "Demo"
+    REMASTER = "remaster", "Remaster"
+    EDIT = "edit", "Edit"
+    EXTENDED = "extended", "Extended"
+    COVER = "cover", "Cover"
+    ALTERNATE = "alternate", "Alternate take"
+    RERECORDED = "rerecorded", "Re-recording"
+    A_CAPPELLA = "a_cappella", "A cappella"
+    ORCHESTRAL = "orchestral", "Orchestral or piano"
+    SPEED = "speed", "Other speed"
+    REPRISE = "reprise", "Reprise"
+    INTRO = "intro", "Intro, outro, skit"
+    LANGUAGE = "language", "Other language"
+    MONO = "mono", "Mono"
+    EXPLICIT = "explicit", "Explicit"
+    CLEAN = "clean", "Clean"
+    OWN = "own", "A version of its own"
+    NEUTRAL = "neutral", "No difference"
+
+
 class SortBy(models.TextChoices):
     """The order in which groups are numbered."""
 

@@ -29,7 +29,14 @@ from duplicates.engine.misplaced import (
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
 from duplicates.engine.text import fold, romanised, to_words, without_spaces
-from duplicates.engine.titles import ParsedTitle, needs_parsing, parse_title
+from duplicates.engine.titles import (
+    BUILT_IN,
+    ParsedTitle,
+    Vocabulary,
+    needs_parsing,
+    parse_title,
+    vocabulary_of,
+)
 
 Small = npt.NDArray[np.int32]
 
@@ -84,10 +91,10 @@ def normalise(
     if not frame["track_id"].is_sorted():
         frame = frame.sort("track_id")
     if not frame.height:
-        return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema))[:0]
-    parts = []
+        return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema), BUILT_IN)[:0]
+    parts, vocabulary = [], vocabulary_of(settings.version_words)
     for start in range(0, frame.height, CHUNK):
-        parts.append(_normalise(frame.slice(start, CHUNK)))
+        parts.append(_normalise(frame.slice(start, CHUNK), vocabulary))
         advance(min(start + CHUNK, frame.height))
     joined = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts])
@@ -105,7 +112,7 @@ def _without_ignored(frame: pl.DataFrame, settings: EngineSettings) -> pl.DataFr
     return frame.with_columns(pl.lit(None).cast(frame.schema[name]).alias(name) for name in names)
 
 
-def _normalise(frame: pl.DataFrame) -> Records:
+def _normalise(frame: pl.DataFrame, vocabulary: Vocabulary) -> Records:
     """Normalise one chunk of track columns."""
     title, artist, album_artist, album = (_folded(frame[name]) for name in ("title", "artist", "album_artist", "album"))
     unparsed = _unparsed(frame["unparsed"])
@@ -115,7 +122,7 @@ def _normalise(frame: pl.DataFrame) -> Records:
     album, years = [core for core, _ in album_parts], [year for _, year in album_parts]
     _put_back(title, artist, unparsed, duration, years, number)
     full = letters(without_spaces(to_words(title))).whole()
-    parsed = _parse_titles(title, artist, album, number)
+    parsed = _parse_titles(title, artist, album, number, vocabulary)
     artist = [own or found for own, found in zip(artist, parsed["artist"], strict=True)]
     album = [own or _album_core(found)[0] for own, found in zip(album, parsed["album"], strict=True)]
     markers = np.array(parsed["markers"], np.int32)
@@ -255,10 +262,12 @@ def _album_core(folded: str) -> tuple[str, int | None]:
     return core, year
 
 
-def _parse_titles(titles: list[str], artists: list[str], albums: list[str], numbers: list[int]) -> dict[str, list[Any]]:
+def _parse_titles(
+    titles: list[str], artists: list[str], albums: list[str], numbers: list[int], vocabulary: Vocabulary
+) -> dict[str, list[Any]]:
     """Take apart the titles that have anything to take apart; the others are their own core."""
     rows = [row for row, title in enumerate(titles) if needs_parsing(title)]
-    parsed = [parse_title(titles[row], artists[row], albums[row], numbers[row]) for row in rows]
+    parsed = [parse_title(titles[row], artists[row], albums[row], numbers[row], vocabulary) for row in rows]
     columns: dict[str, list[Any]] = {"core": titles.copy()}
     for place, (name, nothing) in enumerate(zip(ParsedTitle._fields, _NOTHING, strict=True)):
         column = columns.setdefault(name, [nothing] * len(titles))

@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from duplicates.engine.vocabulary import ACCEPTED_MARKERS
+
 ENGINE_VERSION = "2"
 
 
@@ -50,6 +52,7 @@ class EngineSettings:
     ignored_fields: frozenset[str] = frozenset()
     fold_remasters: bool = True
     keep_explicit_apart: bool = False
+    version_words: tuple[tuple[str, str], ...] = ()  # phrases of staff, each with the marker it stands for
     threads: int = 2
     memory_limit_mb: int = 2048
 
@@ -59,6 +62,9 @@ class EngineSettings:
             raise ValueError(
                 f"Unknown field {sorted(unknown)[0]!r}. Choose from {', '.join(sorted(IGNORABLE_FIELDS))}."
             )
+        for phrase, marker in self.version_words:
+            if marker not in ACCEPTED_MARKERS:
+                raise ValueError(f"{phrase!r} stands for {marker!r}. Choose from {', '.join(ACCEPTED_MARKERS)}.")
         if not 0.0 < self.threshold < 1.0:
             raise ValueError(f"The threshold must lie between 0 and 1, not {self.threshold}.")
 
@@ -71,5 +77,6 @@ class EngineSettings:
             "ignored_fields": sorted(self.ignored_fields),
             "fold_remasters": self.fold_remasters,
             "keep_explicit_apart": self.keep_explicit_apart,
+            "version_words": sorted(self.version_words),
         }
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()

@@ -6,13 +6,14 @@ brackets and dash tails are classified one by one and taken off only when they a
 """
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
 from duplicates.engine import vocabulary as say
-from duplicates.engine.text import words_of
+from duplicates.engine.text import fold, words_of
 
 # From this indel ratio (of 100) on, a tail is the album's or a head the artist's name with typos.
 SAME_NAME = 75.0
@@ -57,19 +58,50 @@ def needs_parsing(title: str) -> bool:
 _DIGITS = frozenset("0123456789")
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Vocabulary:
+    """The phrases a tail is classified by: the built-in ones and those of staff. Compared by identity, so it is cheap
+    to look up; `vocabulary_of` returns the same one for the same words."""
+
+    tails: say.Table
+    own: dict[str, int]  # whole tails that staff named, and the bits they say
+
+
+@lru_cache(maxsize=16)
+def vocabulary_of(version_words: tuple[tuple[str, str], ...]) -> Vocabulary:
+    """Return the vocabulary with the phrases of staff, each with the marker it stands for."""
+    own: dict[str, int] = {}
+    for phrase, marker in version_words:
+        if words := words_of(fold([phrase])[0]):
+            own[words] = own.get(words, 0) | say.BITS_OF[marker]
+    tails = {first: list(phrases) for first, phrases in say.TAILS.items()} if own else say.TAILS
+    for words, bits in own.items():
+        tails.setdefault(words.partition(" ")[0], []).append((tuple(words.split(" ")), False, False, bits))
+    return Vocabulary(tails, own)
+
+
+BUILT_IN = vocabulary_of(())
+
+
 @lru_cache(maxsize=1 << 15)
-def classify(tail: str) -> tuple[str, int]:
-    """Return what a bracket or dash tail is: credit, version, neutral or other, with its markers."""
-    if say.CREDIT_LEAD.match(tail):
-        return "credit", 0
-    bits = say.said(say.TAILS, words_of(tail).split(" "))
+def classify(tail: str, vocabulary: Vocabulary = BUILT_IN) -> tuple[str, int]:
+    """Return what a bracket or dash tail is: credit, version, neutral or other, with its markers.
+
+    A phrase of staff that is the whole tail decides alone; one among other words adds to what those say.
+    """
+    words = words_of(tail)
+    bits = vocabulary.own.get(words, 0)
+    if not bits:
+        if say.CREDIT_LEAD.match(tail):
+            return "credit", 0
+        bits = say.said(vocabulary.tails, words.split(" "))
     markers = bits & ~say.NEUTRAL_BIT
     if markers:
         return "version", markers
     return ("neutral" if bits else "other"), 0
 
 
-def parse_title(title: str, artist: str, album: str, number: int) -> ParsedTitle:
+def parse_title(title: str, artist: str, album: str, number: int, vocabulary: Vocabulary = BUILT_IN) -> ParsedTitle:
     """Take a folded title apart, knowing its record's folded artist and album and its track number (or 0)."""
     title = _strip_prefix(_with_spaces(title[:MAX_PARSED].strip()), number)
     artist_found = other = ""
@@ -78,7 +110,7 @@ def parse_title(title: str, artist: str, album: str, number: int) -> ParsedTitle
         core, artist_found, other = _split_artist(title, artist, album)
         is_guess = bool(artist_found) and not album
     core, markers, version, credits, album_found = _take_tails(
-        core, artist, album, guess_album=not album and " - " in core
+        core, artist, album, vocabulary, guess_album=not album and " - " in core
     )
     if album_found and not is_guess:
         head, _, rest = title.partition(" - ")
@@ -112,17 +144,19 @@ def _split_artist(title: str, artist: str, album: str) -> tuple[str, str, str]:
     return rest, head, title if album else head
 
 
-def _take_tails(core: str, artist: str, album: str, *, guess_album: bool) -> tuple[str, int, str, str, str]:
+def _take_tails(
+    core: str, artist: str, album: str, vocabulary: Vocabulary, *, guess_album: bool
+) -> tuple[str, int, str, str, str]:
     """Take the understood tails off: (core, markers, version words, credits, album found)."""
     markers, version, credits, album_found = 0, "", "", ""
     for _ in range(MAX_TAILS):
-        rest, tail, bracket = _last_tail(core)
+        rest, tail, bracket = _last_tail(core, vocabulary)
         if not rest:
             break
-        kind, bits = _classify_for(tail, album, may_be_album=guess_album and not bracket)
+        kind, bits = _classify_for(tail, album, vocabulary, may_be_album=guess_album and not bracket)
         if kind == "other" and bracket and " - " in core:  # `Title - Album (1958-1961)`: the bracket is the album's
             rest, _, tail = core.rpartition(" - ")
-            kind, bits = _classify_for(tail, album, may_be_album=guess_album)
+            kind, bits = _classify_for(tail, album, vocabulary, may_be_album=guess_album)
             kind = kind if kind in {"album", "guess"} else "other"
         if kind == "other":
             if " - " in core and (opening := say.OPENS_VERSION.search(core)) and opening.start():
@@ -141,7 +175,7 @@ def _take_tails(core: str, artist: str, album: str, *, guess_album: bool) -> tup
             break
         core = rest
     if "(" in core and ")" in core:
-        core, bits, words, names = _take_brackets_inside(core)
+        core, bits, words, names = _take_brackets_inside(core, vocabulary)
         markers, version, credits = markers | bits, f"{words} {version}".strip(), f"{names},{credits}".strip(",")
     return core, markers, version, credits, album_found
 
@@ -153,11 +187,11 @@ def _repeats(tail: str, artist: str) -> bool:
     return fuzz.token_set_ratio(words_of(tail), words_of(artist)) >= SAME_CREDIT
 
 
-def _take_brackets_inside(core: str) -> tuple[str, int, str, str]:
+def _take_brackets_inside(core: str, vocabulary: Vocabulary) -> tuple[str, int, str, str]:
     """Take versions and credits out of brackets with text behind them: (core, markers, version words, credits)."""
     markers, version, credits = 0, [], []
     for found in _BRACKET.finditer(core):
-        kind, bits = classify(found[1].strip())
+        kind, bits = classify(found[1].strip(), vocabulary)
         if kind == "other" or not core[: found.start()].strip():
             continue
         markers |= bits
@@ -177,17 +211,17 @@ def _split_credits(core: str, credits: str) -> tuple[str, str]:
     return core[: inside.start()], f"{core[inside.end() :].strip(' )(')},{credits}".strip(",")
 
 
-def _classify_for(tail: str, album: str, *, may_be_album: bool) -> tuple[str, int]:
+def _classify_for(tail: str, album: str, vocabulary: Vocabulary, *, may_be_album: bool) -> tuple[str, int]:
     """Classify a tail with what the record knows: its own album first, then the vocabulary, then a guess."""
     if album and tail == album:
         return "album", 0
-    kind, bits = classify(tail)
+    kind, bits = classify(tail, vocabulary)
     if kind == "other":
         if may_be_album:
             return "guess", 0
         if album and _same_name(tail, album):
             return "album", 0
-    elif kind == "version":
+    elif kind == "version" and words_of(tail) not in vocabulary.own:
         if may_be_album and not say.said(say.SURE_VERSION, words_of(tail).split(" ")):
             return "guess", 0
         if album and fuzz.ratio(tail, album) >= SAME_VERSION_ALBUM:
@@ -215,7 +249,7 @@ def _strip_prefix(title: str, number: int) -> str:
     return rest if padded or repeats else title
 
 
-def _last_tail(text: str) -> tuple[str, str, bool]:
+def _last_tail(text: str, vocabulary: Vocabulary) -> tuple[str, str, bool]:
     """Split off the last bracket or dash tail: (rest, tail, was it a bracket). An empty rest means there is none."""
     text = text.rstrip(" -")
     opening = text.rfind("(")
@@ -225,7 +259,7 @@ def _last_tail(text: str) -> tuple[str, str, bool]:
         return (text[:opening].rstrip(), text[opening + 1 : -1].strip(), True) if opening > 0 else ("", "", False)
     if opening > 0 and ")" not in text[opening:]:
         tail = text[opening + 1 :].strip()
-        if classify(tail)[0] in {"credit", "version"}:  # a bracket cut off before it closed
+        if classify(tail, vocabulary)[0] in {"credit", "version"}:  # a bracket cut off before it closed
             return text[:opening].rstrip(), tail, True
     rest, dash, tail = text.rpartition(" - ")
     return (rest.rstrip(), tail.strip(), False) if dash and tail.strip() else ("", "", False)

@@ -110,7 +110,10 @@ MARKERS: dict[str, str] = {
     "mono": "mono",
     "explicit": "explicit, dirty, uncensored",
     "clean": "clean, censored",
+    "own": "",  # a version that only its name tells: for words of staff
 }
+NEUTRAL = "neutral"  # the marker of words that make no difference anyone hears
+ACCEPTED_MARKERS = (*MARKERS, NEUTRAL)
 MARKER_BITS: dict[str, int] = {name: 1 << place for place, name in enumerate(MARKERS)}
 
 # Said of a track, but not a difference anyone hears.
@@ -122,6 +125,7 @@ _NEUTRAL = """bonus, bonus track, bonus tracks, stereo, stereo mix, full length,
     ^version$, ^b side$, ^bside$, ^a side$, ^aside$, ^#$, digital booklet, video$, ^from, soundtrack, motion picture,
     theme from, official"""
 NEUTRAL_BIT = 1 << 30
+BITS_OF = {**MARKER_BITS, NEUTRAL: NEUTRAL_BIT}
 TAILS = table_of(
     {MARKER_BITS[name]: menu for name, menu in MARKERS.items()}
     | {NEUTRAL_BIT: ", ".join([f"{q} {t}" for q in phrases(_QUALITIES) for t in phrases(_THINGS)] + phrases(_NEUTRAL))}

@@ -5,6 +5,7 @@ from duplicates.models.cleanup import CleanupAction, LedgerEntry
 from duplicates.models.groups import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from duplicates.models.preferences import DuplicatePreferences
 from duplicates.models.records import AuditRecord, DuplicateAnalysisExport, NotDuplicate, Worker
+from duplicates.models.vocabulary import VersionWord
 
 __all__ = [
     "AuditRecord",
@@ -16,5 +17,6 @@ __all__ = [
     "DuplicatePreferences",
     "LedgerEntry",
     "NotDuplicate",
+    "VersionWord",
     "Worker",
 ]

@@ -16,6 +16,7 @@ from duplicates.services.lifecycle import Queued
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
 from duplicates.services.running import Ran, run_analysis
+from duplicates.services.vocabulary import with_current_words
 from duplicates.services.workers import are_there_workers
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class DuplicateDetectionService:
         """Find the duplicates of the library and store nothing."""
         from duplicates.services.detecting import detect  # noqa: PLC0415 (loads numpy and polars)
 
-        return detect(options, RunReporter("unsaved", now=self.now, draw=draw))
+        return detect(with_current_words(options), RunReporter("unsaved", now=self.now, draw=draw))
 
     def find_duplicates_with_persistence(
         self,

@@ -21,6 +21,7 @@ from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack, N
 from duplicates.models.records import identity_key
 from duplicates.services.loading import load_tracks
 from duplicates.services.options import AnalysisOptions
+from duplicates.services.vocabulary import with_current_words
 from library.models import ChangeKind, LibraryChange, Track
 
 LARGEST_ID = 2**63 - 1
@@ -99,7 +100,7 @@ def explain_tracks(
     """
     if left.pk == right.pk:
         raise InvalidOptions("A track is not a pair with itself. Name two different tracks.")
-    options = AnalysisOptions(preset=preset)
+    options = with_current_words(AnalysisOptions(preset=preset))
     if analysis is not None:
         options = AnalysisOptions.from_parameters(analysis.parameters)
     settings = options.engine_settings()

@@ -29,6 +29,7 @@ from duplicates.services import audit, claims, limits
 from duplicates.services.claims import Claim
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
+from duplicates.services.vocabulary import with_current_words
 from library.changes import current_revision
 from library.models import ImportStatus, LibraryImport
 
@@ -61,6 +62,7 @@ def queue_analysis(
     `enqueue` hears the id once the row is committed; without it nobody is woken and the caller runs it. Raises
     RateLimited when the actor has started too many.
     """
+    options = with_current_words(options)
     equal = _equal_active(options, actor) or (None if force else _equal_finished(options, actor, now))
     if equal is not None:
         return Queued(equal, is_new=False)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from django.conf import settings
 
-from duplicates.choices import Preset, SortBy
+from duplicates.choices import Preset, SortBy, VersionMarker
 from duplicates.engine.settings import IGNORABLE_FIELDS, EngineSettings
 from duplicates.engine.settings import Preset as EnginePreset
 from duplicates.exceptions import InvalidOptions
@@ -30,10 +30,13 @@ class AnalysisOptions:
     ignored_fields: tuple[str, ...] = ()
     fold_remasters: bool = True
     keep_explicit_apart: bool = False
+    version_words: tuple[tuple[str, str], ...] = ()  # filled when the analysis is queued, see `vocabulary`
 
     def __post_init__(self) -> None:
         _require_one_of("preset", self.preset, Preset.values)
         _require_one_of("sort-by", self.sort_by, SortBy.values)
+        for _, marker in self.version_words:
+            _require_one_of("marker", marker, VersionMarker.values)
         for name in self.ignored_fields:
             _require_one_of("ignore-field", name, sorted(IGNORABLE_FIELDS))
         if not 0.0 <= self.min_confidence <= 1.0:
@@ -51,11 +54,13 @@ class AnalysisOptions:
         known = {field.name for field in fields(cls)}
         values = {name: value for name, value in parameters.items() if name in known}
         values["ignored_fields"] = tuple(values.get("ignored_fields", ()))
+        values["version_words"] = tuple((phrase, marker) for phrase, marker in values.get("version_words", ()))
         return cls(**values)
 
     def as_parameters(self) -> dict[str, Any]:
         """Return every option as plain JSON values."""
-        return {**asdict(self), "ignored_fields": list(self.ignored_fields)}
+        words = [list(pair) for pair in self.version_words]
+        return {**asdict(self), "ignored_fields": list(self.ignored_fields), "version_words": words}
 
     def fingerprint(self) -> str:
         """Return 64 hex digits, equal exactly for equal options."""
@@ -68,6 +73,7 @@ class AnalysisOptions:
             ignored_fields=frozenset(self.ignored_fields),
             fold_remasters=self.fold_remasters,
             keep_explicit_apart=self.keep_explicit_apart,
+            version_words=self.version_words,
             threads=settings.ANALYSIS_THREADS,
             memory_limit_mb=settings.ANALYSIS_MEMORY_MB,
         )

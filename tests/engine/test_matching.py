@@ -121,6 +121,29 @@ class TestAnotherRecording:
         assert not same(one, other)
 
 
+class TestWordsOfStaff:
+    CUT = song("I Got (Cantina Night Cut)")
+
+    def test_a_version_of_its_own_stays_apart(self) -> None:
+        assert same(song("I Got"), self.CUT, version_words=(("Cantina Night Cut", "neutral"),))
+        assert not same(song("I Got"), self.CUT, version_words=(("Cantina Night Cut", "own"),))
+
+    def test_two_copies_of_that_version_belong_together(self) -> None:
+        assert same(self.CUT, song("I Got - Cantina Night Cut"), version_words=(("Cantina Night Cut", "own"),))
+
+    def test_an_unknown_marker_is_refused_with_what_is_accepted(self) -> None:
+        with pytest.raises(ValueError, match=r"'party'\. Choose from live, remix, .*, neutral"):
+            EngineSettings(version_words=(("Cantina Night Cut", "party"),))
+
+    def test_other_words_are_another_fingerprint_whatever_their_order(self) -> None:
+        one, two = ("Cantina Night Cut", "own"), ("Bar Mix", "remix")
+        assert EngineSettings(version_words=(one,)).fingerprint() != EngineSettings().fingerprint()
+        assert (
+            EngineSettings(version_words=(one, two)).fingerprint()
+            == EngineSettings(version_words=(two, one)).fingerprint()
+        )
+
+
 class TestTooLittle:
     @pytest.mark.parametrize(
         "row",

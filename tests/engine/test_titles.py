@@ -16,6 +16,7 @@ from duplicates.engine.titles import (
     numbers_a_part,
     parse_title,
     part_numbers,
+    vocabulary_of,
 )
 from duplicates.engine.vocabulary import MARKER_BITS
 
@@ -119,6 +120,40 @@ class TestMarkers:
     @pytest.mark.parametrize("title", ["Song (Album Version)", "Song (Bonus Track)", "Song - Single Version", "Song"])
     def test_neutral_words_are_no_version(self, title: str) -> None:
         assert markers(title) == set()
+
+
+class TestWordsOfStaff:
+    """Phrases that staff add, each with the marker it stands for."""
+
+    def classified(self, tail: str, *words: tuple[str, str]) -> tuple[str, set[str]]:
+        kind, bits = classify(tail, vocabulary_of(words))
+        return kind, {name for name, bit in MARKER_BITS.items() if bits & bit}
+
+    def test_a_phrase_becomes_a_version(self) -> None:
+        assert self.classified("cantina night cut") == ("other", set())
+        assert self.classified("cantina night cut", ("Cantina Night Cut", "own")) == ("version", {"own"})
+
+    def test_a_phrase_counts_among_other_words(self) -> None:
+        assert self.classified("cantina night cut 1999", ("Cantina Night Cut", "own"))[1] == {"own"}
+
+    def test_a_phrase_that_is_the_whole_bracket_decides_alone(self) -> None:
+        assert self.classified("club mix", ("Club Mix", "neutral")) == ("neutral", set())
+        assert self.classified("with strings", ("with strings", "orchestral")) == ("version", {"orchestral"})
+
+    def test_a_phrase_may_be_of_any_script(self) -> None:
+        tail = fold(["ライブ"])[0].strip()
+        assert self.classified(tail, ("ﾗｲﾌﾞ", "live")) == ("version", {"live"})
+
+    def test_what_one_run_was_taught_the_next_one_forgets(self) -> None:
+        self.classified("cantina night cut", ("Cantina Night Cut", "own"))
+        assert self.classified("cantina night cut", ("Cantina Night Cut", "demo"))[1] == {"demo"}
+        assert self.classified("cantina night cut") == ("other", set())
+
+    @given(st.lists(st.tuples(ANY_TEXT, st.sampled_from(sorted(say.ACCEPTED_MARKERS))), max_size=4), ANY_TEXT)
+    def test_no_phrase_breaks_the_parsing(self, words: list[tuple[str, str]], title: str) -> None:
+        folded = fold([title])[0]
+        parts = parse_title(folded, "nina vale", "", 0, vocabulary_of(tuple(words)))
+        assert len(parts.core) <= len(folded)
 
 
 class TestOtherFieldsInTheTitle:
