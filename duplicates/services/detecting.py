@@ -20,6 +20,7 @@ from duplicates.engine.records import Clusters, Groups
 from duplicates.services import itunes, loading
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import RunReporter
+from duplicates.services.retrying import retrying
 
 # How each order sorts: (column, largest first). Ties fall to confidence, then to the oldest track.
 _ORDERS: dict[str, tuple[str, bool]] = {
@@ -178,25 +179,25 @@ def first_groups(
 def _judged(library: loading.Library, clusters: Clusters, options: AnalysisOptions, reporter: RunReporter) -> Detection:
     """Choose keepers, apply the filters and the order, and cross-reference the members."""
     wanted = options.engine_settings()
-    keeper_columns = loading.load_keeper_columns(clusters.track_ids)
+    keeper_columns = retrying(lambda: loading.load_keeper_columns(clusters.track_ids))
     groups = choose_keepers(library.columns, clusters, keeper_columns, wanted, progress=reporter)
     figures = _group_figures(library, groups, keeper_columns)
     shown = _in_order(_with_search(figures, library, groups, options), options)
-    cross_reference = itunes.cross_reference(
-        _members_of(shown, groups),
-        columns=library.columns,
-        settings=wanted,
-        reporter=reporter,
-        now=reporter.now(),
+    members = _members_of(shown, groups)
+    reporter.begin("cross_reference", len(members))
+    cross_reference = retrying(
+        lambda: itunes.cross_reference(
+            members, columns=library.columns, settings=wanted, reporter=reporter, now=reporter.now()
+        )
     )
     return Detection(len(library.columns), groups, shown, cross_reference, wanted.fingerprint(), library.revision)
 
 
 def _load(reporter: RunReporter) -> loading.Library:
-    total = loading.count_active_tracks()
-    reporter.set_total_tracks(total)
+    total = retrying(loading.count_active_tracks)
+    reporter.set_total_tracks(total, catalog_entries=retrying(loading.count_catalog_entries))
     reporter.begin("load", total)
-    return loading.load_library(report=reporter.advance)
+    return retrying(lambda: loading.load_library(report=reporter.advance))
 
 
 def _group_figures(library: loading.Library, groups: Groups, keeper_columns: pl.DataFrame) -> pl.DataFrame:

@@ -75,7 +75,6 @@ def cross_reference(
     now: datetime,
 ) -> CrossReference:
     """Look the given tracks, which `columns` describes, up in the catalogue; reads it once."""
-    reporter.begin("cross_reference", len(track_ids))
     if not len(track_ids) or not ITunesTrack.objects.exists():
         reporter.advance(len(track_ids))
         return CrossReference(note=_note(now))

@@ -1,7 +1,10 @@
-"""Keeps a claim alive beside a run: a thread with its own connection renews the lease and looks for a wish to stop.
+"""Keeps a claim alive beside a run: a thread with its own connection renews the lease, writes how far the run is, and
+looks for a wish to stop.
 
-Long stretches of native code report rarely; without the thread a healthy worker would lose its run in one of them. What
-it learns it leaves in `reason`, and the run stops at its next report.
+Long stretches of native code report rarely; without the thread a healthy worker would lose its run in one of them. The
+run's own connection would not do for progress: while it reads the library, SQLite refuses it every write once another
+process has written, and PostgreSQL would lock the row against a cancel until all is read. What the thread learns it
+leaves in `reason`, and the run stops at its next report.
 """
 
 import contextlib
@@ -17,6 +20,7 @@ from django.db import connection
 from duplicates.exceptions import AnalysisCancelled, ClaimLost, DuplicatesError
 from duplicates.services import claims
 from duplicates.services.claims import Claim
+from duplicates.services.progress import AnalysisProgress
 
 # How often the thread looks whether somebody asked for an end. A cancel must take effect within two seconds.
 LOOK_SECONDS = 0.5
@@ -29,23 +33,40 @@ class LeaseKeeper(threading.Thread):
         super().__init__(name=f"lease-{claimed.analysis_id}", daemon=True)
         self._claimed, self._now = claimed, now
         self._over = threading.Event()
+        self._news: AnalysisProgress | None = None
+        self._renewed_at = time.monotonic()
         self.reason: DuplicatesError | None = None
+
+    def note(self, progress: AnalysisProgress) -> None:
+        """Take progress to be written at the next look."""
+        self._news = progress
 
     def run(self) -> None:
         """Look often, renew in time, and end at the first reason to stop."""
-        renewed_at = time.monotonic()
+        pause = min(LOOK_SECONDS, settings.PROGRESS_INTERVAL_SECONDS)
         try:
-            while self.reason is None and not self._over.wait(LOOK_SECONDS):
-                with contextlib.suppress(DatabaseError):  # the run itself deals with a database that is in trouble
-                    if claims.is_cancel_requested(self._claimed):
-                        self.reason = AnalysisCancelled()
-                    elif time.monotonic() - renewed_at >= settings.LEASE_RENEW_SECONDS:
-                        claims.renew(self._claimed, now=self._now())
-                        renewed_at = time.monotonic()
+            while self.reason is None and not self._over.wait(pause):
+                try:
+                    self._look()
+                except DatabaseError:
+                    connection.close()  # it may be broken; the run itself deals with a database that is in trouble
         except ClaimLost as lost:
             self.reason = lost
         finally:
             connection.close()
+
+    def _look(self) -> None:
+        if claims.is_cancel_requested(self._claimed):
+            self.reason = AnalysisCancelled()
+            return
+        news, self._news = self._news, None
+        if news is not None:
+            claims.renew(self._claimed, now=self._now(), progress=news.as_json(), phase=news.phase)
+        elif time.monotonic() - self._renewed_at >= settings.LEASE_RENEW_SECONDS:
+            claims.renew(self._claimed, now=self._now())
+        else:
+            return
+        self._renewed_at = time.monotonic()
 
     def stop(self) -> None:
         """End the thread and wait for it."""

@@ -19,7 +19,7 @@ from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA, TrackColumns
 from duplicates.models import NotDuplicate
 from duplicates.models.records import identity_key
 from library.changes import current_revision
-from library.models import Track
+from library.models import ITunesTrack, Track
 
 ROWS_PER_CHUNK = 20_000
 IDS_PER_QUERY = 5_000
@@ -74,6 +74,11 @@ def load_tracks(track_ids: npt.NDArray[np.int64]) -> TrackColumns:
 def count_active_tracks() -> int:
     """Return how many tracks the library holds now."""
     return Track.objects.active().count()
+
+
+def count_catalog_entries() -> int:
+    """Return how many entries the iTunes reference catalogue holds."""
+    return ITunesTrack.objects.count()
 
 
 def load_keeper_columns(track_ids: npt.NDArray[np.int64]) -> pl.DataFrame:

@@ -13,19 +13,20 @@ from datetime import datetime
 from typing import Any
 
 from duplicates.choices import AnalysisStatus, Phase
+from duplicates.services.forecast import Forecast
 
 logger = logging.getLogger("reprise.analysis")
 
-# Stage → (its phase, share of the whole run in percent, its words). Shares follow measured time at 100,000 tracks.
-STAGES: dict[str, tuple[Phase, float, str]] = {
-    "load": (Phase.LOADING_TRACKS, 10, "Reading the library"),
-    "normalise": (Phase.ANALYZING_SIMILARITIES, 15, "Reading titles, artists and versions"),
-    "candidates": (Phase.ANALYZING_SIMILARITIES, 25, "Looking for tracks that may be the same"),
-    "scoring": (Phase.ANALYZING_SIMILARITIES, 20, "Comparing tracks"),
-    "clustering": (Phase.ANALYZING_SIMILARITIES, 5, "Grouping what belongs together"),
-    "keeper": (Phase.ANALYZING_SIMILARITIES, 5, "Choosing keepers"),
-    "cross_reference": (Phase.CROSS_REFERENCING, 5, "Looking members up in the iTunes catalogue"),
-    "saving": (Phase.SAVING_RESULTS, 15, "Saving groups"),
+# Stage → (its phase, its words).
+STAGES: dict[str, tuple[Phase, str]] = {
+    "load": (Phase.LOADING_TRACKS, "Reading the library"),
+    "normalise": (Phase.ANALYZING_SIMILARITIES, "Reading titles, artists and versions"),
+    "candidates": (Phase.ANALYZING_SIMILARITIES, "Looking for tracks that may be the same"),
+    "scoring": (Phase.ANALYZING_SIMILARITIES, "Comparing tracks"),
+    "clustering": (Phase.ANALYZING_SIMILARITIES, "Grouping what belongs together"),
+    "keeper": (Phase.ANALYZING_SIMILARITIES, "Choosing keepers"),
+    "cross_reference": (Phase.CROSS_REFERENCING, "Looking members up in the iTunes catalogue"),
+    "saving": (Phase.SAVING_RESULTS, "Saving groups"),
 }
 LOG_EVERY_TRACKS = 100
 LOG_INTERVAL_SECONDS = 1.0
@@ -65,7 +66,8 @@ class RunReporter:
     """Follows one run. Implements the engine's `Progress`; services call it for their own stages.
 
     `store` is called at most once per `interval` seconds; `draw` and `stop_if_asked` are called on every report and
-    must be cheap; any of them may raise to stop the run. `clock` counts seconds, `now` tells the time.
+    must be cheap; any of them may raise to stop the run. `percentage` is where another worker left the run, so that
+    nobody sees it go back. `clock` counts seconds, `now` tells the time.
     """
 
     def __init__(
@@ -77,41 +79,44 @@ class RunReporter:
         draw: Sink = keep_nothing,
         stop_if_asked: Callable[[], None] = lambda: None,
         interval: float = 1.0,
+        percentage: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.now, self._store, self._draw, self._clock = now, store, draw, clock
         self._interval = interval
         self._stop_if_asked = stop_if_asked
         self._begun_at = clock()
-        self._work_begun_at = self._stage_begun_at = self._begun_at
+        self._stage_begun_at = self._begun_at
+        self._forecast = Forecast(0)
         self._stored_at = self._logged_at = float("-inf")
         self._logged_tracks = 0
         self._stage_total = self._done = 0
         self._log = logging.LoggerAdapter(logger, {"analysis_id": analysis_id})
         self.stage_seconds: dict[str, float] = {}
         started = now().isoformat()
-        self.progress = AnalysisProgress(analysis_id, AnalysisStatus.RUNNING, started_at=started, updated_at=started)
+        self.progress = AnalysisProgress(
+            analysis_id, AnalysisStatus.RUNNING, percentage=percentage, started_at=started, updated_at=started
+        )
 
     @property
     def elapsed_seconds(self) -> float:
         return self._clock() - self._begun_at
 
-    def set_total_tracks(self, total: int) -> None:
-        """Note the size of the library; the log begins with it."""
+    def set_total_tracks(self, total: int, *, catalog_entries: int = 0) -> None:
+        """Note the size of the library and of the iTunes catalogue; the log begins with it."""
+        self._forecast = Forecast(total, catalog_entries)
         self.progress = replace(self.progress, total_tracks=total)
         self._log.info("Analysis started: %d tracks", total)
 
     def begin(self, stage: str, total: int) -> None:
         """Enter a stage with `total` units of work."""
         self._finish_stage()
-        if not self.progress.stage:
-            # Loading the matcher's libraries is over by now; it says nothing about the pace of the work.
-            self._work_begun_at = self._clock()
-        phase, _, words = STAGES[str(stage)]
+        self._forecast.begin(str(stage), total)
+        phase, words = STAGES[str(stage)]
         if phase != self.progress.phase:
             self._log.info("Phase: %s", phase.label)
         self._log.debug("Stage %s: %d units", stage, total)
-        self._stage_total = total
+        self._stage_total, self._done = total, 0
         self._stage_begun_at = self._clock()
         step = list(STAGES).index(str(stage)) + 1
         self.progress = replace(
@@ -124,11 +129,12 @@ class RunReporter:
         """Report `done` finished units of the current stage."""
         self._done = done
         share = min(1.0, done / self._stage_total) if self._stage_total else 1.0
-        percentage = max(self.progress.percentage, self._percent_before() + share * STAGES[self.progress.stage][1])
+        left = self._forecast.seconds_left(share, self._clock() - self._stage_begun_at)
+        percentage = round(min(self._forecast.percentage(share), 99.9), 1)
         self.progress = replace(
             self.progress,
-            percentage=round(min(percentage, 99.9), 1),
-            estimated_seconds_remaining=self._seconds_left(percentage),
+            percentage=max(self.progress.percentage, percentage),
+            estimated_seconds_remaining=None if left is None else round(left, 1),
             tracks_processed=int(share * self.progress.total_tracks),
             groups_found=self.progress.groups_found if groups_found is None else groups_found,
             updated_at=self.now().isoformat(),
@@ -164,21 +170,13 @@ class RunReporter:
             seconds[phase] = round(seconds.get(phase, 0.0) + spent, 3)
         return seconds
 
-    def _percent_before(self) -> float:
-        names = list(STAGES)
-        return sum(STAGES[name][1] for name in names[: names.index(self.progress.stage)])
-
-    def _seconds_left(self, percentage: float) -> float | None:
-        if percentage < 1:
-            return None
-        worked = self._clock() - self._work_begun_at
-        return round(worked * (100 - percentage) / percentage, 1)
-
     def _finish_stage(self) -> None:
         if not self.progress.stage or self.progress.stage in self.stage_seconds:
             return
         spent = self._clock() - self._stage_begun_at
         self.stage_seconds[self.progress.stage] = spent
+        if self._done or not self._stage_total:  # else it was taken from its checkpoint and says nothing about the pace
+            self._forecast.finish(spent)
         self._log.info("Stage %s finished in %.2f s", self.progress.stage, spent)
 
     def _log_tracks(self, moment: float) -> None:

@@ -31,6 +31,11 @@ def is_passing(error: BaseException) -> bool:
     return any(word in str(error).lower() for word in _PASSING_WORDS)
 
 
+def _what(error: BaseException) -> str:
+    """Return the kind of trouble in a word or two; the database's own message may name hosts and files."""
+    return str(error) if str(error) == "database is locked" else type(error.__cause__ or error).__name__
+
+
 def retrying[T](unit: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
     """Return what `unit` returns, repeating it after passing trouble as often as the settings say.
 
@@ -44,7 +49,7 @@ def retrying[T](unit: Callable[[], T], *, sleep: Callable[[float], None] = time.
             if not tries_left or connection.in_atomic_block or not is_passing(error):
                 raise
             pause = wait * random.uniform(0.75, 1.25)  # noqa: S311 (spreads workers, hides nothing)
-            logger.warning("Database trouble, trying again in %.1f s: %s", pause, type(error).__name__)
+            logger.warning("Database trouble, trying again in %.1f s: %s", pause, _what(error))
             connection.close()
             sleep(pause)
             wait *= 2

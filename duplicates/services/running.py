@@ -132,6 +132,7 @@ class _Run:
             draw=draw,
             stop_if_asked=self._stop_if_asked,
             interval=settings.PROGRESS_INTERVAL_SECONDS,
+            percentage=float((analysis.progress or {}).get("percentage", 0.0)),
         )
 
     def go(self) -> None:
@@ -330,7 +331,10 @@ class _Run:
         )
 
     def _store(self, progress: AnalysisProgress) -> None:
-        retrying(lambda: lifecycle.store_progress(self.claimed, progress, now=self.now()))
+        if self.lease.is_alive():
+            self.lease.note(progress)
+        else:
+            retrying(lambda: lifecycle.store_progress(self.claimed, progress, now=self.now()))
 
 
 def time_limit(tracks: int, wanted: int | None = None) -> float:

@@ -1,7 +1,7 @@
 """Real processes on a database of their own, to be killed, frozen and starved.
 
-A *paused worker* is the product's own worker with one thing changed: when its run enters the stage that is named, it
-says so on standard output and waits. The test then does to it what life would do.
+A *paused worker* is the product's own worker with one thing changed: when its run enters the stage that is named, or
+once it has done some of it, it says so on standard output and waits. The test then does to it what life would do.
 """
 
 import os
@@ -24,22 +24,26 @@ _PAUSED_WORKER = """
 import sys, time
 import django
 django.setup()
+from duplicates.services import loading
 from duplicates.services.progress import RunReporter
 from duplicates.worker import work
 
-stage, seconds = sys.argv[1], float(sys.argv[2])
-begin = RunReporter.begin
+stage, seconds, midway = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "True"
+advance, has_waited = RunReporter.advance, False
+loading.ROWS_PER_CHUNK = 200
 
-def begin_and_wait(self, name, total):
-    begin(self, name, total)
-    if str(name) == stage:
+def advance_and_wait(self, done, **found):
+    global has_waited
+    advance(self, done, **found)
+    if self.progress.stage == stage and bool(done) is midway and not has_waited:
+        has_waited = True
         print("paused", flush=True)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(0.05)
-            self.advance(0)
+            advance(self, done)
 
-RunReporter.begin = begin_and_wait
+RunReporter.advance = advance_and_wait
 work()
 """
 
@@ -130,9 +134,9 @@ class House:
                 process.stdout.close()
         self.processes.clear()
 
-    def worker_paused_at(self, stage: str, seconds: float = 600) -> subprocess.Popen[str]:
-        """Start a worker that waits when its run enters the stage, and return once it does."""
-        worker = self.start(sys.executable, "-c", _PAUSED_WORKER, stage, str(seconds))
+    def worker_paused_at(self, stage: str, seconds: float = 600, *, midway: bool = False) -> subprocess.Popen[str]:
+        """Start a worker that waits when its run enters the stage, or amid it, and return once it does."""
+        worker = self.start(sys.executable, "-c", _PAUSED_WORKER, stage, str(seconds), str(midway))
         assert worker.stdout is not None
         assert worker.stdout.readline() == "paused\n", f"the run never entered {stage}"
         return worker

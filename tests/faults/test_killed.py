@@ -98,6 +98,31 @@ def test_a_cancel_takes_effect_within_two_seconds_in_any_stage(home: House, undi
     assert not any(path.is_file() for path in _work_folder(home).rglob("*"))
 
 
+def test_other_writers_do_not_disturb_a_run_that_reads_the_library(home: House, undisturbed) -> None:
+    """SQLite refuses to let a connection write that reads from before another one's write; the run's progress did."""
+    analysis_id = home.queue()
+    home.worker_paused_at("load", seconds=3, midway=True)
+
+    other = home.queue(search="other")
+    row = home.wait_for(analysis_id, "completed", "failed", seconds=120)
+
+    assert (row["status"], row["error_code"]) == ("completed", "")
+    assert home.groups(analysis_id) == undisturbed
+    home.wait_for(other, "completed", seconds=120)
+
+
+def test_a_cancel_is_not_kept_waiting_until_the_library_is_read(home: House, undisturbed) -> None:
+    """PostgreSQL reads in one transaction; progress written in it kept the row locked against the cancel."""
+    analysis_id = home.queue()
+    home.worker_paused_at("load", seconds=20, midway=True)
+    time.sleep(1)
+
+    home.manage("cancel_analysis", analysis_id)
+    row = home.wait_for(analysis_id, "cancelled", seconds=5)
+
+    assert row["status"] == "cancelled"
+
+
 def _work_folder(home: House) -> Path:
     return Path(home.environment["REPRISE_WORK_DIR"])
 

@@ -1,0 +1,98 @@
+"""Predicts how far a run is and how long it still takes, from what it has done so far.
+
+The reference below says how long each stage takes in relation to the others, measured at three sizes. A run supplies
+the rest: its own pace, whatever the machine, and the units of a stage (pairs, groups) as soon as they are known. Reads
+no clock; whoever measures hands the seconds in.
+"""
+
+import math
+from itertools import pairwise
+
+# Tracks → seconds of each stage, in the order they happen; SQLite, two threads.
+REFERENCE: dict[int, dict[str, float]] = {
+    10_000: {
+        "load": 0.05, "normalise": 0.18, "candidates": 0.10, "scoring": 0.06, "clustering": 0.02, "keeper": 0.01,
+        "cross_reference": 0.01, "saving": 0.08,
+    },
+    100_000: {
+        "load": 0.44, "normalise": 1.44, "candidates": 1.27, "scoring": 0.82, "clustering": 0.20, "keeper": 0.09,
+        "cross_reference": 0.02, "saving": 2.5,
+    },
+    1_000_000: {
+        "load": 5.4, "normalise": 19.5, "candidates": 22.7, "scoring": 9.4, "clustering": 2.7, "keeper": 1.0,
+        "cross_reference": 0.24, "saving": 32.0,
+    },
+}  # fmt: skip
+# What the stages that do not count tracks held in the reference, per track: pairs and groups.
+UNITS_PER_TRACK = {"scoring": 2.35, "keeper": 0.152, "saving": 0.152}
+# Which stages are as long as one of these says: few pairs make few groups.
+ALSO_SAYS = {"scoring": ("scoring", "keeper", "saving"), "keeper": ("keeper", "saving"), "saving": ("saving",)}
+# Looking members up in an iTunes catalogue, per track of the library and per entry of the catalogue.
+CATALOG_SECONDS = 0.000_015
+# How much of a whole run the reference counts for, against what the run itself has shown.
+TRUST_IN_REFERENCE = 0.03
+
+
+def expected_seconds(tracks: int, catalog_entries: int = 0) -> dict[str, float]:
+    """Return the seconds of each stage on the machine of the reference."""
+    sizes = list(REFERENCE)
+    size = min(max(tracks, sizes[0]), sizes[-1])
+    low, high = next((low, high) for low, high in pairwise(sizes) if size <= high)
+    place = math.log(size / low) / math.log(high / low)
+    per_track = {
+        stage: (1 - place) * REFERENCE[low][stage] / low + place * REFERENCE[high][stage] / high
+        for stage in REFERENCE[low]
+    }
+    expected = {stage: seconds * max(tracks, 1) for stage, seconds in per_track.items()}
+    if catalog_entries:
+        expected["cross_reference"] += CATALOG_SECONDS * (tracks + catalog_entries)
+    return expected
+
+
+class Forecast:
+    """Follows one run through its stages."""
+
+    def __init__(self, tracks: int, catalog_entries: int = 0) -> None:
+        self._tracks = max(tracks, 1)
+        self._expected = expected_seconds(tracks, catalog_entries)
+        self._stage = ""
+        self._spent = self._earned = 0.0  # seconds of the finished stages, and what the reference gives for them
+
+    def begin(self, stage: str, units: int) -> None:
+        """Enter a stage; those that count something else than tracks now show how much there is to do."""
+        self._stage = stage
+        if stage not in UNITS_PER_TRACK:
+            return
+        ratio = units / (UNITS_PER_TRACK[stage] * self._tracks)
+        reference = expected_seconds(self._tracks)
+        for name in ALSO_SAYS[stage]:
+            self._expected[name] = ratio * reference[name]
+
+    def finish(self, seconds: float) -> None:
+        """Leave the stage; only for one that was worked through, not one taken from a checkpoint."""
+        self._spent += seconds
+        self._earned += self._expected[self._stage]
+
+    def percentage(self, share: float) -> float:
+        """Return how far the run is when `share` of the current stage is done."""
+        names = list(self._expected)
+        before = sum(self._expected[name] for name in names[: names.index(self._stage)])
+        whole = sum(self._expected.values())
+        return 100 * (before + share * self._expected[self._stage]) / whole
+
+    def seconds_left(self, share: float, spent: float) -> float | None:
+        """Return how long the run still takes when `spent` seconds have finished `share` of the current stage.
+
+        None before anything has been done.
+        """
+        expected = self._expected[self._stage]
+        earned = self._earned + share * expected
+        if not earned:
+            return None
+        grace = TRUST_IN_REFERENCE * sum(self._expected.values())
+        pace = (self._spent + spent + grace) / (earned + grace)
+        # The further a stage is, the more its own speed says about the rest of it.
+        whole_stage = (1 - share) * expected * pace + spent if share else expected * pace
+        names = list(self._expected)
+        later = sum(self._expected[name] for name in names[names.index(self._stage) + 1 :])
+        return (1 - share) * whole_stage + later * pace

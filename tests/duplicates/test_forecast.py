@@ -1,0 +1,123 @@
+"""The remaining time of a run, on stage timings recorded from real runs: right within a factor of two after a tenth."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from duplicates.choices import Trigger
+from duplicates.services import claims, lifecycle, running
+from duplicates.services.options import AnalysisOptions
+from duplicates.services.progress import STAGES, AnalysisProgress, RunReporter
+from tests.duplicates.library_of import make_library
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+# name → (tracks, catalogue entries, candidate pairs, groups, seconds of each stage in order), as logged by real runs.
+RECORDED = {
+    "a million on SQLite": (1_000_000, 0, 2_341_717, 151_858, (5.36, 19.46, 22.74, 9.40, 2.73, 1.03, 0.24, 23.17)),
+    "100,000 on SQLite": (100_000, 0, 235_000, 15_300, (0.44, 1.44, 1.27, 0.82, 0.20, 0.09, 0.02, 1.62)),
+    "100,000 on PostgreSQL": (100_000, 0, 235_000, 15_300, (0.54, 1.68, 1.47, 0.87, 0.36, 0.10, 0.02, 3.95)),
+    "with a catalogue": (100_000, 100_000, 235_000, 15_300, (0.42, 1.54, 1.33, 1.04, 0.30, 0.16, 2.54, 3.08)),
+    "with a small catalogue": (100_000, 20_000, 235_000, 15_300, (0.81, 2.38, 2.07, 1.12, 0.20, 0.10, 3.49, 3.09)),
+    "10,000 on SQLite": (10_000, 0, 16_000, 580, (0.05, 0.18, 0.09, 0.06, 0.02, 0.01, 0.01, 0.04)),
+    "a machine ten times as slow": (100_000, 0, 235_000, 15_300, (4.4, 14.4, 12.7, 8.2, 2.0, 0.9, 0.2, 16.2)),
+    "a matcher twice as fast": (1_000_000, 0, 2_341_717, 151_858, (5.36, 9.7, 11.4, 4.7, 2.73, 1.03, 0.24, 23.17)),
+}
+NO_DUPLICATES = (1_000_000, 0, 200_000, 0, (5.36, 19.46, 22.74, 0.80, 2.73, 0.0, 0.0, 0.0))
+SLACK_SECONDS = 1.0  # nobody minds at the very end of a run
+
+
+class Run:
+    """Replays one recorded run against a clock."""
+
+    def __init__(self, name: str, steps: int = 20) -> None:
+        tracks, self.catalog, pairs, groups, seconds = RECORDED.get(name, NO_DUPLICATES)
+        self.units = dict.fromkeys(STAGES, tracks)
+        self.units |= {"scoring": pairs, "keeper": groups, "cross_reference": 2 * groups, "saving": groups}
+        self.seconds = dict(zip(STAGES, seconds, strict=True))
+        self.tracks, self.steps, self.clock = tracks, steps, 0.0
+        self.reporter = RunReporter("a1", now=lambda: NOW, clock=lambda: self.clock)
+
+    def reports(self, *, skip: tuple[str, ...] = ()) -> Iterator[tuple[float, float | None, float]]:
+        """Yield the percentage, the estimate and the true rest of the run at every report."""
+        self.reporter.set_total_tracks(self.tracks, catalog_entries=self.catalog)
+        whole = sum(seconds for stage, seconds in self.seconds.items() if stage not in skip)
+        for stage, seconds in self.seconds.items():
+            self.reporter.begin(stage, self.units[stage])
+            for step in () if stage in skip else range(1, self.steps + 1):
+                self.clock += seconds / self.steps
+                self.reporter.advance(self.units[stage] * step // self.steps)
+                progress = self.reporter.progress
+                yield progress.percentage, progress.estimated_seconds_remaining, whole - self.clock
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_estimate_is_right_within_a_factor_of_two_after_a_tenth(name: str) -> None:
+    run = Run(name)
+    whole = sum(run.seconds.values())
+
+    wrong = [
+        (round(true, 1), estimate)
+        for _, estimate, true in run.reports()
+        if true < 0.9 * whole
+        and (estimate is None or not true / 2 - SLACK_SECONDS <= estimate <= true * 2 + SLACK_SECONDS)
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_percent_follows_the_clock_and_never_goes_back(name: str) -> None:
+    percents = [percentage for percentage, _, _ in Run(name).reports()]
+
+    assert percents == sorted(percents)
+    assert percents[-1] == 99.9
+
+
+def test_a_library_without_duplicates_has_nothing_to_save() -> None:
+    estimates = [estimate for _, estimate, true in Run("no duplicates").reports() if true < 0.01]
+
+    assert all(estimate is not None and estimate < SLACK_SECONDS for estimate in estimates[1:])
+
+
+def test_a_stage_taken_from_its_checkpoint_says_nothing_about_the_pace() -> None:
+    run = Run("100,000 on SQLite")
+    reports = list(run.reports(skip=("candidates", "scoring")))
+
+    late = [(estimate, true) for _, estimate, true in reports if 0.2 < true < 1.9]
+    assert all(true / 2 - 0.2 <= estimate <= true * 2 + 0.2 for estimate, true in late if estimate is not None)
+
+
+def test_nothing_is_promised_before_anything_is_done() -> None:
+    run = Run("100,000 on SQLite")
+    run.reporter.set_total_tracks(run.tracks)
+    run.reporter.begin("load", run.tracks)
+
+    assert run.reporter.progress.estimated_seconds_remaining is None
+
+
+def test_a_run_that_is_gone_on_with_starts_at_the_percent_it_had() -> None:
+    reporter = RunReporter("a1", now=lambda: NOW, percentage=61.5)
+    reporter.set_total_tracks(1000)
+
+    reporter.begin("load", 1000)
+
+    assert reporter.progress.percentage == 61.5
+
+
+@pytest.mark.django_db
+def test_a_reclaimed_run_shows_what_its_first_worker_had_reached(settings) -> None:
+    make_library()
+    settings.PROGRESS_INTERVAL_SECONDS = 0
+    analysis = lifecycle.queue_analysis(AnalysisOptions(), actor=None, trigger=Trigger.COMMAND, now=NOW).analysis
+    first = claims.claim(analysis.pk, now=NOW)
+    assert first is not None
+    lifecycle.store_progress(first, AnalysisProgress(str(analysis.pk), "running", percentage=61.5), now=NOW)
+    claims.hand_back(first)
+    drawn: list[float] = []
+
+    running.run_analysis(analysis.pk, draw=lambda progress: drawn.append(progress.percentage))
+
+    assert drawn[0] == 61.5
+    assert drawn == sorted(drawn)
