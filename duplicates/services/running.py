@@ -1,5 +1,6 @@
 """Runs one queued analysis from claim to end. The one place that catches: failures become data on its row."""
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -99,7 +100,8 @@ def run_claimed(claimed: Claim, *, draw: Sink = keep_nothing, now: Callable[[], 
             run.fail(error.code, error.sentence, error)
         except Exception as error:
             run.fail(INTERNAL_ERROR, "The analysis stopped because of an internal error.", error)
-    analysis.refresh_from_db()
+    with contextlib.suppress(DuplicateAnalysisResult.DoesNotExist):  # deleted while it ran
+        retrying(analysis.refresh_from_db)
     return Ran(analysis, run.detection, run.warning)
 
 
@@ -148,7 +150,7 @@ class _Run:
 
         tracks = len(library.columns)
         self._set_deadline(tracks)
-        if lifecycle.is_import_half_applied():
+        if retrying(lifecycle.is_import_half_applied):
             self.notes.append("An import had been applied only in part; import again to complete it, then refresh.")
         retrying(
             lambda: claims.keep(
@@ -170,17 +172,19 @@ class _Run:
     def cancel(self) -> None:
         """End a cancelled run and keep what it has found, if that was wanted."""
         outcome = self._spent() | self.keep_partial()
-        lifecycle.finish_cancelled(self.claimed, actor=self.analysis.user, now=self.now(), **outcome)
         self.reporter.fail(str(AnalysisCancelled()))
+        self._write_end(
+            lambda: lifecycle.finish_cancelled(self.claimed, actor=self.analysis.user, now=self.now(), **outcome)
+        )
 
     def leave(self, gone: DuplicatesError) -> None:
         """End without a trace: the run belongs to somebody else now, or to whoever takes it from the queue."""
         if isinstance(gone, HandedBack):
-            claims.hand_back(self.claimed)
+            self._write_end(lambda: claims.hand_back(self.claimed))
         self.reporter.fail(str(gone))
 
     def fail(self, code: str, message: str, error: BaseException, **outcome: Any) -> None:
-        """Write the failure on the row; a database that refuses even that is logged, and the run is over."""
+        """Write the failure on the row."""
         self.reporter.fail(message, detail=error)
         details = {
             "phase": self.reporter.progress.phase,
@@ -190,21 +194,25 @@ class _Run:
             "type": type(error.__cause__ or error).__name__,
         }
         outcome = self._spent() | outcome
-        try:
-            retrying(
-                lambda: lifecycle.fail(
-                    self.claimed,
-                    actor=self.analysis.user,
-                    now=self.now(),
-                    code=code,
-                    message=message,
-                    details=details,
-                    **outcome,
-                )
+        self.warning = self.warning or message
+        self._write_end(
+            lambda: lifecycle.fail(
+                self.claimed,
+                actor=self.analysis.user,
+                now=self.now(),
+                code=code,
+                message=message,
+                details=details,
+                **outcome,
             )
+        )
+
+    def _write_end(self, write: Callable[[], None]) -> None:
+        """End the run on its row. Where that is gone or refused it is logged; the lease ends by itself."""
+        try:
+            retrying(write)
         except (ClaimLost, DatabaseError) as refused:
-            self.warning = self.warning or message
-            self.reporter.fail("The failure could not be written.", detail=refused)
+            self.reporter.fail("The end of the run could not be written.", detail=refused)
 
     def keep_partial(self) -> dict[str, Any]:
         """Save a little of what was found and return it as fields of the row; nothing where nothing was found."""
@@ -217,7 +225,7 @@ class _Run:
             if self.detection is None:
                 self.detection = self._first_groups()
             if not self.is_saving:
-                saving.sweep(self.claimed)
+                retrying(lambda: saving.sweep(self.claimed))
             saved = saving.save_groups(
                 self.detection,
                 self.claimed,

@@ -55,7 +55,7 @@ def save_groups(
     A track that was deleted while the run went on is left out; a group that loses its keeper or all but one member
     with it too. `is_time_up` ends the save early; what was written until then stays.
     """
-    saved = saved_so_far(claimed)
+    saved = retrying(lambda: saved_so_far(claimed))
     groups = islice(detection.iter_groups(), saved.taken, None)
     while not is_time_up() and (batch := list(islice(groups, GROUPS_PER_BATCH))):
         saved = retrying(partial(_write, batch, saved, claimed, detection.cross_reference, now))

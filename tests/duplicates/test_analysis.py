@@ -15,6 +15,7 @@ from duplicates.exceptions import (
     AnalysisNotFound,
     AnalysisTimeout,
     ClaimLost,
+    HandedBack,
     InvalidOptions,
 )
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
@@ -322,6 +323,28 @@ class TestFailure:
         assert ran.warning
         assert (ran.analysis.status, ran.analysis.error_code) == (AnalysisStatus.FAILED, "SAVE_FAILED")
         assert "/secret/path" not in f"{ran.analysis.error_message}{ran.analysis.error_details}"
+
+    @pytest.mark.parametrize("asked", [None, "cancel", "stop"])
+    def test_a_run_whose_analysis_is_deleted_ends_quietly(self, detector, monkeypatch, settings, asked) -> None:
+        make_library()
+        settings.PROGRESS_INTERVAL_SECONDS = 0
+        original = loading.load_library
+
+        def delete_while_loading(*args, **kwargs):
+            DuplicateAnalysisResult.objects.all().delete()
+            if asked == "cancel":
+                raise AnalysisCancelled
+            if asked == "stop":
+                raise HandedBack
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(loading, "load_library", delete_while_loading)
+        analysis = queue()
+
+        ran = running.run_analysis(analysis.pk)
+
+        assert ran.detection is None
+        assert not DuplicateAnalysisResult.objects.exists()
 
     def test_an_unexpected_error_becomes_data(self, detector, monkeypatch) -> None:
         monkeypatch.setattr(loading, "load_library", lambda report: 1 / 0)
