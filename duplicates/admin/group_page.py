@@ -106,6 +106,7 @@ class Column:
     evidence: list[Evidence]
     missing: str  # comparisons that had nothing to compare
     contradiction: str  # an identifier that agrees where the music does not
+    steps_url: str  # the page that explains this member step by step; empty where a track is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ class GroupPage:
             in_words(parts),
             ", ".join(part.comparison for part in parts if part.missing),
             contradiction(parts),
+            reverse("admin:duplicates_explain_member", args=[self.group.pk, member.track_id]) if parts and here else "",
         )
 
     def _neighbours(self) -> dict[str, Any]:
@@ -174,12 +176,13 @@ def in_words(parts: list[Contribution]) -> list[Evidence]:
     compared = [part for part in parts if not part.missing and is_worth_a_line(part)]
     compared.sort(key=lambda part: -abs(part.bits))
     return [
-        Evidence(called(part.comparison), part.level, f"{part.bits:+.1f}".replace("-", "−"), _kind(part.bits))
+        Evidence(called(part.comparison), part.level, f"{part.bits:+.1f}".replace("-", "−"), kind_of(part.bits))
         for part in compared
     ]
 
 
-def _kind(bits: float) -> str:
+def kind_of(bits: float) -> str:
+    """Tell whether bits speak for or against a match, or hardly at all."""
     if abs(bits) < QUIET_BITS:
         return "quiet"
     return "for" if bits > 0 else "against"
@@ -201,12 +204,12 @@ def _cell(name: str, value: Any, keeper: Any, show: Callable[[Any], str]) -> Cel
     text = show(value)
     differs = text not in (show(keeper), pages.UNKNOWN)
     if differs and name in WORDED and keeper:
-        return _marked_cell(value, keeper)
+        return marked_cell(value, keeper)
     remark = _apart(value, keeper) if name == "Length" and differs and keeper is not None else ""
     return Cell(text, differs, remark)
 
 
-def _marked_cell(text: str, keeper: str) -> Cell:
+def marked_cell(text: str, keeper: str) -> Cell:
     """Mark the letters in which a text differs from the keeper's, unless nearly all of them do."""
     if max(len(text), len(keeper)) > LONGEST_MARKED:
         return Cell(text, differs=True)

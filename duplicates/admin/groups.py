@@ -3,18 +3,23 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from duplicates.admin.group_page import GroupPage
+from duplicates.admin.pair_page import pair_context
 from duplicates.admin.shared import AnalysisFilter, OfVisibleAnalyses, band_badge, chosen_analysis, itunes_badge, person
 from duplicates.choices import ACTIVE, AnalysisStatus, ConfidenceBand, ITunesMatch, Resolution
+from duplicates.exceptions import DuplicatesError
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, DuplicatePreferences
 from duplicates.services.difference import GroupChange, groups_that_changed
 from duplicates.services.library_changes import touched_groups
@@ -178,6 +183,38 @@ class GroupAdmin(PublishedOnly):
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Fill the page of one group."""
         return GroupPage(obj, timezone.now()).context()
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.explain_view)
+        return [
+            path("<int:group_id>/explain/<int:track_id>/", view, name="duplicates_explain_member"),
+            *super().get_urls(),
+        ]
+
+    def explain_view(self, request: HttpRequest, group_id: int, track_id: int) -> HttpResponseBase:
+        """Show a member against its keeper, step by step."""
+        # Loads the matcher, which no other page of a group needs.
+        from duplicates.services.explaining import explain_tracks, find_track  # noqa: PLC0415
+
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        group = self.get_queryset(request).filter(pk=group_id).first()
+        if group is None or not group.members.filter(track_id=track_id).exists():
+            raise Http404("There is no such group or member.")
+        group_url = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[group.pk])
+        try:
+            keeper, other = (find_track(str(number)) for number in (group.keeper_track_id, track_id))
+            explained = explain_tracks(keeper, other, analysis=group.analysis)
+        except DuplicatesError as refused:
+            self.message_user(request, refused.sentence, messages.WARNING)
+            return HttpResponseRedirect(group_url)
+        context = {
+            **self.admin_site.each_context(request),
+            **pair_context(explained),
+            "group": group,
+            "group_url": group_url,
+        }
+        return TemplateResponse(request, "admin/duplicates/pair.html", context)
 
     @admin.display(description="#", ordering="position")
     def number(self, group: DuplicateAnalysisGroup) -> str:

@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from duplicates.choices import AnalysisStatus
+from duplicates.engine.settings import EngineSettings
+from duplicates.engine.shipped import shipped_model
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services.progress import AnalysisProgress
 from tests.duplicates.factories import AnalysisFactory, ExportFactory, GroupFactory
@@ -62,7 +64,10 @@ def running(percentage: float) -> DuplicateAnalysisResult:
 def test_no_page_makes_the_browser_complain_or_scroll_sideways(
     signed_in: Page, live_server: LiveServer, complaints: list[str], scheme: str, width: int
 ) -> None:
-    group = GroupFactory()
+    group = GroupFactory(analysis__learnt_tables=shipped_model(EngineSettings()).to_bytes(), members__evidence=7)
+    group.members.filter(position=1).update(title="Harbuor Lights")
+    group.keeper_track_id = group.members.get(position=0).track_id
+    group.save()
     ExportFactory(analysis=group.analysis)
     signed_in.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     signed_in.set_viewport_size({"width": width, "height": 844})
@@ -72,6 +77,7 @@ def test_no_page_makes_the_browser_complain_or_scroll_sideways(
         reverse("admin:duplicates_duplicateanalysisresult_change", args=[group.analysis_id]),
         reverse("admin:duplicates_duplicateanalysisresult_change", args=[running(42).pk]),
         reverse("admin:duplicates_duplicateanalysisgroup_change", args=[group.pk]),
+        reverse("admin:duplicates_explain_member", args=[group.pk, group.members.get(position=1).track_id]),
         reverse("admin:library_track_change", args=[group.members.all()[0].track_id]),
     ]
 
