@@ -207,6 +207,8 @@ class Application:
         self._row.added_count += outcome.added
         self._row.changed_count += outcome.changed
         self._row.unchanged_count += outcome.unchanged
+        if outcome.returned:
+            self._row.report["returned"] = self._row.report.get("returned", 0) + outcome.returned
         counts = self._row.report["changed_fields"]
         for name, count in outcome.changed_fields.items():
             counts[name] = counts.get(name, 0) + count

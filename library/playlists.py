@@ -7,8 +7,10 @@ from typing import Any
 
 from django.db import connection
 
+from library import quarantine
 from library.importers.records import ImportedPlaylist
 from library.models import Playlist, PlaylistEntry, Track
+from library.quarantine import Places
 
 # Few enough that a playlist as long as the library takes no more memory than a short one.
 ROWS_A_STATEMENT = 250
@@ -17,9 +19,11 @@ ROWS_A_STATEMENT = 250
 def replace_playlist(playlist: ImportedPlaylist, *, source: str, writes: bool = True) -> str:
     """Bring one playlist to what its source says; return "added", "changed" or "unchanged".
 
-    Places of tracks that the library does not hold are closed up. Call it inside a transaction.
+    Places of tracks that the library does not hold are closed up; those of removed copies go to their keepers. Call it
+    inside a transaction.
     """
-    wanted = _track_ids(playlist.source_track_ids, source)
+    own = _track_ids(playlist.source_track_ids, source)
+    shown = quarantine.with_keepers(dict(enumerate(own))) if quarantine.has_removed(own) else None
     known = Playlist.objects.filter(source=source, source_playlist_id=playlist.source_playlist_id).first()
     if known is None:
         if writes:
@@ -29,16 +33,15 @@ def replace_playlist(playlist: ImportedPlaylist, *, source: str, writes: bool = 
                 name=playlist.name,
                 is_smart=playlist.is_smart,
             )
-            _insert_entries(known.pk, wanted)
+            _write_places(known.pk, own, shown, replaces=True)
         return "added"
-    has_other_places = _differ(_stored_places(known.pk), wanted)
+    has_other_places = _differ(_stored_places(known.pk), own) if shown is None else _shown_now(known.pk) != shown
     has_other_name = (known.name, known.is_smart) != (playlist.name, playlist.is_smart)
     if writes and has_other_name:
         known.name, known.is_smart = playlist.name, playlist.is_smart
         known.save(update_fields=["name", "is_smart"])
-    if writes and has_other_places:
-        PlaylistEntry.objects.filter(playlist_id=known.pk).delete()
-        _insert_entries(known.pk, wanted)
+    if writes:
+        _write_places(known.pk, own, shown, replaces=has_other_places)
     return "changed" if has_other_places or has_other_name else "unchanged"
 
 
@@ -75,10 +78,23 @@ def _differ(stored: "array[int]", wanted: "array[int]") -> bool:
     return replaced != removed
 
 
-def _insert_entries(playlist_id: int, track_ids: "array[int]") -> None:
+def _shown_now(playlist_id: int) -> Places:
+    return dict(PlaylistEntry.objects.filter(playlist_id=playlist_id).values_list("position", "track_id"))
+
+
+def _write_places(playlist_id: int, own: "array[int]", shown: Places | None, *, replaces: bool) -> None:
+    """Write the places if they differ, and which of them removed copies have lent to their keepers."""
+    if replaces:
+        PlaylistEntry.objects.filter(playlist_id=playlist_id).delete()
+        _insert_entries(playlist_id, enumerate(own) if shown is None else sorted(shown.items()))
+    lent = {} if shown is None else {at: pk for at, pk in enumerate(own) if shown.get(at) != pk}
+    quarantine.note_merged_places(playlist_id, lent, shown or {})
+
+
+def _insert_entries(playlist_id: int, places: Iterable[tuple[int, int]]) -> None:
     table = connection.ops.quote_name(PlaylistEntry._meta.db_table)
     statement = f"INSERT INTO {table} (playlist_id, track_id, position) VALUES (%s, %s, %s)"  # noqa: S608 (our own names)
-    rows: Iterable[tuple[Any, ...]] = ((playlist_id, pk, position) for position, pk in enumerate(track_ids))
+    rows: Iterable[tuple[Any, ...]] = ((playlist_id, pk, position) for position, pk in places)
     with connection.cursor() as cursor:
         for part in batched(rows, ROWS_A_STATEMENT):
             cursor.executemany(statement, part)

@@ -4,9 +4,10 @@ Which copy may go is decided elsewhere; here nothing is lost. Every verb says wh
 inside `library.changes.recording`, whose lock lets one of two writers wait for the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import batched
 from typing import Any
 
 from django.db import models
@@ -14,6 +15,8 @@ from django.db import models
 from library.merged import Merge, MergedPlace, MergedValue
 from library.merging import FIELDS, Values, fold, with_edit
 from library.models import PlaylistEntry, Track
+
+IDS_A_QUERY = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,31 @@ def _hand_on(track: Track) -> None:
     settle([onward.keeper_id])
 
 
+# --- Importing --------------------------------------------------------------------------------------------------------
+
+
+def own_values_of(track_ids: Sequence[int]) -> dict[int, Values]:
+    """Return what keepers say of themselves in the fields where they show something else, by track."""
+    found: dict[int, Values] = {}
+    for row in MergedValue.objects.filter(track_id__in=track_ids):
+        found.setdefault(row.track_id, {})[row.field] = from_json(row.field, row.own)
+    return found
+
+
+def follow_import(written: Mapping[int, set[str]]) -> None:
+    """Take what an import wrote, field by field, as the tracks' own values, and compute anew what keepers show."""
+    tracks = Track.objects.in_bulk(list(written))
+    for row in MergedValue.objects.filter(track_id__in=tracks):
+        if row.field in written[row.track_id]:
+            row.own = row.written = as_json(getattr(tracks[row.track_id], row.field))
+            row.save(update_fields=["own", "written"])
+    settle(Merge.objects.filter(keeper_id__in=tracks).order_by("id").values_list("keeper_id", flat=True))
+    for merge in Merge.objects.filter(track_id__in=tracks).order_by("id"):
+        merge.values = _values_as_json(Track.objects.get(pk=merge.track_id))
+        merge.save(update_fields=["values"])
+        settle([merge.keeper_id])
+
+
 # --- Values -----------------------------------------------------------------------------------------------------------
 
 
@@ -230,7 +258,7 @@ def with_keepers(own: Places) -> Places:
     waiting = set(places.values())
     merges: dict[int, Merge] = {}
     while waiting:
-        found = Merge.objects.filter(track_id__in=waiting)
+        found = list(_merges_of(waiting))
         waiting = set()
         for merge in found:
             if merge.pk not in merges:
@@ -252,6 +280,11 @@ def with_keepers(own: Places) -> Places:
 def settle_playlists(playlist_ids: Iterable[int]) -> list[Moved]:
     """Compute anew who stands where in these playlists; return the places that changed hands."""
     return _settle_places(_take_stock(playlist_ids))
+
+
+def has_removed(track_ids: Iterable[int]) -> bool:
+    """Is one of these tracks a removed copy?"""
+    return any(Merge.objects.filter(track_id__in=part).exists() for part in batched(track_ids, IDS_A_QUERY))
 
 
 def note_merged_places(playlist_id: int, own: Places, shown: Places) -> None:
@@ -325,6 +358,14 @@ def _insert(playlist_id: int, places: Places) -> None:
     )
 
 
+def _merges_of(track_ids: Iterable[int]) -> Iterator[Merge]:
+    for part in batched(track_ids, IDS_A_QUERY):
+        yield from Merge.objects.filter(track_id__in=part)
+
+
 def _alive(track_ids: Iterable[int]) -> set[int]:
     """Return which of the tracks have a row, in the library or in quarantine."""
-    return set(Track.objects.filter(pk__in=set(track_ids)).values_list("pk", flat=True))
+    found: set[int] = set()
+    for part in batched(set(track_ids), IDS_A_QUERY):
+        found.update(Track.objects.filter(pk__in=part).values_list("pk", flat=True))
+    return found

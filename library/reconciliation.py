@@ -138,6 +138,8 @@ def report_lines(row: LibraryImport) -> Iterator[str]:
     ):
         yield f"  {count:>10,} {name}"
     report = row.report
+    if returned := report.get("returned"):
+        yield f"             {returned:,} of the added were removed as duplicates and purged; they stay in quarantine"
     for code, facts in report.get("skipped", {}).items():
         yield f"             {facts['count']:,} {code}: {facts['reason']}"
         yield from (f"               {_example(example)}" for example in facts["examples"])

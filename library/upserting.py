@@ -14,12 +14,14 @@ from typing import Any
 
 from django.db import connection, models
 
+from library import quarantine
 from library.importers.records import TRACK_FIELDS
-from library.models import ITunesTrack, Track
+from library.models import ITunesTrack, Merge, Track
 
 ROWS_A_STATEMENT = 100
 
 type Row = list[Any]
+type Updates = dict[tuple[int, ...], list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class BatchOutcome:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    returned: int = 0
     changed_fields: Counter[str] = field(default_factory=Counter)
 
 
@@ -76,22 +79,65 @@ class RowWriter:
         incoming = {row[0]: self._as_python(row) for row in rows}
         outcome = BatchOutcome()
         updates: defaultdict[tuple[int, ...], list[Row]] = defaultdict(list)
-        for known in self._existing(list(incoming)):
+        known_ids = self._known_ids(list(incoming))
+        own = quarantine.own_values_of(known_ids) if self._follows_merges() else {}
+        for known in self._existing(known_ids):
             row = incoming.pop(known[-1])
+            # What a merge made of a field is not what the source said last time.
+            said = own.get(known[0], {})
             # The stored row has its primary key where the incoming one has its key.
-            places = tuple(place for place in range(1, len(row)) if row[place] != known[place])
+            places = tuple(
+                place for place in range(1, len(row)) if row[place] != said.get(self._fields[place - 1], known[place])
+            )
             if places:
                 updates[places].append([known[0], *row[1:]])
             outcome.unchanged += not places
             outcome.changed += bool(places)
-        new = list(incoming.values())
-        outcome.added = len(new)
+        outcome.added = len(incoming)
+        back = self._returning(incoming)
+        outcome.returned = len(back)
         for places, changed in updates.items():
             outcome.changed_fields.update({self._fields[place - 1]: len(changed) for place in places})
         if writes:
-            self._insert(new)
+            self._insert([row for key, row in incoming.items() if key not in back])
+            self._insert_removed([(merge, incoming[key]) for key, merge in back.items()])
             self._update(updates)
+            if self._follows_merges():
+                quarantine.follow_import(self._written(updates, back.values()))
         return outcome
+
+    # --- Removed copies and their keepers -------------------------------------------------------------------------
+
+    def _follows_merges(self) -> bool:
+        return self._target is LIBRARY and Merge.objects.exists()
+
+    def _returning(self, incoming: dict[str, Row]) -> dict[str, Merge]:
+        """Return the copies, by key, that were removed and purged here and are still there at the source."""
+        if not incoming or not self._follows_merges():
+            return {}
+        found = Merge.objects.filter(source=self._source, source_track_id__in=list(incoming))
+        return {merge.source_track_id: merge for merge in found}
+
+    def _insert_removed(self, rows: Iterable[tuple[Merge, Row]]) -> None:
+        """Write copies that come back into quarantine, each as the row it was."""
+        Track.objects.bulk_create(
+            Track(
+                pk=merge.track_id,
+                source=self._source,
+                source_track_id=row[0],
+                quarantined_at=merge.removed_at,
+                last_import_id=self._import_id,
+                **dict(zip(self._fields, row[1:], strict=True)),
+            )
+            for merge, row in rows
+        )
+
+    def _written(self, updates: Updates, back: Iterable[Merge]) -> dict[int, set[str]]:
+        """Return the fields that were written, by track."""
+        written = {
+            row[0]: {self._fields[place - 1] for place in places} for places, rows in updates.items() for row in rows
+        }
+        return written | {merge.track_id: set(self._fields) for merge in back}
 
     def _as_python(self, row: Row) -> Row:
         """Return the row with dates and moments as such; JSON has only their text."""
@@ -101,8 +147,8 @@ class RowWriter:
                 row[place] = read(row[place])
         return row
 
-    def _existing(self, keys: list[str]) -> Iterable[Sequence[Any]]:
-        """Return the stored rows, key last. Most batches are all new, which the index alone can tell."""
+    def _known_ids(self, keys: list[str]) -> list[int]:
+        """Return the primary keys of the stored rows. Most batches are all new, which the index alone can tell."""
         target = self._target
         quote = connection.ops.quote_name
         marks = ", ".join(["%s"] * len(keys))
@@ -112,11 +158,14 @@ class RowWriter:
                 f"WHERE {quote(target.source_field)} = %s AND {quote(target.key_field)} IN ({marks})",
                 [self._source, *keys],
             )
-            known = [row[0] for row in cursor.fetchall()]
-        if not known:
+            return [row[0] for row in cursor.fetchall()]
+
+    def _existing(self, known_ids: list[int]) -> Iterable[Sequence[Any]]:
+        """Return the stored rows, key last."""
+        if not known_ids:
             return ()
-        rows = target.model._default_manager.filter(pk__in=known)
-        return rows.values_list("pk", *self._fields, target.key_field).iterator(chunk_size=ROWS_A_STATEMENT)
+        rows = self._target.model._default_manager.filter(pk__in=known_ids)
+        return rows.values_list("pk", *self._fields, self._target.key_field).iterator(chunk_size=ROWS_A_STATEMENT)
 
     def _constant_columns(self) -> dict[str, Any]:
         """Return the columns this source says nothing of, with the values a new row starts with."""
@@ -153,7 +202,7 @@ class RowWriter:
             for part in batched(prepared, ROWS_A_STATEMENT):
                 cursor.execute(head + ", ".join([marks] * len(part)), [value for row in part for value in row])
 
-    def _update(self, updates: dict[tuple[int, ...], list[Row]]) -> None:
+    def _update(self, updates: Updates) -> None:
         """Update each group of rows in the columns that changed there, and no others."""
         import_id = self._constants["last_import_id"]
         with connection.cursor() as cursor:

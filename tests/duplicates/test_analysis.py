@@ -368,11 +368,12 @@ class TestFailure:
         assert ran.analysis.status == AnalysisStatus.COMPLETED
         assert ran.analysis.groups.count() == SONG_COUNT
 
-    def test_a_track_deleted_while_the_run_goes_on_is_left_out(self, detector) -> None:
+    @pytest.mark.parametrize("goes", ["deleted", "quarantined"])
+    def test_a_track_that_goes_while_the_run_goes_on_is_left_out(self, detector, goes) -> None:
         tracks = make_library(copies=3)
         detection = detector.find_duplicates(OPTIONS)
-        gone = next(iter(detection.iter_groups())).members[-1].track_id
-        Track.objects.filter(pk=gone).delete()
+        gone = Track.objects.filter(pk=next(iter(detection.iter_groups())).members[-1].track_id)
+        gone.delete() if goes == "deleted" else gone.update(quarantined_at=NOW)
         claimed = claims.claim(queue().pk, now=NOW)
 
         saved = saving.save_groups(detection, claimed, now=lambda: NOW, report=lambda done: None)
