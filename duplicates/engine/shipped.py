@@ -80,13 +80,13 @@ OTHER_RECORDING: Menu = {
 SHARES = (0.31, 0.22, 0.13, 0.31, 0.03)
 # The same recording may sit on any release, so album, year and number say little about a match.
 RECORDING_MATCH: Menu = MATCH | {
-    "title": (6, 2, 2, 2, 6, 8, 880, 20, 0.7, 5, 4, 0.5, 1.5),
-    "artist": (5, 1, 1, 2, 8, 5, 840, 110, 10, 4, 15, 0.05),
+    "title": (6, 2, 2, 2, 6, 8, 880, 28, 0.7, 5, 4, 0.5, 1.5),
+    "artist": (7, 1, 1, 2, 8, 5, 840, 110, 10, 4, 15, 0.05),
     "album": (430, 30, 10, 8, 10, 10, 450, 30, 10, 6),
     "length": (330, 140, 130, 50, 40, 9, 3, 310),
     "year": (600, 80, 60, 260),
     "track number": (400, 600),
-    "version": (880, 20, 80, 0.7, 1, 0.2, 25),
+    "version": (880, 20, 80, 0.7, 1, 0.2, 35),
     "explicit": (930, 70),
 }
 RECORDING_OTHER: Menu = OTHER_RECORDING | {

@@ -50,8 +50,8 @@ _WHOLE_BLOCKS = ((0x0900, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0xAC00, 
 # What one program writes as a letter and another as a letter and its mark; katakana of half the width.
 _LOOSE = re.compile("[\u0300-\u036f\u1100-\u11ff\u3099\u309a\uff61-\uffdc]")
 _HALF_WIDTH = re.compile("[\uff61-\uffdc]+")
-# Three or more of these in a row are what is left of letters a program could not write.
-_LOST = re.compile("ý{3,}")
+# What is left of letters a program could not write: their sign, often cut in the middle, or a row of one letter.
+_LOST = re.compile("ï¿½?|\ufffd|ý{3,}")
 
 _ASCII_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]{}", b"abcdefghijklmnopqrstuvwxyz()()")
 # Line breaks and control characters end no line here: a newline stands between texts.
@@ -163,7 +163,7 @@ def repaired(text: str) -> str:
         except UnicodeError:
             continue
         break
-    return _LOST.sub("", text.replace("ï¿½", "").replace("\ufffd", ""))
+    return _LOST.sub("", text)
 
 
 def to_words(folded: list[str]) -> bytes:

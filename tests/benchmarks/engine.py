@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -96,25 +97,58 @@ def accuracy() -> None:
             say(f"{preset:10} {name:27} {line}  {seconds:.2f} s  {worst}")
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One band of probability: its pairs, the share of them that match by label, and half its 95 % interval."""
+
+    low: float
+    high: float
+    pairs: int
+    share: float
+    margin: float
+
+    @property
+    def is_reached(self) -> bool:
+        return self.share + self.margin >= self.low
+
+
+CALIBRATED = {
+    "musicbrainz": Preset.RELEASE,
+    "isrc_library": Preset.RECORDING,
+    "itunes_amazon": Preset.RELEASE,
+    "itunes_amazon_dirty": Preset.RELEASE,
+}
+
+
+def reliability(name: str) -> tuple[float, list[Band]]:
+    """Return the Brier score of one labelled file, and its bands of probability."""
+    if name == "musicbrainz":
+        columns, matches, judged = datasets.musicbrainz(), musicbrainz_truth(), None
+    else:
+        labels = labelled_pairs(LABELLED[name][0])
+        columns, judged = LABELLED[name][1](), labels.keys()
+        matches = {pair for pair, (label, _) in labels.items() if label == "1"}
+    pairs, probability = scored_pairs(columns, CALIBRATED[name])
+    keep = [row for row, pair in enumerate(pairs) if judged is None or pair in judged]
+    true = np.array([pairs[row] in matches for row in keep])
+    band, found = np.digitize(probability[keep], BANDS[1:-1]), []
+    for place, (low, high) in enumerate(itertools.pairwise(BANDS)):
+        inside = true[band == place]
+        if len(inside):
+            margin = 1.96 * (inside.std() + 0.5 / len(inside)) / np.sqrt(len(inside))
+            found.append(Band(low, high, len(inside), inside.mean(), margin))
+    return float(np.mean((probability[keep] - true) ** 2)), found
+
+
 def calibration() -> None:
     """Print, per band of probability, the share of candidate pairs that are matches by label."""
-    cases = [("musicbrainz", datasets.musicbrainz(), Preset.RELEASE, musicbrainz_truth(), None)]
-    for name, preset in (("isrc_library", Preset.RECORDING), ("itunes_amazon", Preset.RELEASE)):
-        labels = labelled_pairs(LABELLED[name][0])
-        matches = {pair for pair, (label, _) in labels.items() if label == "1"}
-        cases.append((name, LABELLED[name][1](), preset, matches, labels.keys()))
-    for name, columns, preset, matches, judged in cases:
-        pairs, probability = scored_pairs(columns, preset)
-        keep = [row for row, pair in enumerate(pairs) if judged is None or pair in judged]
-        true = np.array([pairs[row] in matches for row in keep])
-        band = np.digitize(probability[keep], BANDS[1:-1])
-        say(f"{name}: Brier {np.mean((probability[keep] - true) ** 2):.4f}")
-        for place, (low, high) in enumerate(itertools.pairwise(BANDS)):
-            inside = true[band == place]
-            if len(inside):
-                share, margin = inside.mean(), 1.96 * (inside.std() + 0.5 / len(inside)) / np.sqrt(len(inside))
-                verdict = "ok" if share + margin >= low else "over-confident"
-                say(f"  {low:.2f}-{high:.2f}  {len(inside):6} pairs  {share:.3f} +- {margin:.3f}  {verdict}")
+    for name in CALIBRATED:
+        brier, bands = reliability(name)
+        say(f"{name}: Brier {brier:.4f}")
+        for band in bands:
+            verdict = "ok" if band.is_reached else "over-confident"
+            figures = f"{band.pairs:6} pairs  {band.share:.3f} +- {band.margin:.3f}"
+            say(f"  {band.low:.2f}-{band.high:.2f}  {figures}  {verdict}")
 
 
 def scored_pairs(columns: TrackColumns, preset: Preset) -> tuple[list[tuple[int, int]], np.ndarray]:

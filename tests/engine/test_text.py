@@ -93,6 +93,8 @@ class TestFolding:
 
     def test_lost_letters_of_a_broken_export_leave_no_noise(self) -> None:
         assert repaired("Donï¿½ï¿½t") == "Dont"
+        assert repaired("Beyoncï¿") == "Beyonc"
+        assert repaired("ýýýýýý Remix") == " Remix"
 
 
 class TestColumns:
