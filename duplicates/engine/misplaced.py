@@ -8,10 +8,6 @@ found later, pair by pair, by looking for one record's names among all the words
 import re
 from typing import NamedTuple
 
-import numpy as np
-
-from duplicates.engine.text import NEWLINE
-
 # `$ 1.29`, `( C ) 2014 Somebody Records`, `2015 Interscope Records`: from here on a title is a price tag.
 NOTICE = re.compile(
     r"\s(?:\$ ?\d+[.,]\d\d\b|\(\s*[cp]\s*\)\s*(?:19|20)\d\d\b|"
@@ -22,6 +18,10 @@ CLOCK = re.compile(r"(?:^|\s)(\d{1,2}):([0-5]\d)(?=\s|$)")
 MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DATE = re.compile(
     rf"(?:^|\s)(?:\d{{1,2}}-(?:{MONTH})-(?P<short>\d\d)|(?:{MONTH})[a-z]* \d{{1,2}} ?, (?P<long>(?:19|20)\d\d))(?=\s|$)"
+)
+# A title without any of these holds no value that `free_title` would take out: a cheap look, never too bold.
+MAY_HOLD_VALUES = (
+    r"[0-9]:[0-9]|\$.?[0-9]|[0-9]-[^\x00-\x60]|, [0-9]|\( ?[cp] ?\)|\( [cp]|[12][0-9].[0-9] [^\x00-\x60]| , "
 )
 _NOTICE_SIGN = re.compile(r"\$|\( ?[cp] ?\)|(?:19|20)\d\d [a-z]")
 _LIST_END = re.compile(r"[a-z] , music\b|, \w+ , \w+$")
@@ -76,25 +76,6 @@ def _without_genre_list(title: str) -> str:
             break
         end = word.start()
     return title[:end].rstrip(" ,/&-")
-
-
-def rows_with_values(titles: list[str]) -> list[int]:
-    """Return the rows whose title may hold a value that `free_title` would take out: a cheap look at the letters."""
-    block = np.frombuffer("\n".join(titles).encode() + b"\n    ", np.uint8)
-    digit = (block >= 48) & (block <= 57)
-    here, then, later = block[:-2], block[1:-1], block[2:]
-    clock = digit[:-2] & (then == ord(":")) & digit[2:]
-    price = (here == ord("$")) & (digit[1:-1] | digit[2:])
-    date = digit[:-2] & (then == ord("-")) & (later > 96) | (here == ord(",")) & (then == 32) & digit[2:]
-    signs = (block == ord("c")) | (block == ord("p"))
-    notice = (here == ord("(")) & (signs[1:-1] & (later == ord(")")) | (then == 32) & signs[2:])
-    label = np.zeros(len(here), np.bool_)  # a year with a word behind it
-    label[3:] = digit[3:-2] & digit[1:-4] & ((block[:-5] == ord("1")) | (block[:-5] == ord("2")))
-    label &= (then == 32) & (later > 96)
-    genres = (here == 32) & (then == ord(",")) & (later == 32)
-    found = np.flatnonzero(clock | price | date | notice | label | genres)
-    rows: list[int] = np.unique(np.searchsorted(np.flatnonzero(block == NEWLINE), found)).tolist()
-    return rows
 
 
 def length_among(text: str) -> int:

@@ -6,10 +6,10 @@ can be normalised anywhere. What a record lacks is empty text, 0 or -1; two empt
 downstream.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,37 +19,49 @@ from rapidfuzz import fuzz
 from duplicates.engine import vocabulary as say
 from duplicates.engine.hashing import Hashes, Ints, Letters, letters
 from duplicates.engine.misplaced import (
+    MAY_HOLD_VALUES,
     free_title,
     is_displaced,
     is_number_like,
     length_among,
     length_of,
-    rows_with_values,
 )
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
-from duplicates.engine.text import fold, romanised, to_words, without_spaces
-from duplicates.engine.titles import (
-    BUILT_IN,
-    ParsedTitle,
-    Vocabulary,
-    needs_parsing,
-    parse_title,
-    vocabulary_of,
-)
+from duplicates.engine.text import romanised, without_spaces
+from duplicates.engine.text_columns import fold_column, joined, put, rows_matching, words_column
+from duplicates.engine.threads import in_order
+from duplicates.engine.title_columns import take_apart
+from duplicates.engine.titles import BUILT_IN, Vocabulary, vocabulary_of
 
 Small = npt.NDArray[np.int32]
 
 CHUNK = 25_000  # records read at a time: bounds memory and the wait for a cancel
 LONGEST_BLANK = 24  # letters
 ALMOST_UNKNOWN = 85.0  # of 100: "[unkown]"
-_NOTHING = ParsedTitle("")
+# A folded text that matches nothing of this is no blank; about the others `_says_nothing` decides.
+MAY_BE_BLANK = (
+    rf"^[ ().-]*(?:unknown|(?:{'|'.join(sorted(re.escape(blank) for blank in say.BLANKS))})[ ().-]*$|[?ý ().-]*$)"
+    r"|^\(.*\)$"
+)
 LONGEST_TEXT = 1000  # letters; nobody tells songs apart by what lies beyond
 NO_ALBUM = np.uint64(1)  # under `exact` having no album is a value: two tracks without one agree, one without does not
 LONGEST_MS = 1 << 40
 TEXTS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
-_BLANK_STARTS = frozenset(" ()-.ý") | {blank[:1] for blank in say.BLANKS}
 _FIELD_COLUMNS = {"duration": "duration_ms"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The folded columns of one chunk; what says nothing is empty, 0, or -1 for the year of the century."""
+
+    title: pl.Series
+    artist: pl.Series
+    album: pl.Series
+    unparsed: pl.Series
+    number: Ints
+    duration_ms: Ints
+    year: Small
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +105,18 @@ def normalise(
     if not frame.height:
         return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema), BUILT_IN)[:0]
     parts, vocabulary = [], vocabulary_of(settings.version_words)
-    for start in range(0, frame.height, CHUNK):
-        parts.append(_normalise(frame.slice(start, CHUNK), vocabulary))
-        advance(min(start + CHUNK, frame.height))
-    joined = {
+    pieces = (frame.slice(start, CHUNK) for start in range(0, frame.height, CHUNK))
+    for part in in_order(partial(_normalise, vocabulary=vocabulary), pieces, settings.threads):
+        parts.append(part)
+        advance(min(len(parts) * CHUNK, frame.height))
+    columns_of = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts])
         for field in fields(Records)
         if field.name != "texts"
     }
     if settings.preset is Preset.EXACT:
-        joined["album"] = np.maximum(joined["album"], NO_ALBUM)
-    return Records(texts=pl.concat([part.texts for part in parts], rechunk=True), **joined)
+        columns_of["album"] = np.maximum(columns_of["album"], NO_ALBUM)
+    return Records(texts=pl.concat([part.texts for part in parts], rechunk=True), **columns_of)
 
 
 def _without_ignored(frame: pl.DataFrame, settings: EngineSettings) -> pl.DataFrame:
@@ -114,110 +127,126 @@ def _without_ignored(frame: pl.DataFrame, settings: EngineSettings) -> pl.DataFr
 
 def _normalise(frame: pl.DataFrame, vocabulary: Vocabulary) -> Records:
     """Normalise one chunk of track columns."""
-    title, artist, album_artist, album = (_folded(frame[name]) for name in ("title", "artist", "album_artist", "album"))
-    unparsed = _unparsed(frame["unparsed"])
-    number, duration = (frame[name].fill_null(0).to_list() for name in ("track_number", "duration_ms"))
-    artist = [own or other for own, other in zip(_named(artist), _named(album_artist), strict=True)]
-    album_parts = [_album_core(text) for text in album]
-    album, years = [core for core, _ in album_parts], [year for _, year in album_parts]
-    _put_back(title, artist, unparsed, duration, years, number)
-    full = letters(without_spaces(to_words(title))).whole()
-    parsed = _parse_titles(title, artist, album, number, vocabulary)
-    artist = [own or found for own, found in zip(artist, parsed["artist"], strict=True)]
-    album = [own or _album_core(found)[0] for own, found in zip(album, parsed["album"], strict=True)]
-    markers = np.array(parsed["markers"], np.int32)
-    title_block = to_words(parsed["core"])
-    title_key = letters(without_spaces(title_block))
-    named = {"other": parsed["other"], "artist": artist, "album": album}
-    named |= {"credits": parsed["credits"], "version": parsed["version"], "unparsed": unparsed}
-    words = {name: _words_once(texts) for name, texts in named.items()}
-    texts = {"title": _series(title_block)} | {name: series for name, (series, _) in words.items()}
-    disc = frame["disc_number"].fill_null(0).cast(pl.Int32).to_numpy()
-    found_year = pl.Series(years, dtype=pl.Int32)
-    year = frame["year"].fill_null(frame["release_date"].dt.year()).fill_null(found_year)
+    read = _read(frame)
+    parts = take_apart(read.title, read.artist, read.album, read.number, vocabulary)
+    found_album = parts["album"] if (read.album == "").any() else read.album
+    texts = {
+        "title": words_column(parts["core"]),
+        "other": words_column(parts["other"]),
+        "artist": words_column(read.artist.zip_with(read.artist != "", parts["artist"])),
+        "album": words_column(read.album.zip_with(read.album != "", _album_cores(found_album)[0])),
+        "credits": words_column(parts["credits"]),
+        "version": words_column(parts["version"]),
+        "unparsed": words_column(read.unparsed),
+    }
+    keys = {name: _key(texts[name]) for name in ("title", "other", "artist", "album", "version")}
+    hashes = {name: key.whole() for name, key in keys.items()}
+    markers = parts["markers"].to_numpy()
     return Records(
         track_id=frame["track_id"].to_numpy(),
         texts=pl.DataFrame({name: texts[name] for name in TEXTS}),
-        title=title_key.whole(),
-        **{name: words[name][1] for name in ("other", "artist", "album", "version")},
-        full=full,
-        letters=_signature(title_key, texts["title"]),
+        **hashes,
+        full=_whole_titles(read.title, parts["core"], hashes["title"]),
+        letters=_signature(keys["title"], texts["title"]),
         is_generic=texts["title"].str.contains(say.GENERIC_TITLE).to_numpy(),
         markers=markers,
-        is_guess=np.array(parsed["is_guess"], np.bool_),
-        duration_ms=np.array(duration, np.int64).clip(0, LONGEST_MS),
-        year=(year % 100).fill_null(-1).cast(pl.Int32).to_numpy(),
-        number=np.array(number, np.int32),
-        disc=disc,
+        is_guess=parts["is_guess"].to_numpy(),
+        duration_ms=read.duration_ms.clip(0, LONGEST_MS),
+        year=read.year,
+        number=read.number.astype(np.int32),
+        disc=frame["disc_number"].fill_null(0).cast(pl.Int32).to_numpy(),
         explicit=_explicit(frame["explicit"], markers),
         isrc=_identifiers(frame["isrc"]),
         recording_id=_identifiers(frame["musicbrainz_recording_id"]),
     )
 
 
-def _unparsed(texts: pl.Series) -> list[str]:
-    """Return the values nobody could read, folded, without those that say nothing."""
-    if texts.null_count() == len(texts):
-        return [""] * len(texts)
-    rows = [(row, line) for row, text in enumerate(texts.to_list()) if text for line in text.split("\n")]
-    kept = [""] * len(texts)
-    for (row, _), line in zip(rows, _known(fold([line for _, line in rows])) if rows else [], strict=True):
-        kept[row] = f"{kept[row]} {line}".strip()
-    return kept
+def _read(frame: pl.DataFrame) -> _Read:
+    """Fold the columns of one chunk and put values where they belong."""
+    title, artist, album_artist, album = (_folded(frame[name]) for name in ("title", "artist", "album_artist", "album"))
+    artist, album_artist = _named(artist), _named(album_artist)
+    album, year_behind = _album_cores(album)
+    year = frame["year"].fill_null(frame["release_date"].dt.year())
+    read = _Read(
+        title,
+        artist.zip_with(artist != "", album_artist),
+        album,
+        _unparsed(frame["unparsed"]),
+        frame["track_number"].fill_null(0).cast(pl.Int64).to_numpy().copy(),
+        frame["duration_ms"].fill_null(0).to_numpy().copy(),
+        (year.fill_null(year_behind) % 100).fill_null(-1).cast(pl.Int32).to_numpy().copy(),
+    )
+    displaced = (read.unparsed != "") | read.title.str.contains(MAY_HOLD_VALUES)
+    rows = np.flatnonzero(displaced.to_numpy())
+    return _put_back(read, rows) if len(rows) else read
 
 
-def _words_once(texts: list[str]) -> tuple[pl.Series, Hashes]:
-    """Return the words of texts and the hashes of their letters, working each distinct text out once."""
-    once: dict[str, int] = {}
-    place = np.array([once.setdefault(text, len(once)) for text in texts], np.int64)
-    block = to_words(list(once))
-    return _series(block).gather(place), letters(without_spaces(block)).whole()[place]
-
-
-def _series(block: bytes) -> pl.Series:
-    return pl.Series(block.decode().split("\n"), dtype=pl.String)
-
-
-def _put_back(
-    titles: list[str],
-    artists: list[str],
-    unparsed: list[str],
-    durations: list[int],
-    years: list[int | None],
-    numbers: list[int],
-) -> None:
+def _put_back(read: _Read, rows: Ints) -> _Read:
     """Move values that stand in the wrong column where they belong, as far as their shape tells.
 
     A row that slid one column to the right has its number for a title and its length for an artist.
     """
-    for row in [row for row, text in enumerate(unparsed) if text]:
-        durations[row] = durations[row] or length_among(unparsed[row])
-        title = titles[row]
-        if is_displaced(unparsed[row]) and is_number_like(title):
-            numbers[row], titles[row] = (int(title) if title.isdecimal() and len(title) <= 3 else 0), ""
-            durations[row] = length_of(artists[row])
-            artists[row] = "" if is_number_like(artists[row]) else artists[row]
-    for row in rows_with_values(titles):
-        freed = free_title(titles[row])
-        titles[row] = freed.title
-        durations[row] = durations[row] or freed.duration_ms
-        years[row] = years[row] or freed.year or None
+    titles, artists, unparsed = (texts.gather(rows).to_list() for texts in (read.title, read.artist, read.unparsed))
+    for place, row in enumerate(rows.tolist()):
+        title = titles[place]
+        if unparsed[place]:
+            read.duration_ms[row] = read.duration_ms[row] or length_among(unparsed[place])
+            if is_displaced(unparsed[place]) and is_number_like(title):
+                read.number[row] = int(title) if title.isdecimal() and len(title) <= 3 else 0
+                read.duration_ms[row] = length_of(artists[place])
+                title = ""
+                artists[place] = "" if is_number_like(artists[place]) else artists[place]
+        freed = free_title(title)
+        titles[place] = freed.title
+        read.duration_ms[row] = read.duration_ms[row] or freed.duration_ms
+        if read.year[row] < 0 and freed.year:
+            read.year[row] = freed.year % 100
+    return replace(
+        read,
+        title=put(read.title, rows, pl.Series(titles, dtype=pl.String)),
+        artist=put(read.artist, rows, pl.Series(artists, dtype=pl.String)),
+    )
 
 
-def _folded(texts: pl.Series) -> list[str]:
+def _key(words: pl.Series) -> Letters:
+    return letters(without_spaces(joined(words)))
+
+
+def _whole_titles(title: pl.Series, core: pl.Series, hashed: Hashes) -> Hashes:
+    """Return the hashes of titles as they stand, given those of their cores: most have nothing else."""
+    rows = np.flatnonzero((title != core).to_numpy())
+    whole = hashed.copy()
+    if len(rows):
+        whole[rows] = _key(words_column(title.gather(rows))).whole()
+    return whole
+
+
+def _unparsed(texts: pl.Series) -> pl.Series:
+    """Return the values nobody could read, folded, without those that say nothing."""
+    nothing = pl.repeat("", len(texts), eager=True)
+    rows = np.flatnonzero((texts.fill_null("") != "").to_numpy())
+    if not len(rows):
+        return nothing
+    lines = pl.DataFrame({"row": rows, "line": texts.gather(rows).str.split("\n")}).explode("line")
+    known = lines.with_columns(line=_known(fold_column(lines["line"]))).filter(pl.col("line") != "")
+    kept = known.group_by("row", maintain_order=True).agg(pl.col("line").str.join(" "))
+    return put(nothing, kept["row"].to_numpy(), kept["line"].str.strip_chars())
+
+
+def _folded(texts: pl.Series) -> pl.Series:
     """Return a text column folded, without the values that say nothing."""
     if texts.null_count() == len(texts):
-        return [""] * len(texts)
-    once: dict[str, int] = {}
-    cut = texts.fill_null("").str.slice(0, LONGEST_TEXT)
-    place = [once.setdefault(text, len(once)) for text in cut.to_list()]
-    plain = _known(fold(list(once)))
-    return [plain[at] for at in place]
+        return pl.repeat("", len(texts), eager=True)
+    return _known(fold_column(texts.fill_null("").str.slice(0, LONGEST_TEXT)))
 
 
-def _known(folded: list[str]) -> list[str]:
+def _known(folded: pl.Series) -> pl.Series:
     """Empty the values that only say that nothing is known, `[Unknown]` and `n.a.` among them."""
-    return ["" if text[:1] in _BLANK_STARTS and _says_nothing(text) else text for text in folded]
+    rows = rows_matching(folded, MAY_BE_BLANK)
+    if not len(rows):
+        return folded
+    texts = folded.gather(rows).to_list()
+    return put(folded, rows, pl.Series(["" if _says_nothing(text) else text for text in texts], dtype=pl.String))
 
 
 def _says_nothing(text: str) -> bool:
@@ -232,9 +261,10 @@ def _says_nothing(text: str) -> bool:
     return text[0] == "(" and text[-1] == ")" and fuzz.ratio(plain, "unknown") >= ALMOST_UNKNOWN
 
 
-def _named(artists: list[str]) -> list[str]:
+def _named(artists: pl.Series) -> pl.Series:
     """Empty the artists that stand for nobody in particular: `Various Artists`."""
-    return ["" if artist in say.NO_ARTIST else artist for artist in artists]
+    rows = np.flatnonzero(artists.is_in(say.NO_ARTIST).to_numpy())
+    return put(artists, rows, pl.repeat("", len(rows), eager=True))
 
 
 def _signature(title: Letters, words: pl.Series) -> Hashes:
@@ -247,33 +277,28 @@ def _signature(title: Letters, words: pl.Series) -> Hashes:
     return signs
 
 
+def _album_cores(folded: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return albums without their edition, and the years that stood behind them."""
+    cores = folded.str.strip_chars()
+    years = pl.repeat(None, len(folded), dtype=pl.Int32, eager=True)
+    rows = rows_matching(cores, say.EDITION.pattern)
+    if not len(rows):
+        return cores, years
+    parts = [_album_core(text) for text in cores.gather(rows).to_list()]
+    years = years.scatter(rows, pl.Series([year for _, year in parts], dtype=pl.Int32))
+    return put(cores, rows, pl.Series([core for core, _ in parts], dtype=pl.String)), years
+
+
 @lru_cache(maxsize=1 << 16)
 def _album_core(folded: str) -> tuple[str, int | None]:
     """Return an album without its edition, and the year that stood behind it."""
-    year = None
-    core = folded.strip()
-    if "(" not in core and not core.endswith((" ep", " single")):
-        return core, year
+    year, core = None, folded
     while found := say.EDITION.search(core):
         year = int(found["year"]) if found["year"] else year
         core = core[: found.start()].rstrip() if found.start() or found["nothing"] else core
         if not found.start():
             break
     return core, year
-
-
-def _parse_titles(
-    titles: list[str], artists: list[str], albums: list[str], numbers: list[int], vocabulary: Vocabulary
-) -> dict[str, list[Any]]:
-    """Take apart the titles that have anything to take apart; the others are their own core."""
-    rows = [row for row, title in enumerate(titles) if needs_parsing(title)]
-    parsed = [parse_title(titles[row], artists[row], albums[row], numbers[row], vocabulary) for row in rows]
-    columns: dict[str, list[Any]] = {"core": titles.copy()}
-    for place, (name, nothing) in enumerate(zip(ParsedTitle._fields, _NOTHING, strict=True)):
-        column = columns.setdefault(name, [nothing] * len(titles))
-        for row, parts in zip(rows, parsed, strict=True):
-            column[row] = parts[place]
-    return columns
 
 
 def _explicit(flags: pl.Series, markers: Small) -> npt.NDArray[np.int8]:

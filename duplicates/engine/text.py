@@ -16,7 +16,7 @@ from anyascii import anyascii
 
 # Signs with a plain twin that parsing relies on. Everything a person may type for a bracket, dash or quote.
 TWINS = {
-    **dict.fromkeys("‘’‚‛′`´ʼʻ＇", "'"),
+    **dict.fromkeys("‘’‚‛′´ʼʻ＇", "'"),
     **dict.fromkeys("“”„‟″«»＂", '"'),
     **dict.fromkeys("‐‑‒–—―−－﹣", "-"),
     **dict.fromkeys("（【〔［｛「『〈《", "("),
@@ -48,7 +48,7 @@ _SPACED_BLOCKS = (
 # Indic scripts, Thai, Tibetan, Burmese, Khmer: their marks are vowels and tones. Hangul decomposes into single sounds.
 _WHOLE_BLOCKS = ((0x0900, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0xAC00, 0xD7A3))
 # What one program writes as a letter and another as a letter and its mark; katakana of half the width.
-_LOOSE = re.compile("[\u0300-\u036f\u1100-\u11ff\u3099\u309a\uff61-\uffdc]")
+LOOSE = re.compile("[\u0300-\u036f\u1100-\u11ff\u3099\u309a\uff61-\uffdc]")
 _HALF_WIDTH = re.compile("[\uff61-\uffdc]+")
 # What is left of letters a program could not write: their sign, often cut in the middle, or a row of one letter.
 _LOST = re.compile("ï¿½?|\ufffd|ý{3,}")
@@ -57,14 +57,12 @@ _ASCII_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ[]{}", b"abcdefghijkl
 # Line breaks and control characters end no line here: a newline stands between texts.
 _BREAKS = dict.fromkeys((*range(32), 127, 133, 8232, 8233), " ")
 # Pairs of letters that no language writes but UTF-8 read by the wrong table produces.
-_GARBLED = re.compile(
+GARBLED = re.compile(
     "ý{3}|[\u00c2-\u00c6\u00ce-\u00d1\u00d8\u00d9\u00e0-\u00e9][\u0080-\u00bf\u201a-\u2122]|ï¿|\ufffd|â€"
 )
+_ESCAPED = re.compile("&(?:amp;|#|quot;)")
 _CONTROL_BYTES = bytes((*range(10), *range(11, 32), 127))
 _IS_WORD = bytes(c if chr(c).isalnum() and c < 128 else (c if c >= 128 or c == 10 else 32) for c in range(256))
-
-
-_TO_SPACES = {code: None if code in APOSTROPHES else " " for code in range(128) if not chr(code).isalnum()}
 
 
 _BRACKETS = {"[": "(", "{": "(", "]": ")", "}": ")"}
@@ -78,13 +76,18 @@ class _FoldTable(dict[int, str]):
         return folded
 
 
+def folded_character(character: str) -> str:
+    """Return the plain form of one character."""
+    return _FOLD[ord(character)]
+
+
 def _fold_character(character: str) -> str:
     """Return the plain form of one character: its twin, its base letters, or its Latin spelling."""
-    if character in TWINS:
-        return TWINS[character]
     code = ord(character)
     if code < 128:
         return _BRACKETS.get(character, character.lower())
+    if character in TWINS:
+        return TWINS[character]
     if any(low <= code <= high for low, high in _SPACED_BLOCKS):
         return f" {unicodedata.normalize('NFKC', character)} "
     kind = unicodedata.category(character)[0]
@@ -108,8 +111,8 @@ _FOLD = _FoldTable()
 def fold(texts: list[str]) -> list[str]:
     """Lower the case and strip the accents of every text. Punctuation and spaces stay; newlines become spaces."""
     joined = "\n".join(texts)
-    if "&amp;" in joined or "&#" in joined or "&quot;" in joined:
-        texts = [html.unescape(text) if "&" in text else text for text in texts]
+    if _ESCAPED.search(joined):
+        texts = [html.unescape(text) if _ESCAPED.search(text) else text for text in texts]
         joined = "\n".join(texts)
     if joined.count("\n") >= len(texts) or _has_control(joined):
         texts = [text.translate(_BREAKS) for text in texts]
@@ -118,8 +121,8 @@ def fold(texts: list[str]) -> list[str]:
         return joined.encode().translate(_ASCII_LOWER).decode().split("\n")
     rows = [row for row, text in enumerate(texts) if not text.isascii()]
     written = [texts[row] for row in rows]
-    written = [repaired(text) if _GARBLED.search(text) else text for text in written]
-    written = [composed(text) if _LOOSE.search(text) else text for text in written]
+    written = [repaired(text) if GARBLED.search(text) else text for text in written]
+    written = [composed(text) if LOOSE.search(text) else text for text in written]
     odd = "\n".join(written).translate(_FOLD).split("\n")
     plain = joined.encode().translate(_ASCII_LOWER).decode().split("\n")
     for row, text in zip(rows, odd, strict=True):
@@ -188,7 +191,7 @@ def without_spaces(words: bytes) -> bytes:
 
 def words_of(folded: str) -> str:
     """Return the words of one folded text, as `to_words` does for a column."""
-    words = " ".join([word for word in folded.translate(_TO_SPACES).split(" ") if word])
+    words = b" ".join(folded.encode().translate(_IS_WORD, APOSTROPHES).split()).decode()
     return words or folded.replace(" ", "")
 
 

@@ -25,6 +25,8 @@ _LIVE = say.MARKER_BITS["live"]
 _UNNAMED = sum(say.MARKER_BITS[name] for name in ("remaster", "mono", "explicit", "clean"))
 
 
+# A folded title without any of these is its own core.
+MAY_HOLD_MORE = r"[(_]| - |---|^.?[0-9]| feat| ft"
 _BRACKET = re.compile(r"\(([^()]*)\)")
 
 
@@ -39,20 +41,6 @@ class ParsedTitle(NamedTuple):
     album: str = ""  # only when the record had none
     other: str = ""  # another reading of the title, when a dash could mean two things
     is_guess: bool = False  # the artist may as well be the title: neither artist nor album was known
-
-
-def needs_parsing(title: str) -> bool:
-    """Tell whether a folded title may hold more than itself; false for most."""
-    return (
-        "(" in title
-        or " - " in title
-        or "_" in title
-        or "---" in title
-        or title[:1] in _DIGITS
-        or title[1:2] in _DIGITS
-        or " feat" in title
-        or " ft" in title
-    )
 
 
 _DIGITS = frozenset("0123456789")

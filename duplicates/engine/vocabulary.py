@@ -35,7 +35,9 @@ def said(table: Table, words: list[str]) -> int:
     """Return the bits of every phrase found among the words of a tail."""
     bits = 0
     for place, word in enumerate(words):
-        known = table.get(word, _NONE) if not word.isdecimal() else [*table.get("#", _NONE), *table.get(word, _NONE)]
+        known = table.get(word, _NONE)
+        if word.isdecimal():
+            known = [*table.get("#", _NONE), *known]
         for parts, first, last, what in known:
             end = place + len(parts)
             if (first and place) or (last and end != len(words)) or end > len(words):

@@ -1,0 +1,31 @@
+"""Work on pieces of a library with several threads, results in the order of the pieces.
+
+Most of the matcher's time is spent in libraries that let go of the interpreter, so threads share the cores without
+copying anything. Which thread worked on what never shows in a result.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+
+def in_order[Piece, Result](work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int) -> Iterator[Result]:
+    """Yield the result of each piece in turn, at most one more under way than there are threads.
+
+    An exception in a piece, or in the caller between two results, leaves no piece waiting.
+    """
+    if threads < 2:
+        yield from map(work, pieces)
+        return
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(work, piece))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
