@@ -17,7 +17,7 @@ from duplicates.engine.hashing import Hashes, Ints, both
 from duplicates.engine.misplaced import without_genres
 from duplicates.engine.normalise import NO_ALBUM, Records
 from duplicates.engine.text import romanised
-from duplicates.engine.titles import are_strangers, is_ensemble, numbers_a_part, part_numbers
+from duplicates.engine.titles import are_strangers, is_ensemble, numbers_a_part, part_numbers, share_a_name
 from duplicates.engine.vocabulary import MARKER_BITS
 
 Scores = npt.NDArray[np.float32]
@@ -28,7 +28,7 @@ TITLE_CUTS = np.array([50, 65, 78, 88, 96, 100], np.float32)
 NAME_CUTS = np.array([45, 60, 75, 88, 96, 100], np.float32)
 LENGTH_CUTS_MS = np.array([600, 1300, 2000, 5000, 10_000, 20_000], np.int64)
 EQUAL, CONTAINS, ELSEWHERE, OTHER_SCRIPT = 7, 8, 9, 10
-OTHER_PERFORMERS = 12
+SOME_NAMES, OTHER_PERFORMERS = 11, 12
 OTHER_PART, TITLE_ELSEWHERE, GENERIC, PART_ON_ONE_SIDE, TITLE_IN_OTHER_SCRIPT = 9, 10, 11, 12, 13
 SPELT_ALIKE = 6  # another script is at best a letter apart: two spellings are not one
 TO_THE_MILLISECOND = 8
@@ -271,6 +271,8 @@ def _names(artists: pl.Series, left: Ints, right: Ints, level: Level, rows: Ints
     for row, one, other in zip(rows, artists.gather(left[rows]), artists.gather(right[rows]), strict=True):
         if is_ensemble(one) and is_ensemble(other):
             level[row] = OTHER_PERFORMERS
+        elif share_a_name(one, other):
+            level[row] = SOME_NAMES
         elif level[row] > 1 and are_strangers(one, other):
             level[row] = 1
 

@@ -251,6 +251,19 @@ class TestEvidence:
     def test_this_is_closer_than_that(self, closer: dict[str, object], farther: dict[str, object]) -> None:
         assert weight(song("I Got"), closer) > weight(song("I Got"), farther)
 
+    def test_lists_that_share_a_name_are_closer_than_strangers(self) -> None:
+        mine = song("I Got", "Nina Vale & Zoe Lund")
+        assert weight(mine, song("I Got", "Nina Vale & Otto Marsh")) > weight(
+            mine, song("I Got", "Ada Quill, Otto Marsh")
+        )
+
+    @pytest.mark.parametrize(
+        "artist",
+        ["Zoe Lund & Nina Vale", "Nina Vale feat. Zoe Lund", "Zoe Lund, Nina Vale", "Nina Vale; Zoe Lund", "Nina Vale"],
+    )
+    def test_the_same_people_in_any_order_and_role_are_one_artist(self, artist: str) -> None:
+        assert same(song("I Got", "Nina Vale & Zoe Lund"), song("I Got", artist))
+
 
 class TestDeclaredDifferent:
     def test_two_declared_different_are_never_together(self) -> None:
