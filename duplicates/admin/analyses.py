@@ -48,7 +48,7 @@ EXPORTS = "admin:duplicates_duplicateanalysisexport_changelist"
 class AnalysisAdmin(pages.ReadOnlyAdmin):
     """What was analysed, how old it is and what it found."""
 
-    list_display = ("name", "state", "age", "since_then", "groups", "duplicates", "tracks", "took", "asked_by")
+    list_display = ("name", "state", "age", "since_then", "groups", "duplicates", "tracks", "asked_by")
     list_filter = ("status", "preset", "trigger", "created_at")
     search_fields = ("search_term", "analysis_id", "user__username")
     search_help_text = "Search term, id or user"
@@ -135,10 +135,6 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     @admin.display(description="library")
     def tracks(self, analysis: DuplicateAnalysisResult) -> str:
         return pages.number(analysis.library_track_count)
-
-    @admin.display(description="took")
-    def took(self, analysis: DuplicateAnalysisResult) -> str:
-        return pages.duration(analysis.processing_seconds)
 
     @admin.display(description="asked by")
     def asked_by(self, analysis: DuplicateAnalysisResult) -> str:
