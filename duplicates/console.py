@@ -19,7 +19,7 @@ def following(*, quiet: bool = False) -> Iterator[Sink]:
     """Give a sink that draws a bar on standard error when that is a terminal; the run's log lines show otherwise."""
     if not sys.stderr.isatty():
         previous = run_logger.level
-        run_logger.setLevel(logging.ERROR if quiet else logging.INFO)
+        run_logger.setLevel(logging.ERROR if quiet else min(logging.INFO, run_logger.getEffectiveLevel()))
         try:
             yield keep_nothing
         finally:

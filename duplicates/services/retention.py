@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import transaction
+from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import ACTIVE, AnalysisStatus, ExportStatus
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
@@ -35,6 +36,7 @@ class CleanupPlan:
     by_age: tuple[uuid.UUID, ...]
     by_count: tuple[uuid.UUID, ...]
     checkpoints: tuple[uuid.UUID, ...] = ()  # on this machine only
+    stopped_before: datetime | None = None  # checkpoints of runs that stopped then, and settled tasks, are needless
 
     def __len__(self) -> int:
         return len(self.by_age) + len(self.by_count)
@@ -46,6 +48,7 @@ class CleanupResult:
 
     plan: CleanupPlan
     deleted: int = 0
+    tasks: int = 0  # settled calls in the queue
     exports: int = 0
     changes: int = 0  # rows of the library's change log
     errors: list[str] = field(default_factory=list)
@@ -84,7 +87,8 @@ def plan_cleanup(
         elif seen[user_id] > keep:
             by_count.append(pk)
     hours = settings.CHECKPOINT_HOURS if checkpoint_hours is None else checkpoint_hours
-    return CleanupPlan(tuple(by_age), tuple(by_count), tuple(_needless_checkpoints(now - timedelta(hours=hours))))
+    stopped_before = now - timedelta(hours=hours)
+    return CleanupPlan(tuple(by_age), tuple(by_count), tuple(_needless_checkpoints(stopped_before)), stopped_before)
 
 
 def expire_exports(*, now: datetime) -> int:
@@ -113,13 +117,21 @@ def compact_library_changes(*, now: datetime) -> int:
 def _needless_checkpoints(oldest: datetime) -> Iterator[uuid.UUID]:
     """Yield the analyses whose checkpoints nobody will go on from: over for long, completed or gone."""
     for analysis_id in analyses_with_checkpoints():
-        analysis = DuplicateAnalysisResult.objects.for_lists().filter(pk=analysis_id).first()
-        if analysis is None or analysis.is_readable or _is_over_since(analysis, oldest):
+        if _is_needless(analysis_id, oldest):
             yield analysis_id
 
 
-def _is_over_since(analysis: DuplicateAnalysisResult, moment: datetime) -> bool:
-    return not analysis.is_active and (analysis.completed_at or analysis.created_at) <= moment
+def _is_needless(analysis_id: uuid.UUID, oldest: datetime) -> bool:
+    analysis = DuplicateAnalysisResult.objects.for_lists().filter(pk=analysis_id).first()
+    if analysis is None or analysis.is_readable:
+        return True
+    return not analysis.is_active and (analysis.completed_at or analysis.created_at) <= oldest
+
+
+def _delete_settled_tasks(before: datetime) -> int:
+    """Delete the wake-up calls that were answered before a moment; return how many."""
+    deleted, _ = DBTaskResult.objects.finished().filter(finished_at__lte=before).delete()
+    return deleted
 
 
 def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datetime) -> CleanupResult:
@@ -131,12 +143,18 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
                 # The state may have changed since the plan: an analysis pinned or requeued meanwhile stays.
                 removable = DuplicateAnalysisResult.objects.filter(pk=analysis_id, is_pinned=False)
                 deleted, _ = removable.exclude(status__in=ACTIVE).delete()
-            result.deleted += bool(deleted)
+            if deleted:
+                result.deleted += 1
+                discard_checkpoints(analysis_id)
         except DatabaseError as error:
             logger.exception("Analysis %s could not be cleaned up", analysis_id)
             result.errors.append(f"{analysis_id}: {error}")
-    for analysis_id in (*plan.checkpoints, *plan.by_age, *plan.by_count):
-        discard_checkpoints(analysis_id)
+    if plan.stopped_before is not None:
+        # Looked at again: a run resumed since the plan still needs what it kept.
+        for analysis_id in plan.checkpoints:
+            if _is_needless(analysis_id, plan.stopped_before):
+                discard_checkpoints(analysis_id)
+        result.tasks = _delete_settled_tasks(plan.stopped_before)
     result.exports = expire_exports(now=now)
     result.changes = compact_library_changes(now=now)
     audit.record(
@@ -149,6 +167,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             "by_age": len(plan.by_age),
             "by_count": len(plan.by_count),
             "checkpoints": len(plan.checkpoints),
+            "tasks": result.tasks,
             "exports": result.exports,
             "library_changes": result.changes,
             "errors": len(result.errors),

@@ -124,7 +124,6 @@ class _Run:
         self.is_saving = False
         self.notes: list[str] = []
         self.warning = ""
-        self.deadline: float | None = None
         self.cpu_before = time.process_time()
         memory.forget_peak()
         self.reporter = RunReporter(
@@ -149,7 +148,6 @@ class _Run:
         from duplicates.services.checkpoints import StageCheckpoints  # noqa: PLC0415 (loads numpy)
 
         tracks = len(library.columns)
-        self._set_deadline(tracks)
         if retrying(lifecycle.is_import_half_applied):
             self.notes.append("An import had been applied only in part; import again to complete it, then refresh.")
         retrying(
@@ -264,7 +262,6 @@ class _Run:
             return
         self.detection = found.from_arrays(arrays)
         self.reporter.set_total_tracks(self.detection.track_count)
-        self._set_deadline(self.detection.track_count)
 
     def _found_checkpoint(self) -> "StageCheckpoints":
         from duplicates.services.checkpoints import StageCheckpoints  # noqa: PLC0415 (loads numpy)
@@ -319,15 +316,13 @@ class _Run:
             "phase_seconds": self.reporter.phase_seconds(),
         }
 
-    def _set_deadline(self, tracks: int) -> None:
-        self.deadline = time.monotonic() + time_limit(tracks, self.analysis.time_limit_seconds)
-
     def _stop_if_asked(self) -> None:
         if process.is_asked_to_stop():
             raise HandedBack
         if self.lease.reason is not None:
             raise self.lease.reason
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        limit = time_limit(self.reporter.progress.total_tracks, self.analysis.time_limit_seconds)
+        if self.reporter.elapsed_seconds > limit:
             raise self._timeout()
 
     def _timeout(self) -> AnalysisTimeout:
