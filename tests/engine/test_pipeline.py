@@ -225,6 +225,14 @@ class TestModel:
         stranger = np.array([[1, 1, 1, 7, 4, 2, 1, 0, 0, 1]], np.uint8)
         assert fitted.weights(pack(stranger))[0] < 0
 
+    def test_what_a_preset_forbids_no_library_can_teach_otherwise(self) -> None:
+        twins = np.full((5000, len(COMPARISONS)), 1, np.uint8)
+        twins[:, :3] = 7
+        other_part = twins.copy()
+        other_part[:, 0] = COMPARISONS[0].levels.index("other part numbers")
+        fitted = model.fit(shipped.shipped_model(SETTINGS), pack(np.concatenate([twins, other_part])))
+        assert fitted.weights(pack(other_part[:1]))[0] < 0 < fitted.weights(pack(twins[:1]))[0]
+
     def test_packing_keeps_every_level(self) -> None:
         levels = np.random.default_rng(1).integers(0, 10, (50, len(COMPARISONS))).astype(np.uint8)
         np.testing.assert_array_equal(unpack(pack(levels)), levels)

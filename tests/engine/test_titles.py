@@ -331,6 +331,30 @@ class TestAnyText:
     def test_classifying_never_fails(self, tail: str) -> None:
         assert classify(fold([tail])[0])[0] in {"credit", "version", "neutral", "other"}
 
+    @given(ANY_TEXT, ANY_TEXT)
+    def test_numbers_and_names_of_any_text_are_read_alike_from_both_sides(self, one: str, other: str) -> None:
+        one, other = (words_of(text) for text in fold([one, other]))
+        assert all(number.isdigit() for number in part_numbers(one).split())
+        assert share_a_name(one, other) == share_a_name(other, one)
+        assert are_strangers(one, other) == are_strangers(other, one)
+        assert numbers_a_part(one) in {True, False}
+        assert is_ensemble(one) in {True, False}
+
+    @given(st.text("〇零一二三四五六七八九十百千", min_size=1, max_size=30))
+    def test_any_row_of_number_signs_is_a_number(self, signs: str) -> None:
+        assert part_numbers(words_of(fold([signs])[0])).isdigit()
+
+    @given(st.integers(1, 9999))
+    def test_numbers_in_ideographs_are_those_in_digits(self, value: int) -> None:
+        signs = "〇一二三四五六七八九"
+        plain = "".join(signs[int(digit)] for digit in str(value))
+        units = "".join(
+            f"{signs[int(digit)]}{unit}"
+            for digit, unit in zip(str(value).zfill(4), "千百十 ", strict=True)
+            if digit != "0"
+        ).strip()
+        assert part_numbers(plain) == part_numbers(units) == str(value)
+
     @given(st.text("()[]-. feat.live0123 ", max_size=80))
     def test_brackets_in_any_order_are_survived(self, title: str) -> None:
         parse(title)
