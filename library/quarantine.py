@@ -128,6 +128,15 @@ def purge(track_ids: Iterable[int]) -> int:
     return gone.delete()[1].get(Track._meta.label, 0)
 
 
+def root_keeper(track_id: int) -> int | None:
+    """Return the track in the library that stands in for a removed copy; None when there is none any more."""
+    merge = Merge.objects.filter(track_id=track_id).first()
+    while merge is not None and (onward := Merge.objects.filter(track_id=merge.keeper_id).first()) is not None:
+        merge = onward
+    is_here = merge is not None and Track.objects.active().filter(pk=merge.keeper_id).exists()
+    return merge.keeper_id if merge is not None and is_here else None
+
+
 def _hand_on(track: Track) -> None:
     """Let what was merged into a removed copy belong to its keeper directly: the copy between them goes away."""
     onward = Merge.objects.filter(track_id=track.pk).first()

@@ -320,7 +320,7 @@ QUARANTINE_DAYS = ENVIRONMENT.whole(
     least=1,
     most=3650,
     unit="days",
-    says="How long a removed track can be restored. Not used yet.",
+    says="How long a removed track can be restored.",
 )
 
 CHECKPOINT_HOURS = ENVIRONMENT.whole(

@@ -17,7 +17,15 @@ from django.utils.safestring import SafeString
 
 from duplicates.admin.group_page import GroupPage
 from duplicates.admin.pair_page import pair_context
-from duplicates.admin.shared import AnalysisFilter, OfVisibleAnalyses, band_badge, chosen_analysis, itunes_badge, person
+from duplicates.admin.shared import (
+    AnalysisFilter,
+    OfVisibleAnalyses,
+    band_badge,
+    chosen_analysis,
+    follow_if_possible,
+    itunes_badge,
+    person,
+)
 from duplicates.choices import ACTIVE, AnalysisStatus, ConfidenceBand, ITunesMatch, Resolution
 from duplicates.exceptions import DuplicatesError
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, DuplicatePreferences
@@ -135,8 +143,14 @@ class PublishedOnly(OfVisibleAnalyses):
         kept = Q(**{f"{self.analysis_path}__is_partial": True}) & ~Q(**{f"{self.analysis_path}__status__in": ACTIVE})
         return super().get_queryset(request).filter(completed | kept)
 
+    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Show what is true now of tracks that an import or somebody else took out of the library."""
+        follow_if_possible()
+        return super().change_view(request, *args, **kwargs)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Say which analysis the list is about."""
+        follow_if_possible()
         analysis = chosen_analysis(request)
         context: dict[str, Any] = {"of_analysis": analysis}
         if analysis is not None:

@@ -1,23 +1,29 @@
 """What the pages of duplicates share: whose rows one sees, which analysis a list is about, and the colours of words."""
 
+import logging
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.models import AbstractUser
+from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from duplicates.choices import AnalysisStatus, ConfidenceBand, ExportStatus, ITunesMatch
 from duplicates.models import DuplicateAnalysisResult
+from duplicates.services.impact import follow_library
 from duplicates.services.staleness import Staleness
 from library import admin_pages as pages
 from library.moments import absolute
 
 if TYPE_CHECKING:
     from duplicates.models.analysis import AnalysisQuerySet
+
+logger = logging.getLogger("reprise.admin")
 
 ANALYSES_OFFERED = 20
 _CHOSEN = "_chosen_analysis"
@@ -55,6 +61,14 @@ def person(request: HttpRequest) -> AbstractUser:
     """Return who asks; admin views are reached only by people who logged in."""
     assert request.user.is_authenticated
     return request.user
+
+
+def follow_if_possible() -> None:
+    """Let saved analyses learn what became of their tracks; a busy database only means that it happens later."""
+    try:
+        follow_library(now=timezone.now())
+    except DatabaseError:
+        logger.warning("Saved analyses could not follow the library now", exc_info=True)
 
 
 def asked_by(analysis: DuplicateAnalysisResult) -> str:

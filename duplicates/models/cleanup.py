@@ -1,4 +1,7 @@
-"""`CleanupAction` and `LedgerEntry`: what was removed, by whom, and every single value that moved with it."""
+"""`CleanupAction` and `LedgerEntry`: what was removed, by whom, and every single value that moved with it.
+
+`LibraryMark` remembers up to where saved analyses have followed the library.
+"""
 
 from __future__ import annotations
 
@@ -99,3 +102,12 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.field} of {self.track_id or self.group_id or self.playlist_id}"
+
+
+class LibraryMark(models.Model):
+    """The one row that says up to which library revision saved analyses know what became of their members."""
+
+    revision = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"Followed to revision {self.revision}"

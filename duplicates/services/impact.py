@@ -7,19 +7,25 @@ what it was before. Other decisions stay: they were made by a person.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Q
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from duplicates.choices import LedgerKind, Resolution
 from duplicates.exceptions import LastCopy
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry
-from library.models import Track
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry, LibraryMark
+from duplicates.services import audit
+from library.changes import current_revision
+from library.models import ChangeKind, LibraryChange, LibraryRevision, Track
 from library.quarantine import as_json
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
+TRACKS_A_STEP = 1_000
 DECISION = ("is_resolved", "resolution", "resolved_at", "resolved_by_id")
 _OPEN: dict[str, Any] = {"is_resolved": False, "resolution": "", "resolved_at": None, "resolved_by_id": None}
 _UNDECIDED = ("", Resolution.MANUAL_REVIEW)
@@ -34,10 +40,50 @@ class Decided:
     after: dict[str, Any]
 
 
-def follow_tracks(track_ids: Iterable[int], *, actor: "AbstractBaseUser | None", now: datetime) -> list[Decided]:
+def follow_library(*, now: datetime) -> int:
+    """Bring saved analyses to what became of their tracks by other roads than clean-up; return how many tracks.
+
+    Reads the library's change log from where it stopped last time, so it costs one small query when nothing happened.
+    A group whose last copy went says when.
+    """
+    if not _is_behind():
+        return 0
+    with transaction.atomic():
+        LibraryMark.objects.get_or_create(pk=1)
+        mark = LibraryMark.objects.select_for_update().get(pk=1)
+        newest = current_revision()
+        ids = _not_followed(mark.revision, newest)
+        for part in batched(ids, TRACKS_A_STEP):
+            follow_tracks(part, actor=None, now=now, may_lose=True)
+        mark.revision = newest
+        mark.save(update_fields=["revision"])
+        if ids:
+            audit.record("analyses.followed_library", actor=None, now=now, counts={"tracks": len(ids)})
+    return len(ids)
+
+
+def _is_behind() -> bool:
+    """Has the library a revision that saved analyses have not followed yet?"""
+    mark = Subquery(LibraryMark.objects.filter(pk=1).values("revision"))
+    return LibraryRevision.objects.filter(value__gt=Coalesce(mark, 0)).exists()
+
+
+def _not_followed(after: int, upto: int) -> list[int]:
+    """Return the tracks that went or came between two revisions and of which a member says otherwise."""
+    changes = LibraryChange.objects.filter(revision__gt=after, revision__lte=upto).exclude(kind=ChangeKind.MODIFIED)
+    members = DuplicateAnalysisTrack.objects.filter(track_id__in=changes.values("track_id"))
+    is_here = Exists(Track.objects.active().filter(pk=OuterRef("track_id")))
+    wrong = members.filter((Q(still_exists=True) & ~is_here) | (Q(still_exists=False) & is_here))
+    return list(wrong.order_by("track_id").values_list("track_id", flat=True).distinct())
+
+
+def follow_tracks(
+    track_ids: Iterable[int], *, actor: "AbstractBaseUser | None", now: datetime, may_lose: bool = False
+) -> list[Decided]:
     """Bring every group with one of these tracks to what is true of them now; return whose decision changed.
 
-    Raises LastCopy for a group that would be left without a copy. Call it in the transaction that changed the tracks.
+    Raises LastCopy for a group that would be left without a copy, unless it `may_lose` it. Call it in the transaction
+    that changed the tracks.
     """
     ids = set(track_ids)
     here = set(Track.objects.active().filter(pk__in=ids).values_list("pk", flat=True))
@@ -45,10 +91,10 @@ def follow_tracks(track_ids: Iterable[int], *, actor: "AbstractBaseUser | None",
     groups = list(members.order_by("group_id").values_list("group_id", flat=True).distinct())
     members.filter(track_id__in=here, still_exists=False).update(still_exists=True, deleted_at=None)
     members.filter(track_id__in=ids - here, still_exists=True).update(still_exists=False, deleted_at=now)
-    return recount(groups, actor=actor, now=now)
+    return _recount(groups, actor=actor, now=now, may_lose=may_lose)
 
 
-def recount(group_ids: list[int], *, actor: "AbstractBaseUser | None", now: datetime) -> list[Decided]:
+def _recount(group_ids: list[int], *, actor: "AbstractBaseUser | None", now: datetime, may_lose: bool) -> list[Decided]:
     """Count the members of these groups anew, and let the decisions follow that follow from the count."""
     remaining = Count("members", filter=Q(members__still_exists=True))
     counts = dict(DuplicateAnalysisGroup.objects.filter(pk__in=group_ids).annotate(n=remaining).values_list("pk", "n"))
@@ -57,11 +103,13 @@ def recount(group_ids: list[int], *, actor: "AbstractBaseUser | None", now: date
         count = counts[group.pk]
         if count == group.remaining_count:
             continue
-        if not count:
+        if not count and not may_lose:
             raise LastCopy(f"This would remove the last copy of {group} in the analysis {group.analysis}.")
         before = _decision(group)
         values = _following_decision(group, count, actor=actor, now=now)
-        DuplicateAnalysisGroup.objects.filter(pk=group.pk).update(remaining_count=count, lost_at=None, **values)
+        DuplicateAnalysisGroup.objects.filter(pk=group.pk).update(
+            remaining_count=count, lost_at=None if count else now, **values
+        )
         if values:
             decided.append(Decided(group.pk, before, {name: as_json(value) for name, value in values.items()}))
     return decided

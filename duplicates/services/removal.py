@@ -42,6 +42,7 @@ def remove_duplicates(
     when the group is decided already, and LastCopy when any group of any analysis would lose its last copy.
     """
     with recorded_failures("duplicates.removed", subject=group, actor=actor, now=now), recording(_cause(group)):
+        impact.follow_library(now=now)  # else a group might count a copy that an import has pruned
         group = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).get(pk=group.pk)
         copies = _allowed(group, keeper_id, removing)
         action = _new_action(group, copies, actor=actor, now=now, batch_id=batch_id)

@@ -20,6 +20,8 @@ from django_tasks_db.models import DBTaskResult
 from duplicates.choices import ACTIVE, AnalysisStatus, ExportStatus
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import audit
+from duplicates.services.impact import follow_library
+from duplicates.services.purging import expired_removals, purge_removal
 from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints
 from library.changes import compact
 
@@ -37,6 +39,7 @@ class CleanupPlan:
     by_count: tuple[uuid.UUID, ...]
     checkpoints: tuple[uuid.UUID, ...] = ()  # on this machine only
     stopped_before: datetime | None = None  # checkpoints of runs that stopped then, and settled tasks, are needless
+    removals: tuple[uuid.UUID, ...] = ()  # clean-up actions whose tracks have been in quarantine long enough
 
     def __len__(self) -> int:
         return len(self.by_age) + len(self.by_count)
@@ -51,6 +54,8 @@ class CleanupResult:
     tasks: int = 0  # settled calls in the queue
     exports: int = 0
     changes: int = 0  # rows of the library's change log
+    purged: int = 0  # tracks deleted from quarantine
+    held: int = 0  # tracks kept in quarantine because their keeper is gone
     errors: list[str] = field(default_factory=list)
 
 
@@ -62,7 +67,7 @@ def plan_cleanup(
     users: list[int | None] | None = None,
     checkpoint_hours: int | None = None,
 ) -> CleanupPlan:
-    """Decide what may go. `users` limits it to these user ids, None standing for the system."""
+    """Decide what may go. `users` limits it to the analyses of these user ids, None standing for the system."""
     oldest = now - timedelta(days=settings.ANALYSIS_RETENTION_DAYS if days is None else days)
     keep = settings.ANALYSES_PER_USER if keep_per_user is None else keep_per_user
     rows = DuplicateAnalysisResult.objects.order_by("-created_at", "pk").values_list(
@@ -88,7 +93,13 @@ def plan_cleanup(
             by_count.append(pk)
     hours = settings.CHECKPOINT_HOURS if checkpoint_hours is None else checkpoint_hours
     stopped_before = now - timedelta(hours=hours)
-    return CleanupPlan(tuple(by_age), tuple(by_count), tuple(_needless_checkpoints(stopped_before)), stopped_before)
+    return CleanupPlan(
+        tuple(by_age),
+        tuple(by_count),
+        tuple(_needless_checkpoints(stopped_before)),
+        stopped_before,
+        tuple(expired_removals(now=now)) if users is None else (),
+    )
 
 
 def expire_exports(*, now: datetime) -> int:
@@ -155,6 +166,8 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             if _is_needless(analysis_id, plan.stopped_before):
                 discard_checkpoints(analysis_id)
         result.tasks = _delete_settled_tasks(plan.stopped_before)
+    _purge(plan, result, actor=actor, now=now)
+    follow_library(now=now)  # before the log is compacted, which it reads
     result.exports = expire_exports(now=now)
     result.changes = compact_library_changes(now=now)
     audit.record(
@@ -170,7 +183,22 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             "tasks": result.tasks,
             "exports": result.exports,
             "library_changes": result.changes,
+            "tracks_purged": result.purged,
+            "tracks_held": result.held,
             "errors": len(result.errors),
         },
     )
     return result
+
+
+def _purge(plan: CleanupPlan, result: CleanupResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
+    """Purge what the plan names, one transaction each. A failing one is logged and the rest goes on."""
+    for action_id in plan.removals:
+        try:
+            purged = purge_removal(action_id, actor=actor, now=now)
+        except DatabaseError as error:
+            logger.exception("The tracks of removal %s could not be purged", action_id)
+            result.errors.append(f"{action_id}: {error}")
+        else:
+            result.purged += purged.deleted
+            result.held += purged.held

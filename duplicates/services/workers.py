@@ -13,7 +13,7 @@ from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus, ExportStatus
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
-from duplicates.services import lifecycle
+from duplicates.services import impact, lifecycle
 
 logger = logging.getLogger("reprise.workers")
 
@@ -62,13 +62,17 @@ def tidy(
     enqueue_analysis: Callable[[uuid.UUID], None],
     enqueue_export: Callable[[uuid.UUID], None],
 ) -> None:
-    """Do what a supervisor does on each tick: forget silent workers and give on what they had in hand."""
+    """Do what a supervisor does on each tick: forget silent workers and give on what they had in hand.
+
+    Saved analyses learn here what became of their tracks.
+    """
     for analysis in lifecycle.reclaim(now=now, enqueue=enqueue_analysis):
         logger.warning("Analysis %s taken from worker %s, which is gone", analysis.pk, analysis.worker or "unnamed")
     Worker.objects.filter(seen_at__lt=now - 3 * SILENCE).delete()
     for export_id in _settle_orphans(now=now):
         enqueue_export(export_id)
     _wake_for_the_forgotten(now=now, enqueue=enqueue_analysis)
+    impact.follow_library(now=now)
 
 
 def _settle_orphans(*, now: datetime) -> list[uuid.UUID]:

@@ -1,4 +1,4 @@
-"""`manage.py cleanup_analyses`: delete analyses past their retention."""
+"""`manage.py cleanup_analyses`: delete analyses past their retention, and removed tracks past their quarantine."""
 
 import json
 from argparse import ArgumentParser
@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from duplicates.services.retention import CleanupPlan, cleanup_old_results, plan_cleanup
+from duplicates.services.retention import CleanupResult, cleanup_old_results, plan_cleanup
 
 
 class Command(BaseCommand):
@@ -17,7 +17,8 @@ class Command(BaseCommand):
 
     help = (
         "Delete analyses that are too old or too many. Pinned, queued and running ones and the newest completed one of "
-        "each user stay. Exit code 0: done; 1: refused, or something could not be deleted."
+        "each user stay. Tracks removed as duplicates are purged once their quarantine is over. "
+        "Exit code 0: done; 1: refused, or something could not be deleted."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,21 +48,27 @@ class Command(BaseCommand):
             users=_users(options["user"]),
             checkpoint_hours=options["checkpoint_hours"],
         )
-        errors: list[str] = []
+        result = CleanupResult(plan)
         if not options["dry_run"]:
-            errors = cleanup_old_results(plan, actor=None, now=timezone.now()).errors
-        self._print(plan, errors, options)
-        if errors:
-            raise CommandError(f"{len(errors)} could not be deleted; the log says why.")
+            result = cleanup_old_results(plan, actor=None, now=timezone.now())
+        self._print(result, options)
+        if result.errors:
+            raise CommandError(f"{len(result.errors)} could not be deleted; the log says why.")
 
-    def _print(self, plan: CleanupPlan, errors: list[str], options: dict[str, Any]) -> None:
+    def _print(self, result: CleanupResult, options: dict[str, Any]) -> None:
+        plan, is_dry = result.plan, options["dry_run"]
         if options["output"] == "json":
-            found = {"by_age": plan.by_age, "by_count": plan.by_count, "errors": errors, "dry_run": options["dry_run"]}
+            found = {"by_age": plan.by_age, "by_count": plan.by_count, "errors": result.errors, "dry_run": is_dry}
+            found |= {"removals": plan.removals, "purged": result.purged, "held": result.held}
             self.stdout.write(json.dumps(found, default=str))
             return
-        verb = "Would delete" if options["dry_run"] else "Deleted"
-        deleted = len(plan) - len(errors)
+        verb, deleted = ("Would delete", len(plan)) if is_dry else ("Deleted", result.deleted)
         self.stdout.write(f"{verb} {deleted} analyses: {len(plan.by_age)} by age, {len(plan.by_count)} by count.")
+        if is_dry and plan.removals:
+            self.stdout.write(f"Would purge the tracks of {len(plan.removals)} removals.")
+        if result.purged or result.held:
+            held = f" {result.held} stay: the copy kept instead is gone." if result.held else ""
+            self.stdout.write(f"Purged {result.purged} removed tracks.{held}")
 
 
 def _users(name: str) -> list[int | None] | None:

@@ -14,6 +14,7 @@ from duplicates.engine.levels import COMPARISONS
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.shipped import shipped_model
 from duplicates.models import DuplicateAnalysisGroup, DuplicatePreferences
+from duplicates.services.impact import follow_library
 from tests.duplicates.admin.conftest import signed_in
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
 
@@ -33,16 +34,18 @@ def shown(client: Client, address: str) -> str:
 
 
 class TestList:
-    @pytest.mark.parametrize(("name", "queries"), [(LIST, 9), (MEMBERS, 8)], ids=["groups", "members"])
+    @pytest.mark.parametrize(("name", "queries"), [(LIST, 10), (MEMBERS, 9)], ids=["groups", "members"])
     def test_the_number_of_queries_does_not_grow_with_the_rows(
         self, colleague: User, django_assert_num_queries: Any, name: str, queries: int
     ) -> None:
         client, analysis = signed_in(colleague), AnalysisFactory()
         GroupFactory(analysis=analysis)
+        follow_library(now=timezone.now())
         with django_assert_num_queries(queries):
             client.get(reverse(name))
 
         GroupFactory.create_batch(15, analysis=analysis)
+        follow_library(now=timezone.now())
         with django_assert_num_queries(queries):
             client.get(reverse(name))
 
@@ -204,7 +207,7 @@ class TestPage:
         client.get(page(small))  # the first request fills Django's memory of content types
 
         for group in (small, large):
-            with django_assert_num_queries(8):
+            with django_assert_num_queries(9):
                 client.get(page(group))
 
     def test_a_member_without_direct_match_is_pointed_out(self, colleague: User) -> None:

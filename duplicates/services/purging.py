@@ -1,0 +1,64 @@
+"""Deletes removed copies whose time in quarantine is over. What they gave stays with their keepers.
+
+A copy whose keeper has gone meanwhile is perhaps the last there is: it is held until somebody decides about it.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from duplicates.choices import CleanupState, LedgerKind
+from duplicates.models import CleanupAction, LedgerEntry
+from duplicates.services import audit
+from library import quarantine
+from library.changes import recording
+from library.models import Track
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many copies one purge deleted, and how many it held because no keeper stands in for them."""
+
+    deleted: int
+    held: int
+
+
+def expired_removals(*, now: datetime) -> list[uuid.UUID]:
+    """Return the actions whose time is over and that have copies in quarantine, the oldest first."""
+    waiting = LedgerEntry.objects.filter(
+        kind=LedgerKind.TRACK, track_id__in=Track.objects.quarantined().values("pk"), action__expires_at__lte=now
+    ).exclude(action__state=CleanupState.UNDONE)
+    actions = CleanupAction.objects.filter(pk__in=waiting.values("action_id"))
+    return list(actions.order_by("expires_at", "pk").values_list("pk", flat=True))
+
+
+def purge_removal(action_id: uuid.UUID, *, actor: "AbstractBaseUser | None", now: datetime) -> Purged:
+    """Delete the copies one expired action removed, except those that no keeper stands in for."""
+    with recording("purge"):
+        action = CleanupAction.objects.select_for_update(of=("self",)).get(pk=action_id)
+        if action.state == CleanupState.UNDONE or action.expires_at > now:
+            return Purged(0, 0)
+        removed = action.entries.filter(kind=LedgerKind.TRACK).order_by("pk").values_list("track_id", flat=True)
+        here = list(
+            Track.objects.quarantined().filter(pk__in=list(removed)).order_by("pk").values_list("pk", flat=True)
+        )
+        held = [pk for pk in here if quarantine.root_keeper(pk) is None]
+        deleted = quarantine.purge(pk for pk in here if pk not in held)
+        if not held:
+            action.state, action.ended_at = CleanupState.PURGED, now
+            action.save(update_fields=["state", "ended_at"])
+        if deleted:
+            audit.record(
+                "removal.purged",
+                actor=actor,
+                now=now,
+                subject=action,
+                before={"track_ids": [pk for pk in here if pk not in held]},
+                after={"held": held},
+                counts={"tracks": deleted, "held": len(held)},
+            )
+    return Purged(deleted, len(held))
