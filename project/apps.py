@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib import admin
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.admin.checks import check_admin_app, check_dependencies
@@ -55,4 +55,6 @@ class ProjectConfig(AppConfig):
     def ready(self) -> None:
         from project import checks  # noqa: F401, PLC0415 (registers itself)
 
-        post_migrate.connect(create_cache_table, sender=self, dispatch_uid="project.create_cache_table")
+        # Django sends this signal only for applications with models, and this one has none: the library's stands for it.
+        library = apps.get_app_config("library")
+        post_migrate.connect(create_cache_table, sender=library, dispatch_uid="project.create_cache_table")

@@ -6,17 +6,23 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 
-from project.environment import Environment, Variable
+from project.environment import Environment, PerEnvironment, Variable
 
 
 def _out_of_range(variable: Variable) -> CheckMessage:
     unit = f" {variable.unit}" if variable.unit else ""
     return Error(
         f"{variable.name}={variable.value} is out of range: {variable.range_text}{unit}.",
-        hint=f"{variable.help} The default is {variable.default}.",
+        hint=f"{variable.help} The default is {_default_here(variable)}.",
         id="reprise.E001",
     )
+
+
+def _default_here(variable: Variable) -> Any:
+    default = variable.default
+    return default.of(settings.ENVIRONMENT.name) if isinstance(default, PerEnvironment) else default
 
 
 @register()
@@ -47,3 +53,9 @@ def related_variables_agree(app_configs: Sequence[AppConfig] | None, **kwargs: A
             )
         )
     return [Error(message, hint=hint, id="reprise.E002") for message, hint in problems]
+
+
+def refuse_wrong_settings() -> None:
+    """Raise ImproperlyConfigured for what the checks above find. Commands check by themselves; a WSGI server does not."""
+    if problems := [*variables_are_in_range(None), *related_variables_agree(None)]:
+        raise ImproperlyConfigured(" ".join(f"{problem.msg} {problem.hint}" for problem in problems))

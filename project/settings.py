@@ -399,7 +399,7 @@ ANALYSIS_THREADS = ENVIRONMENT.whole(
     least=1,
     most=256,
     unit="threads",
-    says="Threads one analysis may use. The result does not depend on it. Not used yet.",
+    says="Threads one analysis may use. The result does not depend on it.",
 )
 ANALYSIS_MAX_CONCURRENT = ENVIRONMENT.whole(
     "REPRISE_ANALYSIS_MAX_CONCURRENT",

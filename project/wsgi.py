@@ -7,3 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 application = get_wsgi_application()
+
+from project.checks import refuse_wrong_settings  # noqa: E402 (needs the settings)
+
+refuse_wrong_settings()

@@ -94,6 +94,21 @@ class TestValues:
         problems = checks.variables_are_in_range(None)
 
         assert [name in problem.msg and bool(problem.hint) for problem in problems] == [True]
+        assert "PerEnvironment" not in problems[0].hint
+
+    def test_a_web_server_refuses_a_value_out_of_range_as_commands_do(self) -> None:
+        """Gunicorn imports the application and runs no system check."""
+        done = subprocess.run(
+            [sys.executable, "-c", "import project.wsgi"],
+            cwd=ROOT,
+            env=os.environ | {"REPRISE_LEASE_SECONDS": "9999", "DJANGO_SETTINGS_MODULE": "project.settings"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 1
+        assert "REPRISE_LEASE_SECONDS=9999 is out of range: 3 to 3,600 seconds." in done.stderr
 
     @pytest.mark.parametrize(
         "contradiction",
