@@ -9,10 +9,12 @@ from django.db import transaction
 from duplicates.choices import Resolution
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
-from duplicates.services import audit
+from duplicates.services import audit, different
+from library.quarantine import as_json
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
+    from django.db.models import QuerySet
 
 
 def mark_groups_resolved(
@@ -26,14 +28,13 @@ def mark_groups_resolved(
     """Note a decision on open groups of one analysis; return how many took it.
 
     `deleted` is a statement of fact, so groups with more than one member left in the library refuse it.
+    `not_duplicates` also declares every two members different, for every later analysis.
     """
     if resolution not in Resolution.values:
         raise InvalidOptions(f"{resolution!r} is no resolution. Choose from {', '.join(Resolution.values)}.")
     with transaction.atomic():
         groups = DuplicateAnalysisGroup.objects.select_for_update().filter(analysis=analysis, pk__in=group_ids)
-        present = {group.pk: group for group in groups}
-        for missing in sorted(set(group_ids) - present.keys()):
-            raise InvalidOptions(f"Group {missing} does not belong to analysis {analysis.pk}.")
+        present = _all_present(groups, analysis, group_ids)
         if resolution == Resolution.DELETED:
             for group in present.values():
                 if group.remaining_count > 1:
@@ -44,6 +45,9 @@ def mark_groups_resolved(
         DuplicateAnalysisGroup.objects.filter(pk__in=open_ids).update(
             is_resolved=True, resolution=resolution, resolved_at=now, resolved_by_id=actor.pk if actor else None
         )
+        if resolution == Resolution.NOT_DUPLICATES:
+            for pk in open_ids:
+                different.declare_group_different(present[pk], actor=actor, now=now)
         audit.record(
             "groups.resolved",
             actor=actor,
@@ -53,3 +57,51 @@ def mark_groups_resolved(
             counts={"groups": len(open_ids)},
         )
     return len(open_ids)
+
+
+def reopen_groups(
+    analysis: DuplicateAnalysisResult,
+    group_ids: Sequence[int],
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+) -> int:
+    """Take decisions on groups of one analysis back; return how many were decided.
+
+    The pairs of a group that was declared no duplicates may be found again. A group whose copies were removed is
+    reopened by undoing the removal, and refused here.
+    """
+    with transaction.atomic():
+        groups = DuplicateAnalysisGroup.objects.select_for_update().filter(analysis=analysis, pk__in=group_ids)
+        decided = [group for group in _all_present(groups, analysis, group_ids).values() if group.is_resolved]
+        for group in decided:
+            if group.remaining_count < 2:
+                raise InvalidOptions(f"Only one copy of {group} is left. Undo the removal instead.")
+        before = [
+            {"group_id": group.pk, "resolution": group.resolution, "resolved_at": as_json(group.resolved_at)}
+            for group in decided
+        ]
+        apart = [group for group in decided if group.resolution == Resolution.NOT_DUPLICATES]
+        pairs = sum(different.take_back(different.decisions_on(group), actor=actor, now=now) for group in apart)
+        DuplicateAnalysisGroup.objects.filter(pk__in=[group.pk for group in decided]).update(
+            is_resolved=False, resolution="", resolved_at=None, resolved_by=None
+        )
+        audit.record(
+            "groups.reopened",
+            actor=actor,
+            now=now,
+            subject=analysis,
+            before={"groups": before},
+            counts={"groups": len(decided), "pairs_taken_back": pairs},
+        )
+    return len(decided)
+
+
+def _all_present(
+    groups: "QuerySet[DuplicateAnalysisGroup]", analysis: DuplicateAnalysisResult, group_ids: Sequence[int]
+) -> dict[int, DuplicateAnalysisGroup]:
+    """Return the groups by key, all of them or none."""
+    present = {group.pk: group for group in groups}
+    for missing in sorted(set(group_ids) - present.keys()):
+        raise InvalidOptions(f"Group {missing} does not belong to analysis {analysis.pk}.")
+    return present

@@ -1,0 +1,125 @@
+"""Decisions that two tracks differ: made, taken back, and kept by where the tracks come from.
+
+They outlive the analysis they were made in. The next run keeps such a pair apart, whatever the evidence says.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import batched, combinations
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from duplicates.exceptions import InvalidOptions
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, NotDuplicate
+from duplicates.models.records import identity_key
+from duplicates.services import audit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+# Every pair of a group is a decision of its own: 100 members are 4,950 of them.
+MOST_MEMBERS = 100
+KEYS_A_QUERY = 200
+type Pair = tuple[str, str]
+
+
+def declare_group_different(
+    group: DuplicateAnalysisGroup, *, actor: "AbstractBaseUser | None", now: datetime, note: str = ""
+) -> int:
+    """Declare every two members of a group different; return how many pairs were not yet."""
+    members = list(group.members.order_by("position"))
+    if len(members) > MOST_MEMBERS:
+        raise InvalidOptions(
+            f"{group} has {len(members)} members; at most {MOST_MEMBERS} can be declared different at once."
+        )
+    return declare_different(list(combinations(members, 2)), actor=actor, now=now, note=note)
+
+
+def declare_different(
+    pairs: Sequence[tuple[DuplicateAnalysisTrack, DuplicateAnalysisTrack]],
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    note: str = "",
+) -> int:
+    """Declare pairs of members different; return how many were not yet. Of equal decisions at once one counts."""
+    decisions = [
+        _decision(left, right, actor=actor, now=now, note=note)
+        for left, right in pairs
+        if _key_of(left) != _key_of(right)
+    ]
+    with transaction.atomic():
+        known = in_force((one.left_key, one.right_key) for one in decisions)
+        new = [one for one in decisions if (one.left_key, one.right_key) not in known]
+        NotDuplicate.objects.bulk_create(new, ignore_conflicts=True)
+        audit.record(
+            "pairs.declared_different",
+            actor=actor,
+            now=now,
+            after={"pairs": [str(one) for one in new[:10]], "note": note},
+            counts={"pairs": len(new), "known_before": len(decisions) - len(new)},
+        )
+    return len(new)
+
+
+def take_back(decisions: Iterable[NotDuplicate], *, actor: "AbstractBaseUser | None", now: datetime) -> int:
+    """Take decisions back, so that the next run looks at the evidence again; return how many were in force."""
+    named = list(decisions)
+    with transaction.atomic():
+        count = NotDuplicate.objects.filter(pk__in=[one.pk for one in named], revoked_at=None).update(revoked_at=now)
+        audit.record(
+            "pairs.taken_back",
+            actor=actor,
+            now=now,
+            before={"pairs": [str(one) for one in named[:10]]},
+            counts={"pairs": count},
+        )
+    return count
+
+
+def decisions_on(group: DuplicateAnalysisGroup) -> list[NotDuplicate]:
+    """Return the decisions in force on pairs of a group's members."""
+    keys = {_key_of(member) for member in group.members.all()}
+    found: list[NotDuplicate] = []
+    for part in batched(sorted(keys), KEYS_A_QUERY):
+        found.extend(NotDuplicate.objects.filter(left_key__in=part, revoked_at=None).order_by("pk"))
+    return [one for one in found if one.right_key in keys]
+
+
+def in_force(pairs: Iterable[Pair]) -> set[Pair]:
+    """Return which of the pairs (smaller key first) are declared different."""
+    wanted = set(pairs)
+    found: set[Pair] = set()
+    for part in batched(sorted({left for left, _ in wanted}), KEYS_A_QUERY):
+        decided = NotDuplicate.objects.filter(left_key__in=part, revoked_at=None)
+        found.update(decided.values_list("left_key", "right_key"))
+    return found & wanted
+
+
+def _key_of(member: DuplicateAnalysisTrack) -> str:
+    return identity_key(member.source, member.source_track_id)
+
+
+def _decision(
+    left: DuplicateAnalysisTrack,
+    right: DuplicateAnalysisTrack,
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    note: str,
+) -> NotDuplicate:
+    (left_key, left_label), (right_key, right_label) = sorted((_key_of(one), _label(one)) for one in (left, right))
+    return NotDuplicate(
+        left_key=left_key,
+        right_key=right_key,
+        left_label=left_label,
+        right_label=right_label,
+        user_id=actor.pk if actor else None,
+        created_at=now,
+        note=note,
+    )
+
+
+def _label(member: DuplicateAnalysisTrack) -> str:
+    return f"{member}{f' on {member.album}' if member.album else ''}"
