@@ -81,8 +81,8 @@ class TestNotDuplicates:
         resolve(group_of(copy(), copy(), copy()), "not_duplicates")
         actor = UserFactory.create()
 
-        assert different.take_back(NotDuplicate.objects.all()[:1], actor=actor, now=LATER) == 1
-        assert different.take_back(NotDuplicate.objects.all()[:1], actor=actor, now=LATER) == 0
+        assert different.take_back(NotDuplicate.objects.order_by("pk")[:1], actor=actor, now=LATER) == 1
+        assert different.take_back(NotDuplicate.objects.order_by("pk")[:1], actor=actor, now=LATER) == 0
 
         record = AuditRecord.objects.filter(action="pairs.taken_back").order_by("pk").first()
         assert record is not None
