@@ -7,14 +7,17 @@ whatever the vocabulary does: a library of one title repeated a million times re
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.sparse import _sparsetools
 
 from duplicates.engine.features import features
 from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.normalise import Records
+from duplicates.engine.threads import in_threads
 
 POSTINGS_BUDGET = 160  # posting entries one record may read, besides those of its rarest features
 ALWAYS_READ = 6  # bands of CAPS that cost nothing: a song owned five times must not use its budget up on its copies
@@ -25,8 +28,8 @@ LOW_SHARE = 0.10  # share of their features two records must have in common
 HIGH_SHARE = 0.34  # from here on a pair is looked at even when its titles have few letters in common
 COMMON_LETTERS = 0.5  # share of the shorter title's letter pairs that both titles must have
 CLOSE_LENGTH_MS = 1300  # lengths rounded to seconds by different programs
-CHUNK_PRODUCTS = 4_000_000  # sparse products computed at a time: bounds memory
-FEATURE_CHUNK = 50_000  # records
+CHUNK_PRODUCTS = 2_000_000  # sparse products computed at a time: bounds memory
+FEATURE_CHUNK = 12_500  # records
 SLICE = 1 << 22  # entries of a long array worked on at a time
 MOST_FEATURES = 48  # features of an ordinary record at most: room set aside, not memory used
 _ROW_BITS = 23
@@ -58,7 +61,7 @@ class Postings:
     lonely: Ints  # per record: features nobody else has
 
 
-def propose(records: Records, original: Ints, advance: Callable[[int], None]) -> CandidatePairs:
+def propose(records: Records, original: Ints, advance: Callable[[int], None], *, threads: int = 1) -> CandidatePairs:
     """Return candidate pairs, each copy with its original among them.
 
     Only originals are looked up and found. `advance` hears how many records are done.
@@ -66,13 +69,14 @@ def propose(records: Records, original: Ints, advance: Callable[[int], None]) ->
     count = len(records)
     if count < 2:
         return _once(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
-    postings = build_postings(records, original, lambda done: advance(done // 3))
+    postings = build_postings(records, original, lambda done: advance(done // 3), threads=threads)
     advance(count // 3)
     asked, cost = _within_budget(postings, count)
     copy = np.flatnonzero(original != np.arange(count))
     codes, shares = [original[copy] * count + copy], [np.ones(len(copy), np.float32)]
-    for start, stop in _chunks(cost):
-        code, share = _best_partners(asked[start:stop], postings, start, records)
+    chunks = _chunks(cost)
+    work = partial(_best_partners, asked=asked, cost=cost, postings=postings, records=records)
+    for (code, share), (_, stop) in zip(in_threads(work, chunks, threads), chunks, strict=True):
         codes.append(code)
         shares.append(share)
         advance(count // 3 + stop * 2 // 3)
@@ -91,10 +95,10 @@ def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]
     )
 
 
-def build_postings(records: Records, original: Ints, advance: Callable[[int], None]) -> Postings:
+def build_postings(records: Records, original: Ints, advance: Callable[[int], None], *, threads: int = 1) -> Postings:
     """Sort the features into posting lists; features of one record only are counted and dropped."""
     count = len(records)
-    packed = _packed_features(records, original, advance)
+    packed = _packed_features(records, original, advance, threads)
     advance(count)  # sorting takes long enough for somebody to lose patience
     packed, features_of = _shared_features(packed, count)
     advance(count)
@@ -144,23 +148,28 @@ def _slices(length: int) -> list[slice]:
     return [slice(start, min(start + SLICE, length)) for start in range(0, max(length, 0), SLICE)]
 
 
-def _packed_features(records: Records, original: Ints, advance: Callable[[int], None]) -> Hashes:
+def _packed_features(records: Records, original: Ints, advance: Callable[[int], None], threads: int) -> Hashes:
     """Return every feature of every record, hash and row in one number, in order."""
     count = len(records)
     packed, filled = np.empty(count * MOST_FEATURES, np.uint64), 0  # memory is taken only as far as it is filled
-    for start in range(0, count, FEATURE_CHUNK):
-        stop = min(start + FEATURE_CHUNK, count)
-        values, rows = features(records, start, stop)
-        searched = original[rows] == rows
-        values, rows = values[searched], rows[searched]
-        part = values & ~_ROW_MASK | rows.astype(np.uint64)
+    starts = range(0, count, FEATURE_CHUNK)
+    parts = in_threads(partial(_features_of_chunk, records=records, original=original), starts, threads)
+    for start, part in zip(starts, parts, strict=True):
         if filled + len(part) > len(packed):
             packed = np.concatenate([packed[:filled], np.empty(len(part) + filled // 2, np.uint64)])
         packed[filled : filled + len(part)] = part
         filled += len(part)
-        advance(stop)
+        advance(min(start + FEATURE_CHUNK, count))
     packed = packed[:filled]
     packed.sort()
+    return packed
+
+
+def _features_of_chunk(start: int, *, records: Records, original: Ints) -> Hashes:
+    """Return the features of the originals in one chunk of records, hash and row in one number."""
+    values, rows = features(records, start, min(start + FEATURE_CHUNK, len(records)))
+    searched = original[rows] == rows
+    packed: Hashes = values[searched] & ~_ROW_MASK | rows[searched].astype(np.uint64)
     return packed
 
 
@@ -201,12 +210,15 @@ def _chunks(cost: Ints) -> list[tuple[int, int]]:
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
-def _best_partners(asked: "sparse.csr_matrix", postings: Postings, start: int, records: Records) -> tuple[Ints, Floats]:
+def _best_partners(
+    chunk: tuple[int, int], *, asked: "sparse.csr_matrix", cost: Ints, postings: Postings, records: Records
+) -> tuple[Ints, Floats]:
     """Return the best partners of a run of records as pair codes with their shares."""
-    found = asked @ postings.by_feature
-    at = np.flatnonzero(found.data >= LOW_SHARE)
-    row = np.searchsorted(found.indptr, at, side="right") - 1 + start
-    partner, share = found.indices[at].astype(np.int64), found.data[at]
+    start, stop = chunk
+    offsets, partners, shares = _product(asked[start:stop], postings.by_feature, int(cost[start:stop].sum()))
+    at = np.flatnonzero(shares >= LOW_SHARE)
+    row = np.searchsorted(offsets, at, side="right") - 1 + start
+    partner, share = partners[at].astype(np.int64), shares[at]
     keep = row != partner
     keep &= (
         (share >= HIGH_SHARE)
@@ -215,6 +227,25 @@ def _best_partners(asked: "sparse.csr_matrix", postings: Postings, start: int, r
     )
     row, partner, share = _keep_best(row[keep], partner[keep], share[keep])
     return np.minimum(row, partner) * len(records) + np.maximum(row, partner), share
+
+
+def _product(
+    left: "sparse.csr_matrix", right: "sparse.csr_matrix", most: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats]:
+    """Return the product of two tables as (row offsets, columns, values), given the most entries it can have.
+
+    `left @ right` would work every row out twice, only to count the entries first.
+    """
+    offsets = np.empty(left.shape[0] + 1, np.int32)
+    columns, values = np.empty(most, np.int32), np.empty(most, np.float32)
+    _sparsetools.csr_matmat(
+        left.shape[0],
+        right.shape[1],
+        *(left.indptr, left.indices, left.data),
+        *(right.indptr, right.indices, right.data),
+        *(offsets, columns, values),
+    )
+    return offsets, columns[: offsets[-1]], values[: offsets[-1]]
 
 
 def _keep_best(row: Ints, partner: Ints, share: Floats) -> tuple[Ints, Ints, Floats]:

@@ -6,10 +6,12 @@ whose title is gone. How much a shared feature says depends only on how rare it 
 """
 
 import numpy as np
+import polars as pl
 
 from duplicates.engine.hashing import Hashes, Ints, Letters, both, letters, mix
 from duplicates.engine.normalise import Records
-from duplicates.engine.text import romanised, without_spaces
+from duplicates.engine.text import without_spaces
+from duplicates.engine.text_columns import joined, romanised_column, rows_matching
 
 RUN_LETTERS = 5  # letters in a sampled run
 EDGE_LETTERS = 6  # letters taken from the start and the end of a text
@@ -26,12 +28,13 @@ def features(records: Records, start: int, stop: int) -> tuple[Hashes, Ints]:
     """Return the features of the records from start to stop as (hash, record row), in no particular order."""
     found = _combinations(records, start, stop)
     for name in ("title", "artist", "album", "credits", "unparsed"):
-        words = "\n".join(records.texts[name].slice(start, stop - start).to_list()).encode()
+        texts = records.texts[name].slice(start, stop - start)
+        words = joined(texts)
         found += _words(letters(words), with_pairs=name in _NAMES)
         if name not in _NAMES:
             continue
         if not words.isascii():
-            found += _romanised(words, is_title=name == "title")
+            found += _romanised(texts, is_title=name == "title")
         key = letters(without_spaces(words))
         found += _edges(key)
         if name == "title":
@@ -42,16 +45,15 @@ def features(records: Records, start: int, stop: int) -> tuple[Hashes, Ints]:
     return values[there], rows[there] + start
 
 
-def _romanised(words: bytes, *, is_title: bool) -> Found:
+def _romanised(words: pl.Series, *, is_title: bool) -> Found:
     """Return the features of texts in other scripts as they would be if they were spelt in Latin letters."""
-    texts = words.split(b"\n")
-    rows = [row for row, text in enumerate(texts) if not text.isascii()]
-    key = letters("\n".join([romanised(texts[row].decode()) for row in rows]).encode())
-    found = [(mix(key.whole(), WORD), np.arange(len(rows))), *_edges(key)]
+    rows = rows_matching(words, r"[^\x00-\x7f]")
+    key = letters(joined(romanised_column(words.gather(rows))))
+    everyone = np.arange(len(rows))
+    found = [(mix(key.whole(), WORD), everyone), *_edges(key)]
     if is_title:
-        found += [(run, np.arange(len(rows))) for run in (mix(each, RUN) for each in key.runs(RUN_LETTERS))]
-    place = np.array(rows)
-    return [(values, place[at]) for values, at in found]
+        found += [(mix(each, RUN), everyone) for each in key.runs(RUN_LETTERS)]
+    return [(values, rows[at]) for values, at in found]
 
 
 def _words(text: Letters, *, with_pairs: bool) -> Found:

@@ -28,9 +28,9 @@ from duplicates.engine.misplaced import (
 )
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
-from duplicates.engine.text import romanised, without_spaces
-from duplicates.engine.text_columns import fold_column, joined, put, rows_matching, words_column
-from duplicates.engine.threads import in_order
+from duplicates.engine.text import without_spaces
+from duplicates.engine.text_columns import fold_column, joined, put, romanised_column, rows_matching, words_column
+from duplicates.engine.threads import in_threads
 from duplicates.engine.title_columns import take_apart
 from duplicates.engine.titles import BUILT_IN, Vocabulary, vocabulary_of
 
@@ -106,7 +106,7 @@ def normalise(
         return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema), BUILT_IN)[:0]
     parts, vocabulary = [], vocabulary_of(settings.version_words)
     pieces = (frame.slice(start, CHUNK) for start in range(0, frame.height, CHUNK))
-    for part in in_order(partial(_normalise, vocabulary=vocabulary), pieces, settings.threads):
+    for part in in_threads(partial(_normalise, vocabulary=vocabulary), pieces, settings.threads):
         parts.append(part)
         advance(min(len(parts) * CHUNK, frame.height))
     columns_of = {
@@ -272,8 +272,7 @@ def _signature(title: Letters, words: pl.Series) -> Hashes:
     signs = title.signature()
     rows = np.flatnonzero((words.str.len_bytes() != words.str.len_chars()).to_numpy())
     if len(rows):
-        spelt = "\n".join(romanised(text) for text in words.gather(rows).to_list())
-        signs[rows] |= letters(spelt.encode()).signature()
+        signs[rows] |= letters(joined(romanised_column(words.gather(rows)))).signature()
     return signs
 
 

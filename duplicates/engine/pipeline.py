@@ -21,6 +21,7 @@ from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.progress import Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
 from duplicates.engine.records import Clusters, Groups, PairCodes, TrackColumns
 from duplicates.engine.settings import EngineSettings
+from duplicates.engine.threads import in_threads
 
 Ints = npt.NDArray[np.int64]
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
@@ -48,12 +49,14 @@ def find_clusters(
     records = normalise(columns, settings, progress.advance)
     forbidden = _rows_of_pairs(records.track_id, not_duplicates)
     original = originals(records, np.unique(forbidden))
-    pairs = _candidates(records, original, progress, checkpoints)
+    pairs = _candidates(records, original, settings, progress, checkpoints)
     codes, fitted = _scores(records, pairs, settings, progress, checkpoints)
     return _clusters(records, original, pairs, codes, fitted, settings, forbidden, progress)
 
 
-def _candidates(records: Records, original: Ints, progress: Progress, checkpoints: Checkpoints) -> CandidatePairs:
+def _candidates(
+    records: Records, original: Ints, settings: EngineSettings, progress: Progress, checkpoints: Checkpoints
+) -> CandidatePairs:
     """Propose pairs, or take them from a checkpoint."""
     progress.begin(Stage.CANDIDATES, len(records))
     saved = checkpoints.load(Stage.CANDIDATES)
@@ -61,7 +64,7 @@ def _candidates(records: Records, original: Ints, progress: Progress, checkpoint
         return CandidatePairs(
             saved["left"].astype(np.int64), saved["right"].astype(np.int64), saved["share"].astype(np.float32)
         )
-    pairs = propose(records, original, progress.advance)
+    pairs = propose(records, original, progress.advance, threads=settings.threads)
     checkpoints.save(Stage.CANDIDATES, {"left": pairs.left, "right": pairs.right, "share": pairs.share})
     return pairs
 
@@ -75,10 +78,13 @@ def _scores(
     if saved is not None:
         return saved["codes"].astype(np.int64), model.from_bytes(saved["tables"].tobytes())
     codes = np.empty(len(pairs), np.int64)
-    for start in range(0, len(pairs), SCORING_CHUNK):
-        chunk = slice(start, start + SCORING_CHUNK)
-        codes[chunk] = pack(compare(records, pairs.left[chunk], pairs.right[chunk]))
-        progress.advance(min(start + SCORING_CHUNK, len(pairs)))
+    chunks = [slice(start, start + SCORING_CHUNK) for start in range(0, len(pairs), SCORING_CHUNK)]
+    compared = in_threads(
+        lambda chunk: pack(compare(records, pairs.left[chunk], pairs.right[chunk])), chunks, settings.threads
+    )
+    for chunk, found in zip(chunks, compared, strict=True):
+        codes[chunk] = found
+        progress.advance(min(chunk.stop, len(pairs)))
     fitted = model.fit(shipped.shipped_model(settings), codes)
     checkpoints.save(Stage.SCORING, {"codes": codes, "tables": np.frombuffer(fitted.to_bytes(), np.uint8)})
     return codes, fitted

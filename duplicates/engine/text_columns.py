@@ -5,11 +5,13 @@ be too cautious, never too bold: a test holds every function against its counter
 out without nulls and of the same length.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 
 from duplicates.engine.hashing import Ints
-from duplicates.engine.text import GARBLED, LOOSE, fold, folded_character
+from duplicates.engine.text import GARBLED, LOOSE, fold, folded_character, romanised
 
 ESCAPES = r"&(?:amp;|#|quot;)"  # characters as a web page spells them
 NOT_PLAIN = rf"[^\x20-\x7e]|{ESCAPES}"
@@ -44,12 +46,21 @@ def fold_column(texts: pl.Series) -> pl.Series:
 
 def _fold_written(texts: pl.Series) -> pl.Series:
     """Fold texts of any writing letter by letter, and those with something to repair by `text.fold`."""
-    signs = texts.str.replace_all(r"[\x20-\x40\\^-`|~]+", "").str.join("")
-    table = {sign: folded_character(sign) for sign in sorted(set(signs.item()))}
-    folded = texts.str.replace_many(list(table), list(table.values())) if table else texts
+    folded = _translated(texts, r"[\x20-\x40\\^-`|~]+", folded_character)
     broken = np.flatnonzero((texts.str.contains(BROKEN) | (folded.str.strip_chars() == "")).to_numpy())
     repaired = fold(texts.gather(broken).to_list()) if len(broken) else []
     return put(folded, broken, pl.Series(repaired, dtype=pl.String))
+
+
+def _translated(texts: pl.Series, untouched: str, spell: Callable[[str], str]) -> pl.Series:
+    """Replace every character that does not match `untouched` by its spelling."""
+    signs = sorted(set(texts.str.replace_all(untouched, "").str.join("").item()))
+    return texts.str.replace_many(signs, [spell(sign) for sign in signs]) if signs else texts
+
+
+def romanised_column(words: pl.Series) -> pl.Series:
+    """Spell words of other scripts in Latin letters; see `text.romanised`."""
+    return _translated(words.str.replace_all(" ", "", literal=True), r"[\x00-\x7f]+", romanised)
 
 
 def words_column(folded: pl.Series) -> pl.Series:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 
-def in_order[Piece, Result](work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int) -> Iterator[Result]:
+def in_threads[Piece, Result](
+    work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int
+) -> Iterator[Result]:
     """Yield the result of each piece in turn, at most one more under way than there are threads.
 
     An exception in a piece, or in the caller between two results, leaves no piece waiting.

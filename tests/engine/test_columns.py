@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duplicates.engine.text import fold, to_words
-from duplicates.engine.text_columns import fold_column, put, words_column
-from duplicates.engine.threads import in_order
+from duplicates.engine.text import fold, romanised, to_words
+from duplicates.engine.text_columns import fold_column, put, romanised_column, words_column
+from duplicates.engine.threads import in_threads
 from duplicates.engine.title_columns import take_apart
 from duplicates.engine.titles import MAY_HOLD_MORE, ParsedTitle, parse_title
 
@@ -37,6 +37,11 @@ class TestTexts:
         assert folded.to_list() == fold(texts)
         assert words_column(folded).to_list() == to_words(fold(texts)).decode().split("\n")
 
+    @given(st.lists(ANY_TEXT, min_size=1, max_size=6))
+    def test_a_column_is_spelt_in_latin_letters_as_its_texts_are(self, texts: list[str]) -> None:
+        words = [text for text in to_words(fold(texts)).decode().split("\n") if not text.isascii()]
+        assert romanised_column(column(words)).to_list() == [romanised(text) for text in words]
+
     def test_values_are_put_into_their_rows_only(self) -> None:
         assert put(column(["a", "b", "c"]), np.array([0, 2]), column(["x", "z"])).to_list() == ["x", "b", "z"]
 
@@ -53,10 +58,10 @@ class TestTitles:
 class TestThreads:
     @pytest.mark.parametrize("threads", [1, 2, 5])
     def test_results_come_in_the_order_of_their_pieces(self, threads: int) -> None:
-        assert list(in_order(lambda piece: piece * 2, range(50), threads)) == [piece * 2 for piece in range(50)]
+        assert list(in_threads(lambda piece: piece * 2, range(50), threads)) == [piece * 2 for piece in range(50)]
 
     def test_a_failing_piece_raises_where_its_result_was_due(self) -> None:
-        results = in_order(lambda piece: 1 // piece, [2, 1, 0, 3], threads=2)
+        results = in_threads(lambda piece: 1 // piece, [2, 1, 0, 3], threads=2)
         assert [next(results), next(results)] == [0, 1]
         with pytest.raises(ZeroDivisionError):
             next(results)
