@@ -55,6 +55,6 @@ class ProjectConfig(AppConfig):
     def ready(self) -> None:
         from project import checks  # noqa: F401, PLC0415 (registers itself)
 
-        # Django sends this signal only for applications with models, and this one has none: the library's stands for it.
+        # Django sends this signal only for applications with models; this one has none, so the library's stands for it.
         library = apps.get_app_config("library")
         post_migrate.connect(create_cache_table, sender=library, dispatch_uid="project.create_cache_table")

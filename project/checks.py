@@ -56,6 +56,6 @@ def related_variables_agree(app_configs: Sequence[AppConfig] | None, **kwargs: A
 
 
 def refuse_wrong_settings() -> None:
-    """Raise ImproperlyConfigured for what the checks above find. Commands check by themselves; a WSGI server does not."""
+    """Raise ImproperlyConfigured for what the checks above find. Commands run checks; a WSGI server does not."""
     if problems := [*variables_are_in_range(None), *related_variables_agree(None)]:
         raise ImproperlyConfigured(" ".join(f"{problem.msg} {problem.hint}" for problem in problems))
