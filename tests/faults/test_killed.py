@@ -94,8 +94,10 @@ def test_a_cancel_takes_effect_within_two_seconds_in_any_stage(home: House, undi
 
     print(f"cancelled in {stage} after {time.monotonic() - asked_at:.1f} s")
     assert bool(row["is_partial"]) is (stage in ("keeper", "cross_reference", "saving"))
+    home.wait_until(lambda: _tasks(home, "RUNNING"), lambda count: not count)
     home.manage("cleanup_analyses", "--checkpoint-hours", "0")
-    assert not any(path.is_file() for path in _work_folder(home).rglob("*"))
+    assert [path for path in _checkpoints(home).rglob("*") if path.is_file()] == []
+    assert _tasks(home, "SUCCESSFUL") == _tasks(home, "FAILED") == 0
 
 
 def test_other_writers_do_not_disturb_a_run_that_reads_the_library(home: House, undisturbed) -> None:
@@ -123,8 +125,13 @@ def test_a_cancel_is_not_kept_waiting_until_the_library_is_read(home: House, und
     assert row["status"] == "cancelled"
 
 
-def _work_folder(home: House) -> Path:
-    return Path(home.environment["REPRISE_WORK_DIR"])
+def _checkpoints(home: House) -> Path:
+    return Path(home.environment["REPRISE_WORK_DIR"]) / "checkpoints"
+
+
+def _tasks(home: House, status: str) -> int:
+    ((count,),) = home.rows("SELECT count(*) FROM django_tasks_database_dbtaskresult WHERE status = ?", status)
+    return int(count)
 
 
 def test_a_database_locked_by_another_writer_for_long_is_waited_for(home: House, undisturbed, songs: int) -> None:
