@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from duplicates.engine import keeper, model, shipped
+from duplicates.engine import keeper, kept_records, model, shipped
 from duplicates.engine.candidates import CandidatePairs, propose
 from duplicates.engine.clustering import Links, cluster, in_order
 from duplicates.engine.comparisons import compare
@@ -45,13 +45,23 @@ def find_clusters(
     """
     progress = NullProgress() if progress is None else progress
     checkpoints = NoCheckpoints() if checkpoints is None else checkpoints
-    progress.begin(Stage.NORMALISE, len(columns))
-    records = normalise(columns, settings, progress.advance)
+    records = _records(columns, settings, progress, checkpoints)
     forbidden = _rows_of_pairs(records.track_id, not_duplicates)
     original = originals(records, np.unique(forbidden))
     pairs = _candidates(records, original, settings, progress, checkpoints)
     codes, fitted = _scores(records, pairs, settings, progress, checkpoints)
     return _clusters(records, original, pairs, codes, fitted, settings, forbidden, progress)
+
+
+def _records(columns: TrackColumns, settings: EngineSettings, progress: Progress, checkpoints: Checkpoints) -> Records:
+    """Normalise the library, or take its records from a checkpoint."""
+    progress.begin(Stage.NORMALISE, len(columns))
+    saved = checkpoints.load(Stage.NORMALISE)
+    if saved is not None:
+        return kept_records.from_arrays(saved)
+    records = normalise(columns, settings, progress.advance)
+    checkpoints.save(Stage.NORMALISE, kept_records.to_arrays(records))
+    return records
 
 
 def _candidates(

@@ -164,7 +164,7 @@ class TestNoRoomForCheckpoints:
         analysis = running.run_analysis(queue().pk).analysis
 
         assert (analysis.status, analysis.groups_found) == ("completed", SONG_COUNT)
-        assert self.notes_of(analysis)[0].startswith("The run goes on without a checkpoint of stage candidates")
+        assert self.notes_of(analysis)[0].startswith("The run goes on without a checkpoint of stage normalise")
         assert os.strerror(errno.EFBIG) in self.notes_of(analysis)[0]
         assert not [path for path in work_dir.rglob("*") if path.is_file()]
 
@@ -175,7 +175,7 @@ class TestNoRoomForCheckpoints:
         analysis = running.run_analysis(queue().pk).analysis
 
         assert analysis.status == "completed"
-        assert len(self.notes_of(analysis)) == 3
+        assert len(self.notes_of(analysis)) == 4
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_a_folder_that_may_not_be_written_costs_them_too(self, work_dir: Path) -> None:
