@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
+from duplicates.engine.identity import engine_digest
 from duplicates.engine.vocabulary import ACCEPTED_MARKERS
 
 ENGINE_VERSION = "2"
@@ -69,9 +70,13 @@ class EngineSettings:
             raise ValueError(f"The threshold must lie between 0 and 1, not {self.threshold}.")
 
     def fingerprint(self) -> str:
-        """Return 64 hex digits that are equal exactly when two runs on equal columns must give equal results."""
+        """Return 64 hex digits that are equal only when two runs on equal columns must give equal results.
+
+        Another weight, word or level in the engine changes it by itself: see `identity`.
+        """
         deciding = {
             "engine": ENGINE_VERSION,
+            "matcher": engine_digest(),
             "preset": self.preset.value,
             "threshold": self.threshold,
             "ignored_fields": sorted(self.ignored_fields),

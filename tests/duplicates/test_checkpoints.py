@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from duplicates.engine.settings import EngineSettings
 from duplicates.services import work_folder
 from duplicates.services.checkpoints import StageCheckpoints
 
@@ -63,6 +64,20 @@ class TestWhatDoesNotFit:
 
         assert StageCheckpoints(ANALYSIS, "settings-2").load("scoring") is None
         assert "another state of the library" in caplog.text
+        assert not file_of("scoring").exists()
+
+    def test_one_of_a_run_with_other_words_of_staff_is_discarded(self) -> None:
+        taught = EngineSettings(version_words=(("Cantina Night Cut", "own"),))
+        StageCheckpoints(ANALYSIS, EngineSettings().fingerprint()).save("scoring", ARRAYS)
+
+        assert StageCheckpoints(ANALYSIS, taught.fingerprint()).load("scoring") is None
+        assert not file_of("scoring").exists()
+
+    def test_one_of_a_matcher_with_another_vocabulary_is_discarded(self, monkeypatch) -> None:
+        StageCheckpoints(ANALYSIS, EngineSettings().fingerprint()).save("scoring", ARRAYS)
+        monkeypatch.setattr("duplicates.engine.settings.engine_digest", lambda: "of another vocabulary")
+
+        assert StageCheckpoints(ANALYSIS, EngineSettings().fingerprint()).load("scoring") is None
         assert not file_of("scoring").exists()
 
     @pytest.mark.parametrize("cut", [0, 1, 50, 500, 5000, -1])
