@@ -391,7 +391,7 @@ ANALYSIS_MEMORY_MB = ENVIRONMENT.whole(
     least=256,
     most=1_048_576,
     unit="MB",
-    says="Memory ceiling of one analysis. Not used yet.",
+    says="Memory ceiling of one analysis. A library that needs more is refused before it is read.",
 )
 ANALYSIS_THREADS = ENVIRONMENT.whole(
     "REPRISE_ANALYSIS_THREADS",

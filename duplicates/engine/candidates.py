@@ -16,7 +16,9 @@ from scipy.sparse import _sparsetools
 
 from duplicates.engine.features import features
 from duplicates.engine.hashing import Hashes, Ints
+from duplicates.engine.memory import budget
 from duplicates.engine.normalise import Records
+from duplicates.engine.settings import EngineSettings
 from duplicates.engine.threads import in_threads
 
 POSTINGS_BUDGET = 160  # posting entries one record may read, besides those of its rarest features
@@ -61,7 +63,9 @@ class Postings:
     lonely: Ints  # per record: features nobody else has
 
 
-def propose(records: Records, original: Ints, advance: Callable[[int], None], *, threads: int = 1) -> CandidatePairs:
+def propose(
+    records: Records, original: Ints, advance: Callable[[int], None], settings: EngineSettings
+) -> CandidatePairs:
     """Return candidate pairs, each copy with its original among them.
 
     Only originals are looked up and found. `advance` hears how many records are done.
@@ -69,14 +73,14 @@ def propose(records: Records, original: Ints, advance: Callable[[int], None], *,
     count = len(records)
     if count < 2:
         return _once(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
-    postings = build_postings(records, original, lambda done: advance(done // 3), threads=threads)
+    postings = build_postings(records, original, lambda done: advance(done // 3), settings.threads)
     advance(count // 3)
     asked, cost = _within_budget(postings, count)
     copy = np.flatnonzero(original != np.arange(count))
     codes, shares = [original[copy] * count + copy], [np.ones(len(copy), np.float32)]
-    chunks = _chunks(cost)
+    chunks = _chunks(cost, budget(count, settings).chunk(CHUNK_PRODUCTS))
     work = partial(_best_partners, asked=asked, cost=cost, postings=postings, records=records)
-    for (code, share), (_, stop) in zip(in_threads(work, chunks, threads), chunks, strict=True):
+    for (code, share), (_, stop) in zip(in_threads(work, chunks, settings.threads), chunks, strict=True):
         codes.append(code)
         shares.append(share)
         advance(count // 3 + stop * 2 // 3)
@@ -95,7 +99,7 @@ def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]
     )
 
 
-def build_postings(records: Records, original: Ints, advance: Callable[[int], None], *, threads: int = 1) -> Postings:
+def build_postings(records: Records, original: Ints, advance: Callable[[int], None], threads: int) -> Postings:
     """Sort the features into posting lists; features of one record only are counted and dropped."""
     count = len(records)
     packed = _packed_features(records, original, advance, threads)
@@ -202,10 +206,10 @@ def _allowed_bands(reading: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:
     return allowed, np.where(allowed > 0, last, 0).astype(np.int64)
 
 
-def _chunks(cost: Ints) -> list[tuple[int, int]]:
+def _chunks(cost: Ints, products: int) -> list[tuple[int, int]]:
     """Cut the records into runs of about equal work."""
     total = np.cumsum(cost + 1)
-    cuts = np.searchsorted(total, np.arange(CHUNK_PRODUCTS, total[-1], CHUNK_PRODUCTS), side="right")
+    cuts = np.searchsorted(total, np.arange(products, total[-1], products), side="right")
     edges = np.unique(np.concatenate([[0], cuts, [len(cost)]]))
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 

@@ -47,7 +47,7 @@ def best_links(
     records = normalise(columns, settings, progress.advance)
     entry = is_entry[np.searchsorted(columns.frame["track_id"].to_numpy(), records.track_id)]
     progress.begin(Stage.CANDIDATES, len(columns))
-    pairs = propose(records, np.arange(len(records)), progress.advance, threads=settings.threads)
+    pairs = propose(records, np.arange(len(records)), progress.advance, settings)
     across = entry[pairs.left] != entry[pairs.right]
     left, right = pairs.left[across], pairs.right[across]
     if not len(left):

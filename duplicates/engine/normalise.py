@@ -18,6 +18,7 @@ from rapidfuzz import fuzz
 
 from duplicates.engine import vocabulary as say
 from duplicates.engine.hashing import Hashes, Ints, Letters, letters
+from duplicates.engine.memory import budget
 from duplicates.engine.misplaced import (
     MAY_HOLD_VALUES,
     free_title,
@@ -105,10 +106,11 @@ def normalise(
     if not frame.height:
         return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema), BUILT_IN)[:0]
     parts, vocabulary = [], vocabulary_of(settings.version_words)
-    pieces = (frame.slice(start, CHUNK) for start in range(0, frame.height, CHUNK))
+    size = budget(frame.height, settings).chunk(CHUNK)
+    pieces = (frame.slice(start, size) for start in range(0, frame.height, size))
     for part in in_threads(partial(_normalise, vocabulary=vocabulary), pieces, settings.threads):
         parts.append(part)
-        advance(min(len(parts) * CHUNK, frame.height))
+        advance(min(len(parts) * size, frame.height))
     columns_of = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts])
         for field in fields(Records)

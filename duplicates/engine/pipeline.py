@@ -17,6 +17,7 @@ from duplicates.engine.clustering import Links, cluster, in_order
 from duplicates.engine.comparisons import compare
 from duplicates.engine.copies import originals, with_their_copies
 from duplicates.engine.levels import pack
+from duplicates.engine.memory import budget
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.progress import Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
 from duplicates.engine.records import Clusters, Groups, PairCodes, TrackColumns
@@ -74,7 +75,7 @@ def _candidates(
         return CandidatePairs(
             saved["left"].astype(np.int64), saved["right"].astype(np.int64), saved["share"].astype(np.float32)
         )
-    pairs = propose(records, original, progress.advance, threads=settings.threads)
+    pairs = propose(records, original, progress.advance, settings)
     checkpoints.save(Stage.CANDIDATES, {"left": pairs.left, "right": pairs.right, "share": pairs.share})
     return pairs
 
@@ -88,7 +89,8 @@ def _scores(
     if saved is not None:
         return saved["codes"].astype(np.int64), model.from_bytes(saved["tables"].tobytes())
     codes = np.empty(len(pairs), np.int64)
-    chunks = [slice(start, start + SCORING_CHUNK) for start in range(0, len(pairs), SCORING_CHUNK)]
+    size = budget(len(records), settings).chunk(SCORING_CHUNK)
+    chunks = [slice(start, start + size) for start in range(0, len(pairs), size)]
     compared = in_threads(
         lambda chunk: pack(compare(records, pairs.left[chunk], pairs.right[chunk])), chunks, settings.threads
     )

@@ -14,9 +14,12 @@ import numpy.typing as npt
 import polars as pl
 
 from duplicates.choices import SortBy
+from duplicates.engine.memory import budget
 from duplicates.engine.pipeline import choose_keepers, find_clusters
 from duplicates.engine.progress import Checkpoints
 from duplicates.engine.records import Clusters, Groups
+from duplicates.engine.settings import EngineSettings
+from duplicates.exceptions import MemoryLimit
 from duplicates.services import itunes, loading
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import RunReporter
@@ -149,7 +152,7 @@ class NoListener:
 def detect(options: AnalysisOptions, reporter: RunReporter, *, listener: Listener | None = None) -> Detection:
     """Read the library, find its duplicates and look their members up in the catalogue. Stores no result."""
     listener = listener or NoListener()
-    library = _load(reporter)
+    library = _load(reporter, options.engine_settings())
     kept = listener.library_read(library)
     clusters = find_clusters(
         library.columns,
@@ -193,8 +196,16 @@ def _judged(library: loading.Library, clusters: Clusters, options: AnalysisOptio
     return Detection(len(library.columns), groups, shown, cross_reference, wanted.fingerprint(), library.revision)
 
 
-def _load(reporter: RunReporter) -> loading.Library:
+def _load(reporter: RunReporter, settings: EngineSettings) -> loading.Library:
+    """Read the library. Raises MemoryLimit, before anything is read, when it cannot fit under the ceiling."""
     total = retrying(loading.count_active_tracks)
+    memory = budget(total, settings)
+    if not memory.is_enough:
+        raise MemoryLimit(
+            f"An analysis of {total:,} tracks needs {memory.needed_mb:,} MB of memory and may use {memory.limit_mb:,}.",
+            way_out=f"Set REPRISE_ANALYSIS_MEMORY_MB to {memory.needed_mb} or more.",
+            needed_mb=memory.needed_mb,
+        )
     reporter.set_total_tracks(total, catalog_entries=retrying(loading.count_catalog_entries))
     reporter.begin("load", total)
     return retrying(lambda: loading.load_library(report=reporter.advance))

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus, Trigger
+from duplicates.engine import memory
 from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisCancelled, ClaimLost, NotResumable, RateLimited
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
 from duplicates.services import claims, itunes, lifecycle, process, running, saving, work_folder, workers
@@ -250,6 +251,29 @@ class TestResuming:
         resumed = running.run_analysis(analysis.pk).analysis
 
         assert snapshot(resumed) == snapshot(undisturbed)
+
+
+class TestMemory:
+    def test_a_library_above_the_ceiling_is_refused_before_it_is_read(self, settings, monkeypatch) -> None:
+        make_library()
+        settings.ANALYSIS_MEMORY_MB = 256
+        monkeypatch.setattr(memory, "RECORD_BYTES", 100 * memory.MEGABYTE)
+        monkeypatch.setattr("duplicates.services.loading.load_library", None)
+
+        failed = running.run_analysis(queue().pk).analysis
+
+        assert (failed.status, failed.error_code) == (AnalysisStatus.FAILED, "MEMORY_LIMIT")
+        assert "10 tracks needs 1,162 MB of memory and may use 256" in failed.error_message
+
+    def test_a_small_ceiling_gives_the_same_groups_in_smaller_chunks(self, settings, monkeypatch) -> None:
+        make_library(copies=3)
+        ample = running.run_analysis(queue().pk).analysis
+        settings.ANALYSIS_MEMORY_MB = 256
+        monkeypatch.setattr(memory, "PROCESS_BYTES", 240 * memory.MEGABYTE)
+
+        tight = running.run_analysis(queue(minutes=1).pk).analysis
+
+        assert snapshot(tight) == snapshot(ample)
 
 
 def snapshot(analysis: DuplicateAnalysisResult) -> list[tuple[object, ...]]:

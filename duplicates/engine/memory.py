@@ -1,0 +1,42 @@
+"""What a run needs in memory, known before it begins, and how large its chunks may be under a ceiling.
+
+The figures were read off `python -m tests.benchmarks.engine speed` with two threads. A process that held 0.39 GB at its
+peak for 100,000 tracks held 0.84 GB for 400,000 and 1.78 GB for 1,000,000: 1,550 bytes a track (its columns, its
+normalised record, its features and its pairs), and 0.24 GB for the libraries and what each thread works on.
+"""
+
+from dataclasses import dataclass
+
+from duplicates.engine.settings import EngineSettings
+
+MEGABYTE = 1_000_000
+PROCESS_BYTES = 150 * MEGABYTE  # the interpreter and its libraries
+RECORD_BYTES = 1_600
+CHUNK_BYTES = 30 * MEGABYTE  # one chunk of full size under way; there is one more of them than threads
+SMALLEST_CHUNK = 1 / 8  # of full size: below it more time than memory is won
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How a run of so many records fits under its ceiling."""
+
+    needed_mb: int  # the least ceiling under which this run can keep its promise
+    limit_mb: int
+    chunk_share: float  # how large chunks are, from SMALLEST_CHUNK to 1
+
+    @property
+    def is_enough(self) -> bool:
+        return self.needed_mb <= self.limit_mb
+
+    def chunk(self, full_size: int) -> int:
+        """Return the size of chunks that are `full_size` when memory is ample."""
+        return max(1, int(full_size * self.chunk_share))
+
+
+def budget(records: int, settings: EngineSettings) -> Budget:
+    """Return what a run over so many records needs and may use."""
+    standing = PROCESS_BYTES + records * RECORD_BYTES
+    working = CHUNK_BYTES * (settings.threads + 1)
+    needed = standing + working * SMALLEST_CHUNK
+    share = (settings.memory_limit_mb * MEGABYTE - standing) / working
+    return Budget(-int(-needed // MEGABYTE), settings.memory_limit_mb, min(1.0, max(SMALLEST_CHUNK, share)))

@@ -1,0 +1,26 @@
+"""The memory a run needs: said before it begins, and followed by the size of its chunks."""
+
+from duplicates.engine import memory
+from duplicates.engine.memory import budget
+from duplicates.engine.settings import EngineSettings
+
+
+class TestBudget:
+    def test_an_ordinary_library_has_ample_memory(self) -> None:
+        ample = budget(100_000, EngineSettings())
+        assert ample.is_enough
+        assert ample.chunk(50_000) == 50_000
+
+    def test_a_million_tracks_fit_under_the_default_ceiling(self) -> None:
+        assert budget(1_000_000, EngineSettings()).is_enough
+
+    def test_too_large_a_library_names_a_ceiling_that_is_enough(self) -> None:
+        refused = budget(5_000_000, EngineSettings())
+        assert not refused.is_enough
+        assert budget(5_000_000, EngineSettings(memory_limit_mb=refused.needed_mb)).is_enough
+        assert not budget(5_000_000, EngineSettings(memory_limit_mb=refused.needed_mb - 1)).is_enough
+
+    def test_chunks_shrink_as_memory_gets_scarce(self) -> None:
+        least = budget(300_000, EngineSettings()).needed_mb
+        sizes = [budget(300_000, EngineSettings(memory_limit_mb=least + more)).chunk(8_000) for more in (0, 40, 200)]
+        assert 8_000 * memory.SMALLEST_CHUNK <= sizes[0] < sizes[1] < sizes[2] == 8_000
