@@ -6,8 +6,10 @@ import, on whatever day that is. Every run leaves a `LibraryImport` row whose nu
 the sentence that says why, a dry run marked as such. A dry run walks the same plan and writes nothing but that row.
 """
 
+import copy
 import hashlib
 import logging
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
@@ -134,7 +136,10 @@ class _Import:
             spool = SpoolWriter(spool_folder() / row.spool, longest_key=self._target.longest_key)
             self._save()
             self._read_into(spool)
-            self._settle(entries=spool.finish())
+            entries = spool.finish()
+            self._reckon()
+            self._require_same_library(spool)
+            self._settle(entries=entries)
             Application(row, SpoolReader(spool.path), spool.keys, progress=self._progress).run()
             complete(row, now=self._now)
         except BaseException as error:
@@ -209,30 +214,45 @@ class _Import:
         stated = self._facts.stated_fields
         return tuple(name for name in self._target.fields if not stated or name in stated)
 
-    def _settle(self, *, entries: int) -> None:
-        """Write down what was read and go on to applying it."""
+    def _reckon(self) -> None:
+        """Write down what was read, and under which name it is kept."""
         row = self._row
         if not row.source:
             row.source = fitted(self._facts.library_id or row.file_name)
             if not self._facts.library_id:
-                self._tell_a_namesake()
+                row.options["folder"] = hashlib.blake2b(bytes(self._path.resolve().parent), digest_size=8).hexdigest()
         row.seen_count = self._tally.seen
-        row.skipped_count = self._tally.skipped_total
         row.report = self._tally.as_report() | {"application": self._facts.application}
         row.options["states_playlists"] = self._facts.states_playlists
-        row.status = ImportStatus.APPLYING
-        self._save()
-        logger.info("Read %s entries of %s; %s to apply.", self._tally.seen, row.file_name, entries)
 
-    def _tell_a_namesake(self) -> None:
-        """Say so when a file of this name was imported from another folder: it may be another library."""
+    def _require_same_library(self, spool: SpoolWriter) -> None:
+        """Refuse a file of a name known from another folder, unless it is plainly the same library moved.
+
+        Nobody gave the source its name, so two libraries called `songs.csv` would overwrite each other.
+        """
         row = self._row
-        row.options["folder"] = hashlib.blake2b(bytes(self._path.resolve().parent), digest_size=8).hexdigest()
-        done = LibraryImport.objects.filter(source=row.source, is_catalog=row.is_catalog, completed_at__isnull=False)
-        before = done.exclude(status=ImportStatus.FAILED).filter(is_dry_run=False).order_by("-started_at").first()
-        if before and before.options.get("folder", row.options["folder"]) != row.options["folder"]:
-            sentence = "The last import of this name came from another folder; --source NAME keeps two libraries apart."
-            self._tally.warn(ImportProblem("SAME_NAME", sentence))
+        if not _came_from_another_folder(row):
+            return
+        plan = copy.deepcopy(row)
+        plan.is_dry_run = True
+        Application(plan, SpoolReader(spool.path), spool.keys, progress=Silence()).run()
+        if not is_same_library(plan):
+            self._refuse(
+                UnreadableSource(
+                    f"“{row.source}” was imported from another folder and holds other songs. Nothing was changed. Keep "
+                    f"the two apart with --source NAME; --source “{row.source}” updates that one.",
+                    code="SAME_NAME",
+                )
+            )
+        sentence = "The last import of this name came from another folder; --source NAME keeps two libraries apart."
+        row.report["warnings"].append({"code": "SAME_NAME", "message": sentence, "line": None})
+
+    def _settle(self, *, entries: int) -> None:
+        """Go on to applying what was read."""
+        self._row.skipped_count = self._tally.skipped_total
+        self._row.status = ImportStatus.APPLYING
+        self._save()
+        logger.info("Read %s entries of %s; %s to apply.", self._tally.seen, self._row.file_name, entries)
 
     # --- Refusing ---------------------------------------------------------------------------------------------------
 
@@ -244,12 +264,31 @@ class _Import:
         raise ImportRefused(sentence, code=fault.code, import_row=self._row) from fault
 
     def _sentence(self, fault: UnreadableSource) -> str:
-        return storable(f"{self._row.file_name}: {fault}")
+        return storable(f"{os.fsencode(self._path).decode('utf-8', 'backslashreplace')}: {fault}")
 
     def _save(self) -> None:
         """Save the state between two steps. A dry run has none that a next run could take up."""
         if not self._row.is_dry_run:
             self._row.save()
+
+
+def _came_from_another_folder(row: LibraryImport) -> bool:
+    """Does the name of this source come from its file alone, and did the last file of that name lie elsewhere?"""
+    done = LibraryImport.objects.filter(source=row.source, is_catalog=row.is_catalog, completed_at__isnull=False)
+    before = done.exclude(status=ImportStatus.FAILED).filter(is_dry_run=False).order_by("-started_at").first()
+    return bool(
+        before and "folder" in row.options and before.options.get("folder") not in (None, row.options["folder"])
+    )
+
+
+def is_same_library(plan: LibraryImport) -> bool:
+    """Say by what an import would do whether it brings the library it would update: most songs stay what they are.
+
+    An id alone says little, because many files number their rows from 1.
+    """
+    known = plan.changed_count + plan.unchanged_count
+    renamed: int = plan.report["changed_fields"].get("title", 0)
+    return (known - renamed) * 2 >= known + plan.vanished_count
 
 
 def fitted(name: str) -> str:

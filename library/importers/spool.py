@@ -151,12 +151,16 @@ class SpoolWriter:
 
     def close(self) -> None:
         """Let go of the lock; the file stays."""
-        self._file.close()
-        self.keys.close()
+        try:
+            self._file.close()
+        finally:
+            self.keys.close()
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
-        self.close()
+        # On a full disk what is still buffered cannot be written, and nobody wants it any more.
+        with suppress(OSError):
+            self.close()
 
     def _write(self, value: object) -> None:
         line = orjson.dumps(value) + b"\n"

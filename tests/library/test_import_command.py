@@ -5,6 +5,8 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,18 @@ def run(path: Path | str, *arguments: str, **options: Any) -> str:
     out = StringIO()
     call_command("import_library", str(path), *arguments, stdout=out, stderr=out, **options)
     return out.getvalue()
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Make the disk seem full; a database in memory or in a server of its own does not notice."""
+    resource = pytest.importorskip("resource", reason="only POSIX can limit the size of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -58,6 +72,16 @@ class TestLogLines:
         run(library)
 
         assert len([one for one in caplog.records if one.name == "library.importing"]) == lines
+
+    def test_a_full_work_folder_leaves_either_database_as_it_was(self, tmp_path: Path, work_dir: Path) -> None:
+        path = write(tmp_path / "songs.csv", "title\n" + "".join(f"Song {number}\n" for number in range(20_000)))
+
+        # What the spool still held in its buffer could not be written either, and that left a file and a connection.
+        with files_no_larger_than(100_000), pytest.raises(CommandError, match="Nothing was changed"):
+            run(path)
+
+        assert (Track.objects.count(), LibraryImport.objects.get().status) == (0, "failed")
+        assert not list((work_dir / "imports").iterdir())
 
     def test_a_full_work_folder_is_named_with_the_way_out_and_nothing_was_changed(self, tmp_path: Path) -> None:
         manage("migrate", "-v0", folder=tmp_path)
@@ -111,9 +135,10 @@ class TestReport:
 
     def test_a_part_that_was_kept_is_told_with_the_fault(self, tmp_path: Path) -> None:
         xml = itunes_xml([entry(1), entry(2)])
-        text = run(write(tmp_path / "Library.xml", xml[: xml.index("Song 2")]), "--keep-partial")
+        path = write(tmp_path / "Library.xml", xml[: xml.index("Song 2")])
+        text = run(path, "--keep-partial")
 
-        assert "Kept what was readable before the fault. Library.xml: Line" in text
+        assert f"Kept what was readable before the fault. {path}: Line" in text
 
 
 class TestOptions:
@@ -138,8 +163,18 @@ class TestOptions:
         with pytest.raises(CommandError, match="malformed"):
             run(write(tmp_path / "a.csv", "title\na\n"), "--format", "itunes")
 
+    def test_home_may_be_written_within_quotes(self, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(library.parent))
+
+        assert "1 added" in run("~/Library.xml")
+
 
 class TestRefusal:
+    @pytest.mark.parametrize("path", ["/no/such/Library.xml", "~nobody-of-that-name/Library.xml"])
+    def test_the_path_is_named_as_it_was_given(self, path: str) -> None:
+        with pytest.raises(CommandError, match=f"^{path}: There is no such file or folder"):
+            run(path)
+
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [

@@ -135,6 +135,28 @@ class TestSources:
 
         assert (codes, row.unchanged_count) == ([[], [], ["SAME_NAME"]], 1)
 
+    @pytest.mark.parametrize(
+        ("first", "second", "id_column"),
+        [
+            pytest.param("k,title\n1,a\n2,b\n", "k,title\n1,x\n2,y\n", "k", id="rows numbered from 1"),
+            pytest.param("k,title\n1,a\n2,b\n", "k,title\n8,x\n9,y\n", "k", id="other ids"),
+            pytest.param("title\na\nb\n", "title\nx\ny\n", "", id="no ids"),
+        ],
+    )
+    def test_another_library_of_the_same_name_is_refused_with_both_ways_out(
+        self, tmp_path: Path, music: Path, first: str, second: str, id_column: str
+    ) -> None:
+        # The second of two exports called songs.csv took the rows of the first, and --prune removed the rest.
+        run_import(write(tmp_path / "songs.csv", first), id_column=id_column)
+        other = write(music / "songs.csv", second)
+
+        with pytest.raises(ImportRefused, match=r"--source NAME; --source “songs\.csv” updates that one") as caught:
+            run_import(other, id_column=id_column, prune=True)
+
+        assert (caught.value.code, sorted(Track.objects.values_list("title", flat=True))) == ("SAME_NAME", ["a", "b"])
+        assert numbers(run_import(other, id_column=id_column, source="Other")) == (2, 2, 0, 0, 0)
+        assert numbers(run_import(other, id_column=id_column, source="songs.csv"))[0] == 2
+
     def test_a_given_name_makes_two_exports_one_library(self, tmp_path: Path) -> None:
         for name in ("one.csv", "two.csv"):
             row = run_import(write(tmp_path / name, "k,title\n1,a\n"), id_column="k", source="Ines")

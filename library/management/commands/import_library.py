@@ -99,7 +99,7 @@ class Command(BaseCommand):
             mapping = parse_mapping(options["map"])
             with _one_voice(), _stopping_politely(_Bars()) as progress:
                 row = import_library(
-                    path=Path(options["path"]),
+                    path=_home_filled_in(options["path"]),
                     format=options["format"],
                     source=options["source"],
                     mapping=mapping,
@@ -127,6 +127,14 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(report_lines(row)))
         if row.status == ImportStatus.PARTIAL:
             self.stderr.write(self.style.WARNING(f"Kept what was readable before the fault. {row.error_message}"))
+
+
+def _home_filled_in(path: str) -> Path:
+    """Return the path with its `~` replaced, which no shell does within quotes, and Windows never."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # the home of a user there is not
+        return Path(path)
 
 
 def _what_was_done() -> str:
