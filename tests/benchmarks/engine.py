@@ -4,32 +4,36 @@
     python -m tests.benchmarks.engine calibration
     python -m tests.benchmarks.engine speed LIBRARY.csv [LIBRARY.csv ...]
     python -m tests.benchmarks.engine hostile [TRACKS]
+    python -m tests.benchmarks.engine growth [TRACKS ...]
 
 Labelled data is read from the folder named by REPRISE_EVAL_DATA (default ../shared/data). A library for `speed` has the
-columns id, title, artist, album, length, year, number, cluster. Seconds are CPU seconds of this process; the reference
-line is a fixed loop, so that runs on different or crowded machines can be compared.
+columns id, title, artist, album, length, year, number, cluster; `growth` invents its own. Seconds are CPU seconds of
+this process; the reference line is a fixed loop, so that runs on different or crowded machines can be compared.
 """
 
 import argparse
 import csv
 import itertools
+import math
 import resource
 import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from duplicates.engine import pipeline
+from duplicates.engine.memory import budget
 from duplicates.engine.pipeline import choose_keepers, find_clusters
 from duplicates.engine.progress import Stage
 from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA, Clusters, TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
+from tests.benchmarks.invented import library
 from tests.engine import datasets
 from tests.engine.support import groups_of, pairs_of
 
@@ -198,17 +202,20 @@ def reference_loop() -> float:
     return time.process_time() - started
 
 
-def timed_run(name: str, columns: TrackColumns, truth: np.ndarray | None = None) -> None:
+def timed_run(name: str, columns: TrackColumns, truth: np.ndarray | None = None) -> float:
     """Run clusters and keepers over a library and print seconds, memory and, when the truth is known, accuracy."""
     say(f"{name}: {len(columns):,} tracks, reference loop {reference_loop():.3f} s, {peak_memory():.2f} GB before")
     clock, cpu, wall = StageClock(), time.process_time(), time.monotonic()
     settings = EngineSettings(preset=Preset.RELEASE)
+    settings = replace(
+        settings, memory_limit_mb=max(settings.memory_limit_mb, budget(len(columns), settings).needed_mb)
+    )
     clusters = find_clusters(columns, settings, progress=clock)
     choose_keepers(columns, clusters, NO_KEEPER_COLUMNS, settings, progress=clock)
     clock.finish()
-    largest, wall = np.diff(clusters.offsets).max(initial=0), time.monotonic() - wall
+    largest, wall, cpu = np.diff(clusters.offsets).max(initial=0), time.monotonic() - wall, time.process_time() - cpu
     say(
-        f"  total       {time.process_time() - cpu:7.2f} CPU s  {peak_memory():.2f} GB  {wall:.2f} s wall"
+        f"  total       {cpu:7.2f} CPU s  {peak_memory():.2f} GB  {wall:.2f} s wall"
         f"\n  {len(clusters):,} groups, largest {largest}, {clusters.figures['candidate_pairs']:,} candidate pairs"
     )
     for sentence in clusters.narrowed:
@@ -218,6 +225,20 @@ def timed_run(name: str, columns: TrackColumns, truth: np.ndarray | None = None)
         real = truth[np.searchsorted(columns.frame["track_id"].to_numpy(), clusters.track_ids)]
         hits = couples(label * (int(truth.max()) + 1) + real)
         say(f"  {rates(hits, couples(label), couples(truth))}")
+    return cpu
+
+
+def growth(sizes: list[int]) -> None:
+    """Match invented libraries of growing size, a process each, and print how the CPU seconds grow."""
+    spent: list[tuple[int, float]] = []
+    for size in sizes:
+        command = [sys.executable, "-m", "tests.benchmarks.engine", "growth", str(size)]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        say(printed.rstrip())
+        total = next(line for line in printed.splitlines() if "total" in line)
+        spent.append((size, float(total.split()[1])))
+    for (small, before), (large, after) in itertools.pairwise(spent):
+        say(f"{small:,} -> {large:,}: n^{math.log(after / before) / math.log(large / small):.2f}")
 
 
 def couples(label: np.ndarray) -> int:
@@ -278,7 +299,7 @@ def hostile_libraries(count: int) -> Iterator[tuple[str, TrackColumns]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("accuracy", "calibration", "speed", "hostile"))
+    parser.add_argument("what", choices=("accuracy", "calibration", "speed", "hostile", "growth"))
     parser.add_argument("arguments", nargs="*")
     options = parser.parse_args()
     if options.what == "accuracy":
@@ -288,6 +309,10 @@ def main() -> None:
     elif options.what == "hostile":
         for name, columns in hostile_libraries(int(options.arguments[0]) if options.arguments else 100_000):
             timed_run(name, columns)
+    elif options.what == "growth" and len(options.arguments) == 1:
+        timed_run("invented", *library(int(options.arguments[0])))
+    elif options.what == "growth":
+        growth([int(size) for size in options.arguments] or [20_000, 100_000, 1_000_000])
     elif len(options.arguments) > 1:  # one process each, so that peak memory is its own
         for path in options.arguments:
             subprocess.run([sys.executable, "-m", "tests.benchmarks.engine", "speed", path], check=True)
