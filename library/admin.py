@@ -25,7 +25,7 @@ from library.models import (
     PlaylistEntry,
     Track,
 )
-from library.reconciliation import report_lines
+from library.reconciliation import asked_lines, report_lines
 
 ENTRIES_SHOWN = 200
 
@@ -241,7 +241,7 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
             },
         ),
         ("Report", {"fields": ("report_text",)}),
-        ("How it was asked for", {"fields": ("user", "is_catalog", "is_dry_run", "options_text")}),
+        ("How it was asked for", {"fields": ("user", "asked")}),
     )
     readonly_fields = (
         "state",
@@ -253,7 +253,7 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
         "unchanged",
         "skipped",
         "report_text",
-        "options_text",
+        "asked",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -293,8 +293,8 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
         return format_html('<pre class="json">{}</pre>', "\n".join(report_lines(row))) if row.report else pages.UNKNOWN
 
     @admin.display(description="options")
-    def options_text(self, row: LibraryImport) -> SafeString:
-        return pages.json_text(row.options)
+    def asked(self, row: LibraryImport) -> SafeString:
+        return pages.lines(asked_lines(row)) if row.options else format_html("{}", pages.UNKNOWN)
 
 
 @admin.register(LibraryChange)
@@ -331,7 +331,7 @@ class LibraryChangeAdmin(pages.ReadOnlyAdmin):
 
     @admin.display(description="as it was before")
     def before_text(self, change: LibraryChange) -> SafeString:
-        return pages.json_text(change.before)
+        return pages.facts(change.before)
 
 
 @admin.register(ITunesTrack)

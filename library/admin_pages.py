@@ -4,7 +4,7 @@ Nothing here knows a particular model. On a million rows a list must neither cou
 index; `CappedPaginator` and `sortable_by` see to it.
 """
 
-import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import number_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from library.moments import absolute, relative
@@ -183,9 +183,25 @@ def stars(rating: int | None) -> str:
     return "★" * full + "☆" * (5 - full)
 
 
-def json_text(value: object) -> SafeString:
-    """Return a JSON value laid out for reading; where there is none, the sign for nothing."""
-    if value is None or value == {}:
+def lines(texts: Iterable[str]) -> SafeString:
+    """Return texts one below the other."""
+    return format_html('<ul class="plain-list">{}</ul>', format_html_join("", "<li>{}</li>", ((one,) for one in texts)))
+
+
+def facts(value: Mapping[str, Any] | None) -> SafeString:
+    """Return recorded facts as lines of name and value; where there are none, the sign for nothing."""
+    if not value:
         return format_html("{}", UNKNOWN)
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return format_html('<pre class="json">{}</pre>', text)
+    return lines(f"{name.replace('_', ' ')}: {_spoken(one)}" for name, one in value.items())
+
+
+def _spoken(value: Any) -> str:
+    if value is None or value in ("", [], {}):
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_spoken(one) for one in value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name.replace('_', ' ')}: {_spoken(one)}" for name, one in value.items())
+    return str(value)

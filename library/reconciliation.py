@@ -165,6 +165,22 @@ def report_lines(row: LibraryImport) -> Iterator[str]:
     yield f"{what} {row.pk}: {row.get_status_display().lower()}."
 
 
+def asked_lines(row: LibraryImport) -> Iterator[str]:
+    """Yield how an import was asked for as lines for a person."""
+    options = row.options
+    yield "Into the iTunes reference catalogue" if row.is_catalog else "Into the library"
+    if row.is_dry_run:
+        yield "As a dry run, which changes nothing"
+    yield from (f"{name.replace('_', ' ')} from the column “{column}”" for name, column in options["mapping"].items())
+    if options["id_column"]:
+        yield f"Each track known by the column “{options['id_column']}”"
+    if options["prune"]:
+        yield "Removing what vanished from the source"
+    if options["keep_partial"]:
+        yield "Keeping what is readable of a damaged source"
+    yield f"Read on {options['host']}"
+
+
 AVAILABILITY_WORDS = {"local": "with a file", "cloud": "in the cloud only", "missing": "whose file is missing"}
 
 

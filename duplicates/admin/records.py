@@ -1,5 +1,6 @@
 """The audit trail and the decisions that two tracks differ: to be read, found and never edited."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -12,25 +13,34 @@ from django.utils.safestring import SafeString
 
 from duplicates.models import AuditRecord, NotDuplicate
 from duplicates.models.analysis import VIEW_ALL
+from duplicates.models.records import action_words
 from library import admin_pages as pages
 
 REVOKED = pages.when("revoked_at", "taken back")
+
+
+class ActionFilter(admin.AllValuesFieldListFilter):
+    """The actions that were recorded, in words."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": action_words(str(choice["display"]))}
 
 
 @admin.register(AuditRecord)
 class AuditRecordAdmin(pages.ReadOnlyAdmin):
     """Who did what. One's own records and the system's; everybody's with the permission to see everybody's analyses."""
 
-    list_display = ("when", "who", "action", "subject", "outcome", "message", "took")
-    list_filter = ("was_successful", ("action", admin.AllValuesFieldListFilter), "created_at")
+    list_display = ("when", "who", "what", "subject", "outcome", "message", "took")
+    list_filter = ("was_successful", ("action", ActionFilter), "created_at")
     search_fields = ("user_name", "subject_label", "subject_id", "action")
     search_help_text = "Person, action, subject or its id"
     sortable_by = ("when",)
     ordering = ("-created_at",)
     list_display_links = ("when",)
     empty_message = "Nothing recorded yet. Every analysis, decision, export and clean-up will be listed here."
-    fields = ("when", "who", "action", "subject", "outcome", "message", "took", "address", "counted", "was", "became")
-    readonly_fields = ("when", "who", "subject", "outcome", "took", "counted", "was", "became")
+    fields = ("when", "who", "what", "subject", "outcome", "message", "took", "address", "counted", "was", "became")
+    readonly_fields = ("when", "who", "what", "subject", "outcome", "took", "counted", "was", "became")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         records = super().get_queryset(request)
@@ -45,6 +55,10 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
     @admin.display(description="who")
     def who(self, record: AuditRecord) -> str:
         return record.user_name or "System"
+
+    @admin.display(description="action")
+    def what(self, record: AuditRecord) -> str:
+        return record.action_words
 
     @admin.display(description="subject")
     def subject(self, record: AuditRecord) -> str | SafeString:
@@ -66,15 +80,15 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
 
     @admin.display(description="numbers")
     def counted(self, record: AuditRecord) -> SafeString:
-        return pages.json_text(record.counts)
+        return pages.facts(record.counts)
 
     @admin.display(description="before")
     def was(self, record: AuditRecord) -> SafeString:
-        return pages.json_text(record.before)
+        return pages.facts(record.before)
 
     @admin.display(description="after")
     def became(self, record: AuditRecord) -> SafeString:
-        return pages.json_text(record.after)
+        return pages.facts(record.after)
 
 
 @admin.register(NotDuplicate)

@@ -80,6 +80,22 @@ class NotDuplicate(models.Model):
         return f"{self.left_label} is not {self.right_label}"
 
 
+# What the plain reading of a code would say badly.
+_ACTION_WORDS = {
+    "analyses.followed_library": "Analyses brought up to the library",
+    "analysis.cancel_requested": "Cancelling of an analysis asked for",
+    "analysis.reclaimed": "Analysis taken over from a dead worker",
+    "cleanup.analyses": "Old analyses cleaned up",
+    "export.unsaved": "Unsaved result exported",
+}
+
+
+def action_words(code: str) -> str:
+    """Return the code of an action as people say it: `analysis.completed` is "Analysis completed"."""
+    plain = code.replace(".", " ").replace("_", " ")
+    return _ACTION_WORDS.get(code, plain[:1].upper() + plain[1:])
+
+
 class AuditQuerySet(models.QuerySet["AuditRecord"]):
     """Audit records can be read and, past their retention, cleaned up; never edited."""
 
@@ -119,7 +135,7 @@ class AuditRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} by {self.user_name or 'system'}"
+        return f"{self.action_words} by {self.user_name or 'system'}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write a new record; an existing one refuses."""
@@ -130,6 +146,10 @@ class AuditRecord(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: only retention removes records, by age."""
         raise TypeError("Audit records are append-only.")
+
+    @property
+    def action_words(self) -> str:
+        return action_words(self.action)
 
 
 class Worker(models.Model):

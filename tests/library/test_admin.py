@@ -1,5 +1,6 @@
 """The library in the admin: lists that stay cheap, tracks that may be corrected, records that may not."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from library.admin_pages import CappedPaginator, duration, length, percent
 from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, PlaylistEntry, Track
+from tests.library.sources import run_import, write
 
 pytestmark = pytest.mark.django_db
 
@@ -180,3 +182,16 @@ def test_a_dry_run_is_listed_as_one(admin_client: Client) -> None:
 
     assert "Dry run: completed" in admin_client.get(address).content.decode()
     assert "a.csv" not in admin_client.get(address, {"is_dry_run__exact": 0}).content.decode()
+
+
+def test_how_an_import_was_asked_for_is_said_in_words(admin_client: Client, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "k,song_name\n1,a\n")
+    row = run_import(path, mapping={"title": "song_name"}, id_column="k", prune=True, dry_run=True)
+    text = admin_client.get(reverse("admin:library_libraryimport_change", args=[row.pk])).content.decode()
+
+    assert "title from the column “song_name”" in text
+    assert "Each track known by the column “k”" in text
+    assert "As a dry run" in text
+    assert "Removing what vanished" in text
+    assert "icon-no.svg" not in text
+    assert "&quot;" not in text
