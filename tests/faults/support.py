@@ -4,6 +4,7 @@ A *paused worker* is the product's own worker with one thing changed: when its r
 once it has done some of it, it says so on standard output and waits. The test then does to it what life would do.
 """
 
+import json
 import os
 import signal
 import sqlite3
@@ -169,6 +170,12 @@ class House:
         query = f"SELECT {', '.join(names)} FROM duplicates_duplicateanalysisresult WHERE analysis_id = ?"
         (row,) = self.rows(query, self._key(analysis_id))
         return dict(zip(names, row, strict=True))
+
+    def progress(self, analysis_id: str) -> tuple[str, dict[str, Any] | None]:
+        """Return the status of an analysis and the progress that its worker has written."""
+        query = "SELECT status, progress FROM duplicates_duplicateanalysisresult WHERE analysis_id = ?"
+        ((status, progress),) = self.rows(query, self._key(analysis_id))
+        return status, json.loads(progress) if isinstance(progress, str) else progress
 
     def workers(self) -> set[int]:
         """Return the process ids of the workers that have shown up and still run."""
