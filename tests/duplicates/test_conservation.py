@@ -1,0 +1,224 @@
+"""Whatever order things happen in: no play, rating or playlist place is lost, an undo is exact, a last copy survives.
+
+A machine imports, removes, undoes, purges and forgets analyses at random. Beside it runs the plainest model there is:
+what the source says of each song, and which song stands in for which.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from duplicates.exceptions import LastCopy, NothingToUndo
+from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.services.purging import expired_removals, purge_removal
+from duplicates.services.removal import remove_duplicates
+from duplicates.services.undo import undo_action
+from library.changes import recording
+from library.importers.records import ImportedPlaylist
+from library.models import Merge, MergedPlace, MergedValue, Playlist, Track
+from library.playlists import replace_playlist
+from library.upserting import LIBRARY, RowWriter
+from tests.duplicates.copies import everything, group_of, places
+from tests.duplicates.test_removal import NOW
+
+SONGS = ("a", "b", "c", "d", "e")
+FIELDS = ("title", "artist", "play_count", "rating", "loved")
+LISTS = st.lists(st.sampled_from(SONGS), max_size=6)
+type Row = tuple[int, int | None, bool]
+ROWS = st.fixed_dictionaries(
+    {song: st.tuples(st.integers(0, 30), st.one_of(st.none(), st.integers(0, 5)), st.booleans()) for song in SONGS}
+)
+
+
+class Library(RuleBasedStateMachine):
+    """The library, and beside it what its source says and who stands in for whom."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.example = transaction.atomic()
+        self.example.__enter__()
+        self.said: dict[str, Row] = {}
+        self.listed: dict[str, list[str]] = {}
+        self.keeper_of: dict[str, str] = {}
+        self.removed_by: dict[int, list[str]] = {}
+        self.actions: list[Any] = []
+        self.purged: set[str] = set()
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.example.__exit__(None, None, None)
+
+    # --- What happens -----------------------------------------------------------------------------------------------
+
+    @initialize(rows=ROWS, first=LISTS, second=LISTS)
+    def first_import(self, rows: dict[str, Row], first: list[str], second: list[str]) -> None:
+        self.imports(rows, first, second)
+
+    @rule(rows=ROWS, first=LISTS, second=LISTS)
+    def imports(self, rows: dict[str, Row], first: list[str], second: list[str]) -> None:
+        self.said, self.listed = rows, {"first": first, "second": second}
+        self.import_again()
+
+    @rule()
+    def import_again(self) -> None:
+        """Import what the source says, which brings back purged copies into quarantine."""
+        writer = RowWriter(LIBRARY, source="test", fields=FIELDS, import_id=None)
+        with recording("import"):
+            writer.apply([[song, "Harbour Lights", "Tide", *row] for song, row in self.said.items()])
+            for name, songs in self.listed.items():
+                replace_playlist(ImportedPlaylist(name, name, False, songs), source="test")
+        self.purged.clear()
+
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        """Analyse some of the songs, and remove some of what was found."""
+        here = sorted(set(SONGS) - self.keeper_of.keys())
+        if len(here) < 2:
+            return
+        found = data.draw(st.lists(st.sampled_from(here), min_size=2, max_size=4, unique=True))
+        gone = data.draw(st.lists(st.sampled_from(found[1:]), min_size=1, unique=True))
+        keeper, ids = found[0], {song: self.track(song).pk for song in found}
+        group = group_of(*(self.track(song) for song in found))
+        before = everything()
+        try:
+            action = remove_duplicates(
+                group=group, keeper_id=ids[keeper], removing=[ids[song] for song in gone], actor=None, now=NOW
+            )
+        except LastCopy:
+            assert everything() == before
+            assert not self.leaves_a_copy_everywhere(gone)
+        else:
+            assert self.leaves_a_copy_everywhere([])
+            self.keeper_of |= dict.fromkeys(gone, keeper)
+            self.removed_by[len(self.actions)] = gone
+            self.actions.append(action.pk)
+
+    @precondition(lambda self: self.removed_by)
+    @rule(data=st.data())
+    def undo(self, data: st.DataObject) -> None:
+        self.undo_one(data.draw(st.sampled_from(sorted(self.removed_by))))
+
+    @precondition(lambda self: self.removed_by)
+    @rule(data=st.data())
+    def undo_everything(self, data: st.DataObject) -> None:
+        """Undo all in any order; without purged copies the library then is what its source says, to the last value."""
+        for number in data.draw(st.permutations(sorted(self.removed_by))):
+            self.undo_one(number)
+        if not self.keeper_of:
+            assert not any(model.objects.exists() for model in (Merge, MergedValue, MergedPlace))
+            for playlist in Playlist.objects.all():
+                own = self.listed[playlist.name]
+                assert places(playlist) == {at: self.track(song).pk for at, song in enumerate(own)}
+
+    @precondition(lambda self: self.keeper_of)
+    @rule(data=st.data())
+    def purge(self, data: st.DataObject) -> None:
+        later = NOW + timedelta(days=31)
+        waiting = sorted(self.actions.index(action_id) for action_id in expired_removals(now=later))
+        if waiting:
+            number = data.draw(st.sampled_from(waiting))
+            purge_removal(self.actions[number], actor=None, now=later)
+            self.purged.update(self.removed_by[number])
+
+    @rule()
+    def forget_the_analyses(self) -> None:
+        DuplicateAnalysisResult.objects.all().delete()
+
+    # --- What must hold ---------------------------------------------------------------------------------------------
+
+    @invariant()
+    def every_play_and_the_best_rating_are_with_whoever_stands_in(self) -> None:
+        if not self.said:
+            return
+        for track in Track.objects.active():
+            family = [row for song, row in self.said.items() if self.root(song) == track.source_track_id]
+            ratings = [rating for _, rating, _ in family if rating is not None]
+            assert track.play_count == sum(plays for plays, _, _ in family)
+            assert track.rating == max(ratings, default=None)
+            assert track.loved == any(loved for _, _, loved in family)
+
+    @invariant()
+    def exactly_the_songs_not_removed_are_there(self) -> None:
+        if self.said:
+            here = set(Track.objects.active().values_list("source_track_id", flat=True))
+            assert here == set(SONGS) - self.keeper_of.keys()
+            assert Track.objects.count() == len(SONGS) - len(self.purged)
+
+    @invariant()
+    def every_playlist_names_whoever_stands_in_once_and_at_a_place_of_its_own(self) -> None:
+        for playlist in Playlist.objects.all():
+            own, shown = self.listed[playlist.name], places(playlist)
+            named = {at: self.track(self.root(song)).pk for at, song in enumerate(own)}
+            assert all(named[at] == track_id for at, track_id in shown.items())
+            assert set(shown.values()) == set(named.values())
+            untouched = {at for at, song in enumerate(own) if song not in self.keeper_of}
+            assert untouched <= shown.keys()
+
+    @invariant()
+    def every_saved_group_counts_its_copies_and_has_one(self) -> None:
+        for group in DuplicateAnalysisGroup.objects.all():
+            ids = group.members.values_list("track_id", flat=True)
+            assert group.remaining_count == Track.objects.active().filter(pk__in=list(ids)).count() >= 1
+
+    # --- Helpers ----------------------------------------------------------------------------------------------------
+
+    def track(self, song: str) -> Track:
+        return Track.objects.get(source="test", source_track_id=song)
+
+    def root(self, song: str) -> str:
+        while song in self.keeper_of:
+            song = self.keeper_of[song]
+        return song
+
+    def leaves_a_copy_everywhere(self, gone: list[str]) -> bool:
+        """Would every saved group keep a copy if these songs went?"""
+        here = set(SONGS) - self.keeper_of.keys() - set(gone)
+        return all(
+            here & set(group.members.values_list("source_track_id", flat=True))
+            for group in DuplicateAnalysisGroup.objects.all()
+        )
+
+    def undo_one(self, number: int) -> None:
+        gone = self.removed_by[number]
+        action = CleanupAction.objects.get(pk=self.actions[number])
+        if self.purged & set(gone):
+            with pytest.raises(NothingToUndo):
+                undo_action(action=action, actor=None, now=NOW)
+            return
+        undo_action(action=action, actor=None, now=NOW)
+        del self.removed_by[number]
+        for song in gone:
+            del self.keeper_of[song]
+
+
+def run(examples: int, steps: int) -> None:
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    run_state_machine_as_test(
+        Library,
+        settings=settings(
+            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=checks, database=None
+        ),
+    )
+
+
+@pytest.mark.django_db
+def test_nothing_is_lost_in_any_order() -> None:
+    run(examples=20, steps=18)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_nothing_is_lost_in_many_long_histories() -> None:
+    run(examples=80, steps=30)
