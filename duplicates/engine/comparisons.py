@@ -13,6 +13,7 @@ import polars as pl
 from rapidfuzz import fuzz, process
 
 from duplicates.engine import levels as lv
+from duplicates.engine import vocabulary as say
 from duplicates.engine.hashing import Hashes, Ints, both
 from duplicates.engine.misplaced import without_genres
 from duplicates.engine.normalise import NO_ALBUM, Records
@@ -46,6 +47,10 @@ QUIET_MARKERS = TRANSFERS | CUTS
 ANOTHER_CUT = 7
 OTHER_UNIT_MS = 100_000  # a length a thousand times the other's, rounded, was read in the wrong unit: it says nothing
 A_MINUTE = 60_000  # ms: in shorter tracks a second more or less means more
+# A title in which none of these is found numbers no part.
+MAY_NUMBER = "|".join(
+    found.pattern for found in (say.NUMBER, say.PART_WORD, say.LONE_ROMAN, say.KANJI_NUMBER, say.SONG_PART)
+)
 
 
 def compare(records: Records, left: Ints, right: Ints) -> lv.Levels:
@@ -253,13 +258,17 @@ def _spelt_otherwise(texts: pl.Series, left: Ints, right: Ints, level: Level, ro
     What is still unlike may be a translation or a spelling no table knows: that is a level of its own.
     """
     rows = rows[level[rows] <= UNLIKE]
-    one, other = texts.gather(left[rows]).to_list(), texts.gather(right[rows]).to_list()
-    mixed = [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a.isascii() != b.isascii()]
-    if not mixed:
+    mixed = rows[_is_latin(texts.gather(left[rows])) != _is_latin(texts.gather(right[rows]))]
+    if not len(mixed):
         return
-    spelt = [[romanised(words[place]) for place in mixed] for words in (one, other)]
+    spelt = [[romanised(words) for words in texts.gather(side[mixed])] for side in (left, right)]
     found = np.searchsorted(TITLE_CUTS, _pairwise(fuzz.ratio, *spelt), side="right") + 1
-    level[rows[mixed]] = np.where(found > UNLIKE, np.minimum(found, SPELT_ALIKE), otherwise)
+    level[mixed] = np.where(found > UNLIKE, np.minimum(found, SPELT_ALIKE), otherwise)
+
+
+def _is_latin(words: pl.Series) -> Flags:
+    """Tell which words are in plain letters only."""
+    return (words.str.len_bytes() == words.str.len_chars()).to_numpy()
 
 
 def _names(artists: pl.Series, left: Ints, right: Ints, level: Level, rows: Ints) -> None:
@@ -280,7 +289,9 @@ def _names(artists: pl.Series, left: Ints, right: Ints, level: Level, rows: Ints
 def _part(titles: pl.Series, left: Ints, right: Ints, level: Level) -> Level:
     """Return the levels of alike titles, changed where they number different parts or only one says which it is."""
     changed = level.copy()
-    for place, (one, other) in enumerate(zip(titles.gather(left), titles.gather(right), strict=True)):
+    numbered = titles.gather(left).str.contains(MAY_NUMBER) | titles.gather(right).str.contains(MAY_NUMBER)
+    places = np.flatnonzero(numbered.to_numpy())
+    for place, one, other in zip(places, titles.gather(left[places]), titles.gather(right[places]), strict=True):
         mine, yours = set(part_numbers(one).split()), set(part_numbers(other).split())
         if not (mine <= yours or yours <= mine):
             changed[place] = OTHER_PART
