@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from duplicates.models import DuplicateAnalysisResult
-from duplicates.services import saving
+from duplicates.services import saving, workers
 from tests.duplicates.library_of import SONG_COUNT, make_library
 
+RUN = "duplicates.management.commands.run_duplicate_analysis"
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -76,6 +78,28 @@ class TestRun:
     def test_a_wrong_value_is_named(self, arguments, named) -> None:
         with pytest.raises(CommandError, match=named):
             call_command("run_duplicate_analysis", *arguments)
+
+    @pytest.mark.parametrize("is_there", [False, True], ids=["no worker", "a worker"])
+    def test_queueing_says_at_once_when_nobody_would_run_it(self, capsys, monkeypatch, is_there) -> None:
+        monkeypatch.setattr(f"{RUN}.enqueue_analysis", lambda analysis_id: None)
+        if is_there:
+            workers.show_alive("w1", now=timezone.now())
+
+        call_command("run_duplicate_analysis", "--background")
+
+        said = capsys.readouterr()
+        assert said.out.splitlines() == ["The analysis is queued.", str(DuplicateAnalysisResult.objects.get().pk)]
+        assert ("uv run manage.py run_workers" in said.err) is not is_there
+
+    def test_an_equal_run_under_way_is_named_and_not_doubled(self, capsys, monkeypatch) -> None:
+        monkeypatch.setattr(f"{RUN}.enqueue_analysis", lambda analysis_id: None)
+        call_command("run_duplicate_analysis", "--background")
+        first = capsys.readouterr().out.split()[-1]
+
+        call_command("run_duplicate_analysis", "--background")
+
+        assert capsys.readouterr().out.split()[-1] == first
+        assert DuplicateAnalysisResult.objects.count() == 1
 
     def test_a_failed_run_fails_the_command_with_the_code(self, monkeypatch) -> None:
         monkeypatch.setattr(saving, "save_groups", lambda *args, **kwargs: 1 / 0)

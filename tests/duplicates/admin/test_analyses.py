@@ -67,6 +67,15 @@ class TestWhoSeesWhich:
 
         assert response.status_code == 404
 
+    def test_progress_is_seen_by_its_owner_and_by_those_who_see_everybodys(
+        self, colleague: User, overseer: User
+    ) -> None:
+        address = reverse("admin:duplicates_analysis_progress", args=[running(user=colleague, percentage=42.0).pk])
+
+        seen = [signed_in(person).get(address).json()["percentage"] for person in (colleague, overseer)]
+
+        assert seen == [42.0, 42.0]
+
     def test_a_foreign_analysis_cannot_be_cancelled_by_naming_it(self, colleague: User) -> None:
         foreign = running(user=UserFactory())
 
