@@ -20,7 +20,7 @@ from django.db import OperationalError, connection
 
 from library.changes import recording
 from library.importers.spool import KeyIndex, SpoolReader
-from library.models import LibraryImport, Playlist
+from library.models import LibraryImport, Merge, Playlist
 from library.playlists import replace_playlist, vanished_playlists
 from library.reconciliation import EXAMPLES
 from library.upserting import CATALOG, LIBRARY, BatchOutcome, RowWriter
@@ -145,8 +145,18 @@ class Application:
         self._progress.stage("Looking for what vanished", None)
         prunes = self._prunes
         for gone in self._vanished_rows():
-            self._batch(0, partial(self._remove, gone if prunes else []), self._note_vanished(gone))
+            kept = self._last_copies(gone) if prunes else []
+            going = [row for row in gone if row not in kept]
+            self._batch(0, partial(self._remove, going if prunes else []), self._note_vanished(gone, kept))
             self._progress.advance(len(gone))
+
+    def _last_copies(self, gone: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Return the tracks that stand in for removed duplicates; they go only when that was confirmed by itself."""
+        if self._target is not LIBRARY or self._row.options.get("prune_last_copies"):
+            return []
+        merges = Merge.objects.filter(keeper_id__in=[pk for pk, _ in gone])
+        keepers = set(merges.values_list("keeper_id", flat=True))
+        return [row for row in gone if row[0] in keepers]
 
     @cached_property
     def _prunes(self) -> bool:
@@ -181,7 +191,9 @@ class Application:
     def _remove(self, gone: list[tuple[int, str]]) -> int:
         if not self._writes or not gone:
             return len(gone)
-        rows = self._target.rows_of(self._row.source).filter(pk__in=[pk for pk, _ in gone])
+        # Asked again under the lock: a removal may have made one of them a keeper since.
+        last = {pk for pk, _ in self._last_copies(gone)}
+        rows = self._target.rows_of(self._row.source).filter(pk__in=[pk for pk, _ in gone if pk not in last])
         return rows.delete()[1].get(self._target.model._meta.label, 0)
 
     def _reckon_vanished_playlists(self) -> None:
@@ -218,12 +230,15 @@ class Application:
         counts = self._row.report["playlists"]
         counts[outcome] = counts.get(outcome, 0) + 1
 
-    def _note_vanished(self, gone: list[tuple[int, str]]) -> Callable[[int], None]:
+    def _note_vanished(self, gone: list[tuple[int, str]], kept: list[tuple[int, str]]) -> Callable[[int], None]:
         def note(removed: int) -> None:
             self._row.vanished_count += len(gone)
             self._row.pruned_count += removed
             examples = self._row.report["vanished"]
             examples.extend(name for _, name in gone[: max(EXAMPLES - len(examples), 0)])
+            if kept:
+                names = [*self._row.report.get("last_copies", []), *(name for _, name in kept)]
+                self._row.report["last_copies"] = names
 
         return note
 

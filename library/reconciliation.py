@@ -155,6 +155,9 @@ def report_lines(row: LibraryImport) -> Iterator[str]:
         removed = f"{row.pruned_count:,} removed" if row.pruned_count else "kept; --prune removes what vanished"
         yield f"  {row.vanished_count:>10,} vanished from the source, {removed}"
         yield from (f"               {name}" for name in report.get("vanished", []))
+    if last := report.get("last_copies"):
+        yield f"  {len(last):>10,} of them stay: their duplicates were removed. --prune-last-copies removes them too"
+        yield from (f"               {name}" for name in last)
     if counts := report.get("playlists"):
         yield f"  Playlists: {', '.join(f'{count:,} {name.replace("_", " ")}' for name, count in counts.items())}"
         yield from (f"               no longer in the source: {name}" for name in report.get("vanished_playlists", []))

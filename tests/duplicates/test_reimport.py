@@ -127,6 +127,46 @@ class TestAPurgedCopy:
         assert Track.objects.count() == 2
 
 
+class TestPruning:
+    def prune(self, folder: Path, **options: Any) -> LibraryImport:
+        """Import a library in which neither copy is any more."""
+        return run_import(write(folder / "Library.xml", itunes_xml([entry(OTHER)])), prune=True, **options)
+
+    def test_leaves_the_last_copy_and_names_it(self, tmp_path: Path) -> None:
+        load(tmp_path, songs())
+        remove_the_copy()
+
+        row = self.prune(tmp_path)
+
+        assert track(KEEPER).play_count == 50
+        assert (row.vanished_count, row.pruned_count) == (1, 0)
+        assert row.report["last_copies"] == ["Harbour Lights by The Quiet Tide"]
+        assert any("--prune-last-copies removes them too" in line for line in report_lines(row))
+
+    def test_says_so_in_a_dry_run(self, tmp_path: Path) -> None:
+        load(tmp_path, songs())
+        remove_the_copy()
+
+        row = self.prune(tmp_path, dry_run=True)
+
+        assert (row.pruned_count, len(row.report["last_copies"])) == (0, 1)
+
+    def test_takes_it_when_that_is_confirmed(self, tmp_path: Path) -> None:
+        load(tmp_path, songs())
+        remove_the_copy()
+
+        row = self.prune(tmp_path, prune_last_copies=True)
+
+        assert row.pruned_count == 1
+        assert not Track.objects.active().filter(title="Harbour Lights").exists()
+
+    def test_takes_a_track_whose_copies_were_restored(self, tmp_path: Path) -> None:
+        load(tmp_path, songs())
+        undo_action(action=remove_the_copy(), actor=None, now=NOW)
+
+        assert self.prune(tmp_path).pruned_count == 2
+
+
 class TestPlaylists:
     def test_the_same_playlist_again_changes_nothing(self, tmp_path: Path) -> None:
         mix = playlist("Mix", [100 + COPY, 100 + OTHER, 100 + KEEPER, 100 + OTHER])

@@ -87,6 +87,11 @@ class Command(BaseCommand):
             "--prune", action="store_true", help="Remove tracks of this source that are not in it any more."
         )
         parser.add_argument(
+            "--prune-last-copies",
+            action="store_true",
+            help="With --prune: also those that were kept when their duplicates were removed.",
+        )
+        parser.add_argument(
             "--output", choices=["text", "json"], default="text", help="How the report is printed (default: text)."
         )
 
@@ -108,6 +113,7 @@ class Command(BaseCommand):
                     dry_run=options["dry_run"],
                     keep_partial=options["keep_partial"],
                     prune=options["prune"],
+                    prune_last_copies=options["prune_last_copies"],
                     now=timezone.now(),
                     progress=progress,
                 )
