@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin import ActionLocation
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import (
     Http404,
@@ -28,7 +28,7 @@ from duplicates.admin.analysis_page import AnalysisPage
 from duplicates.admin.condition import ListWithConditions, condition_of_row, ignore_changes
 from duplicates.admin.exports import CONTENT_TYPES
 from duplicates.admin.progress import progress_values
-from duplicates.admin.run_form import RunAnalysisForm
+from duplicates.admin.run_form import RunAnalysisForm, answers_of
 from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
 from duplicates.choices import ExportFormat, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError
@@ -41,6 +41,7 @@ from library import admin_pages as pages
 EVERYWHERE = [ActionLocation.CHANGE_LIST, ActionLocation.CHANGE_FORM]
 LIST = "admin:duplicates_duplicateanalysisresult_changelist"
 PAGE = "admin:duplicates_duplicateanalysisresult_change"
+RUN = "admin:duplicates_run_analysis"
 EXPORTS = "admin:duplicates_duplicateanalysisexport_changelist"
 
 
@@ -56,6 +57,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     ordering = ("-created_at",)
     list_per_page = 25
     actions = (
+        "run_analysis",
         "refresh",
         "resume",
         "export_json",
@@ -141,6 +143,16 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         return asked_by(analysis)
 
     # --- Actions ----------------------------------------------------------------------------------------------------
+
+    @admin.action(
+        description="Run analysis",
+        description_plural="Run analysis: choose settings, beginning with those of the newest selected",
+        permissions=["run"],
+        location=EVERYWHERE,
+    )
+    def run_analysis(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        newest = queryset.order_by("-created_at").values_list("pk", flat=True)[0]
+        return HttpResponseRedirect(f"{reverse(RUN)}?like={newest}")
 
     @admin.action(
         description="Refresh",
@@ -255,7 +267,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         own = [
-            path("run/", self.admin_site.admin_view(self.run_view), name="duplicates_run_analysis"),
+            path("run/", self.admin_site.admin_view(self.run_view), name=RUN.removeprefix("admin:")),
             path(
                 "<uuid:analysis_id>/progress/",
                 self.admin_site.admin_view(self.progress_view),
@@ -281,8 +293,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         """Show the form and queue what it asks for; the work itself is a worker's."""
         if not self.has_run_permission(request):
             raise PermissionDenied
-        preset = DuplicatePreferences.objects.of(person(request)).default_preset
-        form = RunAnalysisForm(request.POST or None, initial={"preset": preset})
+        form = RunAnalysisForm(request.POST or None, initial=self._first_answers(request))
         if request.method == "POST" and form.is_valid():
             return self._start(request, form)
         context = {
@@ -293,6 +304,16 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
             "media": self.media,
         }
         return TemplateResponse(request, "admin/duplicates/run_analysis.html", context)
+
+    def _first_answers(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with the settings of the analysis the address names, else with the preset this person prefers."""
+        try:
+            like = self.get_queryset(request).filter(pk=request.GET.get("like")).first()
+        except ValidationError:
+            like = None
+        if like is not None:
+            return answers_of(like.parameters)
+        return {"preset": DuplicatePreferences.objects.of(person(request)).default_preset}
 
     def _start(self, request: HttpRequest, form: RunAnalysisForm) -> HttpResponse:
         try:

@@ -130,7 +130,7 @@ class AnalysisPage:
             if not self.analysis.is_readable:
                 buttons.append(Button("resume", "Save again" if is_unsaved else "Retry", "primary", bool(running)))
             label = "Refresh" if self.analysis.is_readable else "Start anew"
-            buttons.append(Button("refresh", label, disabled=bool(running)))
+            buttons += [Button("refresh", label, disabled=bool(running)), Button("run_analysis", "Run analysis")]
         if self.analysis.is_readable and self._may("export_analysis"):
             buttons += self._export_buttons()
         if is_unsaved and self._may("export_analysis"):

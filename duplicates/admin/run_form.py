@@ -1,5 +1,6 @@
 """The form behind "Run analysis". It only translates: `AnalysisOptions` decides what is valid."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -19,6 +20,11 @@ PRESET_HELP = {
 
 def _field_label(name: str) -> str:
     return name.replace("_", " ").replace("isrc", "ISRC").replace("musicbrainz", "MusicBrainz")
+
+
+def answers_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a person would answer to ask for these parameters again."""
+    return {**parameters, "min_confidence": round(parameters.get("min_confidence", 0) * 100, 6)}
 
 
 class RunAnalysisForm(forms.Form):

@@ -14,6 +14,7 @@ from django.utils import timezone
 from duplicates.choices import AnalysisStatus, ExportStatus, Trigger
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import refreshing, workers
+from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
 from tests.duplicates.admin.conftest import LIST, do, messages_of, page, press, signed_in
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
@@ -238,6 +239,23 @@ class TestActions:
         assert response.redirect_chain == [(page(successor), 302)]
         assert successor.parameters == analysis.parameters
 
+    @pytest.mark.parametrize("choose", [do, press], ids=["list", "page"])
+    def test_run_analysis_begins_with_the_settings_of_the_chosen_one(self, colleague: User, choose: Any) -> None:
+        wanted = AnalysisOptions(preset="song", search="moon", min_confidence=0.57, ignored_fields=("isrc",))
+        analysis = AnalysisFactory(user=colleague, preset="song", parameters=wanted.as_parameters())
+
+        form = choose(signed_in(colleague), "run_analysis", analysis).context["form"]
+
+        fields = ("preset", "search", "min_confidence", "ignored_fields", "fold_remasters")
+        assert [form[name].value() for name in fields] == ["song", "moon", 57, ["isrc"], True]
+        assert DuplicateAnalysisResult.objects.count() == 1
+
+    @pytest.mark.parametrize("like", ["nonsense", "0b8e79a2-7bcd-45b5-92a3-f85906aa391c"])
+    def test_a_form_like_nothing_begins_with_the_preferences(self, colleague: User, like: str) -> None:
+        answer = signed_in(colleague).get(reverse("admin:duplicates_run_analysis"), {"like": like})
+
+        assert answer.context["form"]["preset"].value() == "recording"
+
     def test_an_export_is_queued_and_never_written_in_the_request(
         self, colleague: User, queue: list[uuid.UUID], django_capture_on_commit_callbacks: Any
     ) -> None:
@@ -265,7 +283,7 @@ class TestActions:
         assert analysis.cancel_requested
         assert messages_of(response) == ["Cancelled 1 analysis."]
 
-    @pytest.mark.parametrize("action", ["refresh", "export_json", "export_csv", "cancel"])
+    @pytest.mark.parametrize("action", ["run_analysis", "refresh", "export_json", "export_csv", "cancel"])
     def test_what_one_may_not_do_is_neither_shown_nor_done(self, viewer: User, action: str) -> None:
         analysis = running() if action == "cancel" else AnalysisFactory()
         client = signed_in(viewer)
