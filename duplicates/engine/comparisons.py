@@ -16,9 +16,16 @@ from duplicates.engine import levels as lv
 from duplicates.engine import vocabulary as say
 from duplicates.engine.hashing import Hashes, Ints, both
 from duplicates.engine.misplaced import without_genres
-from duplicates.engine.normalise import NO_ALBUM, Records
+from duplicates.engine.normalise import NO_ALBUM, WORDS, Records
+from duplicates.engine.people import (
+    CONTAINS,
+    UNLIKE,
+    judge_guests,
+    judge_names,
+    judge_other_words,
+)
 from duplicates.engine.text import romanised
-from duplicates.engine.titles import are_strangers, is_ensemble, numbers_a_part, part_numbers, share_a_name
+from duplicates.engine.titles import numbers_a_part, part_numbers
 from duplicates.engine.vocabulary import MARKER_BITS
 
 Scores = npt.NDArray[np.float32]
@@ -28,12 +35,10 @@ Level = npt.NDArray[np.uint8]
 TITLE_CUTS = np.array([50, 65, 78, 88, 96, 100], np.float32)
 NAME_CUTS = np.array([45, 60, 75, 88, 96, 100], np.float32)
 LENGTH_CUTS_MS = np.array([600, 1300, 2000, 5000, 10_000, 20_000], np.int64)
-EQUAL, CONTAINS, ELSEWHERE, OTHER_SCRIPT = 7, 8, 9, 10
-SOME_NAMES, OTHER_PERFORMERS = 11, 12
+ELSEWHERE, OTHER_SCRIPT = 9, 10
 OTHER_PART, TITLE_ELSEWHERE, GENERIC, PART_ON_ONE_SIDE, TITLE_IN_OTHER_SCRIPT = 9, 10, 11, 12, 13
 SPELT_ALIKE = 6  # another script is at best a letter apart: two spellings are not one
 TO_THE_MILLISECOND = 8
-UNLIKE = 3  # levels up to here are no agreement
 TITLES, NAMES, TOO_LITTLE = 1, 2, 3
 DOUBTFUL = 88.0  # below this ratio words are compared as sets, too
 SAME_LETTERS = 0.65  # share of the shorter title's letter pairs from which reading its words is worth while
@@ -120,8 +125,10 @@ def _name(records: Records, field: str, left: Ints, right: Ints) -> Level:
     couple[doubtful] = np.where(contains & (couple[doubtful] < 5), CONTAINS, couple[doubtful])
     _spelt_otherwise(texts, couple_left, couple_right, couple, doubtful, otherwise=OTHER_SCRIPT)
     if field == "artist":
-        _names(texts, couple_left, couple_right, couple, doubtful)
+        judge_names(records, couple_left, couple_right, couple, doubtful)
     level[rows] = couple[where]
+    if field == "artist":
+        judge_guests(records, left, right, level)
     rows = np.flatnonzero((key[left] != 0) != (key[right] != 0))
     level[rows] = _elsewhere(records, field, left[rows], right[rows])
     return level
@@ -271,21 +278,6 @@ def _is_latin(words: pl.Series) -> Flags:
     return (words.str.len_bytes() == words.str.len_chars()).to_numpy()
 
 
-def _names(artists: pl.Series, left: Ints, right: Ints, level: Level, rows: Ints) -> None:
-    """Look at unlike artists once more, word by word: a few letters in common are not a name in common.
-
-    Two different orchestras are two performances.
-    """
-    rows = rows[level[rows] <= UNLIKE]
-    for row, one, other in zip(rows, artists.gather(left[rows]), artists.gather(right[rows]), strict=True):
-        if is_ensemble(one) and is_ensemble(other):
-            level[row] = OTHER_PERFORMERS
-        elif share_a_name(one, other):
-            level[row] = SOME_NAMES
-        elif level[row] > 1 and are_strangers(one, other):
-            level[row] = 1
-
-
 def _part(titles: pl.Series, left: Ints, right: Ints, level: Level) -> Level:
     """Return the levels of alike titles, changed where they number different parts or only one says which it is."""
     changed = level.copy()
@@ -315,7 +307,7 @@ def _elsewhere(records: Records, field: str, left: Ints, right: Ints) -> Level:
 
 def _all_words(records: Records, rows: Ints) -> list[str]:
     """Return all the words of records, whatever column they stand in."""
-    return records.texts.select(pl.concat_str(pl.all().gather(rows), separator=" ")).to_series().to_list()
+    return records.texts.select(pl.concat_str(pl.col(WORDS).gather(rows), separator=" ")).to_series().to_list()
 
 
 def _keys(texts: pl.Series, rows: Ints) -> list[str]:
@@ -368,7 +360,10 @@ def _version(records: Records, left: Ints, right: Ints) -> Level:
     rows = rows[records.version[left[rows]] != records.version[right[rows]]]
     words = records.texts["version"]
     one, other = words.gather(left[rows]).to_list(), words.gather(right[rows]).to_list()
-    level[rows[_pairwise(fuzz.token_sort_ratio, one, other) < SAME_VERSION_NAME]] = 4
+    differ = np.flatnonzero(_pairwise(fuzz.token_sort_ratio, one, other) < SAME_VERSION_NAME)
+    sides = left[rows].tolist(), right[rows].tolist()
+    for place in differ.tolist():
+        level[rows[place]] = judge_other_words(records, one[place], other[place], sides[0][place], sides[1][place])
     return level.astype(np.uint8)
 
 

@@ -40,7 +40,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         "artist",
         (
             *("not known", *SIMILARITY, "one contains the other", "found in the other's text", "in another script"),
-            *("some names in common", "other performers"),
+            *("some names in common", "other performers", "part of a longer name"),
         ),
     ),
     Comparison(

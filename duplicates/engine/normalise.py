@@ -17,6 +17,7 @@ import polars as pl
 from rapidfuzz import fuzz
 
 from duplicates.engine import vocabulary as say
+from duplicates.engine.artists import GUESTS, SEPARATES
 from duplicates.engine.hashing import Hashes, Ints, Letters, letters
 from duplicates.engine.memory import budget
 from duplicates.engine.misplaced import (
@@ -48,7 +49,8 @@ MAY_BE_BLANK = (
 LONGEST_TEXT = 1000  # letters; nobody tells songs apart by what lies beyond
 NO_ALBUM = np.uint64(1)  # under `exact` having no album is a value: two tracks without one agree, one without does not
 LONGEST_MS = 1 << 40
-TEXTS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
+WORDS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
+TEXTS = (*WORDS, "people")
 _FIELD_COLUMNS = {"duration": "duration_ms"}
 
 
@@ -70,7 +72,7 @@ class Records:
     """The normalised library, one entry per record, ordered by track id. Hashes ignore spaces; 0 is nothing."""
 
     track_id: Ints
-    texts: pl.DataFrame  # TEXTS as words
+    texts: pl.DataFrame  # WORDS as words; people as `artists.read_credit` reads them, where a name alone is not all
     title: Hashes
     full: Hashes  # the title as it stands, before anything was taken out of it
     other: Hashes  # another reading of an ambiguous title
@@ -131,15 +133,17 @@ def _normalise(frame: pl.DataFrame, vocabulary: Vocabulary) -> Records:
     """Normalise one chunk of track columns."""
     read = _read(frame)
     parts = take_apart(read.title, read.artist, read.album, read.number, vocabulary)
+    artist = read.artist.zip_with(read.artist != "", parts["artist"])
     found_album = parts["album"] if (read.album == "").any() else read.album
     texts = {
         "title": words_column(parts["core"]),
         "other": words_column(parts["other"]),
-        "artist": words_column(read.artist.zip_with(read.artist != "", parts["artist"])),
+        "artist": words_column(artist),
         "album": words_column(read.album.zip_with(read.album != "", _album_cores(found_album)[0])),
         "credits": words_column(parts["credits"]),
         "version": words_column(parts["version"]),
         "unparsed": words_column(read.unparsed),
+        "people": _people(artist, parts["credits"]),
     }
     keys = {name: _key(texts[name]) for name in ("title", "other", "artist", "album", "version")}
     hashes = {name: key.whole() for name, key in keys.items()}
@@ -208,6 +212,14 @@ def _put_back(read: _Read, rows: Ints) -> _Read:
         title=put(read.title, rows, pl.Series(titles, dtype=pl.String)),
         artist=put(read.artist, rows, pl.Series(artists, dtype=pl.String)),
     )
+
+
+def _people(artist: pl.Series, guests: pl.Series) -> pl.Series:
+    """Return artists that may be more than one name, with the guests their titles name; empty for the others."""
+    several, guest = artist.str.contains(SEPARATES), guests != ""
+    return pl.select(
+        pl.when(guest).then(artist + GUESTS + guests).when(several).then(artist).otherwise(pl.lit(""))
+    ).to_series()
 
 
 def _key(words: pl.Series) -> Letters:

@@ -5,7 +5,6 @@ brackets and dash tails are classified one by one and taken off only when they a
 "(What's the Story) Morning Glory" keeps its bracket. Nothing here looks at more than one record.
 """
 
-import itertools
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -295,16 +294,6 @@ def are_strangers(one: str, other: str) -> bool:
     """Tell whether two artists have no word in common, not even one with a typo; articles do not count."""
     mine, yours = ([word for word in words.split(" ") if word not in say.ARTICLES] for words in (one, other))
     return not any(fuzz.ratio(word, theirs) >= SAME_NAME for word in mine for theirs in yours)
-
-
-def share_a_name(one: str, other: str) -> bool:
-    """Tell whether two lists of artists have a name in common: two words or more in a row, articles not counted.
-
-    Where one name ends and the next begins is not known, so "Earth, Wind & Fire" is never taken apart.
-    """
-    mine, yours = one.split(" "), other.split(" ")
-    runs = {(first, second) for first, second in itertools.pairwise(mine) if not {first, second} & say.ARTICLES}
-    return any(pair in runs for pair in itertools.pairwise(yours))
 
 
 def is_ensemble(words: str) -> bool:

@@ -18,7 +18,6 @@ from duplicates.engine.titles import (
     numbers_a_part,
     parse_title,
     part_numbers,
-    share_a_name,
     vocabulary_of,
 )
 from duplicates.engine.vocabulary import MARKER_BITS
@@ -301,18 +300,6 @@ class TestArtists:
     def test_one_word_with_a_typo_is_a_name_in_common(self, one: str, other: str) -> None:
         assert not are_strangers(one, other)
 
-    @pytest.mark.parametrize(
-        ("one", "other"), [("nina vale zoe lund", "nina vale otto marsh"), ("otto marsh nina vale", "nina vale")]
-    )
-    def test_two_lists_may_share_a_name(self, one: str, other: str) -> None:
-        assert share_a_name(one, other)
-
-    @pytest.mark.parametrize(
-        ("one", "other"), [("earth wind fire", "fire"), ("the daftons", "the paper otters"), ("nina vale", "nina lund")]
-    )
-    def test_a_first_name_or_an_article_is_no_name(self, one: str, other: str) -> None:
-        assert not share_a_name(one, other)
-
     def test_orchestras_are_told_from_composers(self) -> None:
         assert is_ensemble("lindenmoor philharmonic")
         assert not is_ensemble("johannes brandtner")
@@ -335,7 +322,6 @@ class TestAnyText:
     def test_numbers_and_names_of_any_text_are_read_alike_from_both_sides(self, one: str, other: str) -> None:
         one, other = (words_of(text) for text in fold([one, other]))
         assert all(number.isdigit() for number in part_numbers(one).split())
-        assert share_a_name(one, other) == share_a_name(other, one)
         assert are_strangers(one, other) == are_strangers(other, one)
         assert numbers_a_part(one) in {True, False}
         assert is_ensemble(one) in {True, False}
