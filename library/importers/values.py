@@ -67,6 +67,7 @@ _WHOLE = re.compile(r"\d+")
 
 _ISO_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[T ].*)?")
 _DAY_FIRST = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})")
+_MONTH_YEAR = re.compile(r"(0?[1-9]|1[0-2])\s*[-/.]\s*(\d{4})")
 _DAY_NAME_YEAR = re.compile(
     r"(\d{1,2})(?:st|nd|rd|th)?\.?[\s-]*(?:de\s+)?([^\W\d]{3,})\.?[\s,-]*(?:de\s+)?'?(\d{4}|\d{2})"
 )
@@ -220,6 +221,10 @@ def _day_first(match: re.Match[str]) -> tuple[str, int, int | None] | None:
     return match[3], first, None
 
 
+def _month_year(match: re.Match[str]) -> tuple[str, int, int | None] | None:
+    return match[2], int(match[1]), None
+
+
 def _day_name_year(match: re.Match[str]) -> tuple[str, int, int | None] | None:
     month = MONTHS.get(match[2].lower())
     return None if month is None else (match[3], month, int(match[1]))
@@ -238,6 +243,7 @@ def _name_year(match: re.Match[str]) -> tuple[str, int, int | None] | None:
 _DATE_SPELLINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[str, int, int | None] | None]], ...] = (
     (_ISO_DATE, _iso),
     (_DAY_FIRST, _day_first),
+    (_MONTH_YEAR, _month_year),
     (_DAY_NAME_YEAR, _day_name_year),
     (_NAME_DAY_YEAR, _name_day_year),
     (_NAME_YEAR, _name_year),

@@ -105,6 +105,7 @@ class TestDates:
             pytest.param("18 mai 2015", 2015, date(2015, 5, 18), id="French"),
             pytest.param("18 de mayo de 2015", 2015, date(2015, 5, 18), id="Spanish"),
             pytest.param("May 2015", 2015, None, id="month name and year"),
+            pytest.param("04/2003", 2003, None, id="month and year"),
             pytest.param("18.05.2015", 2015, date(2015, 5, 18), id="dots"),
             pytest.param("5/18/2015", 2015, date(2015, 5, 18), id="month first"),
             pytest.param("05/06/2015", 2015, None, id="either order"),
