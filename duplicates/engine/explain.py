@@ -12,7 +12,9 @@ import numpy as np
 import polars as pl
 
 from duplicates.engine import features, shipped
+from duplicates.engine.candidates import propose
 from duplicates.engine.comparisons import SPOKEN_MARKERS, compare
+from duplicates.engine.copies import originals
 from duplicates.engine.evidence import (
     AGAINST,
     Contribution,
@@ -36,6 +38,7 @@ class Outcome(StrEnum):
     LINKED = "linked"
     LINKED_THROUGH_OTHERS = "linked_through_others"
     CUT_AS_WEAK = "cut_as_weak"
+    CUT_OR_NEVER_COMPARED = "cut_or_never_compared"
     BELOW_THRESHOLD = "below_threshold"
     FORBIDDEN = "forbidden"
     NEVER_A_CANDIDATE = "never_a_candidate"
@@ -50,10 +53,13 @@ REASONS: dict[Outcome, str] = {
     "{chance} where {threshold} is needed.",
     Outcome.CUT_AS_WEAK: "The two agree well enough alone ({chance}), but each agrees better with other tracks, and "
     "on average those two sets do not agree.",
+    Outcome.CUT_OR_NEVER_COMPARED: "The two agree well enough alone ({chance}) and still share no group: either each "
+    "agrees better with other tracks, or the two were never compared because too many tracks share what these two have "
+    "in common.",
     Outcome.BELOW_THRESHOLD: "The evidence for the same song is too weak: {chance} where {threshold} is needed.",
     Outcome.FORBIDDEN: "Under the preset “{preset}” these two are kept apart whatever else agrees: {rules}.",
     Outcome.NEVER_A_CANDIDATE: "The two were never compared: they share no word, letter run or length rare enough to "
-    "bring them together.",
+    "bring them together, or other tracks share more with each of them.",
     Outcome.NOT_ENOUGH_DATA: "There is too little to judge them by.",
     Outcome.DECLARED_DIFFERENT: "Someone declared these two to be different; that decision outweighs all evidence.",
 }
@@ -78,6 +84,7 @@ class Known:
     declared_different: bool = False
     same_group: bool | None = None
     both_ungrouped: bool = False  # neither is in any group of the analysis
+    were_candidates: bool | None = None  # were the two ever compared? None: nobody looked
 
 
 UNDECIDED = Known()
@@ -174,10 +181,33 @@ def _outcome(records: Records, parts: list[Contribution], links: bool, forbidden
         return Outcome.NOT_ENOUGH_DATA
     if forbidden and not links:
         return Outcome.FORBIDDEN
+    return _why_apart(records, links, known)
+
+
+def _why_apart(records: Records, links: bool, known: Known) -> Outcome:
+    """Name what kept two tracks apart that nothing forbids to be together."""
     # Two linked candidates that belong to nobody else would have been merged.
-    if not _share_a_feature(records) or (links and known.both_ungrouped):
+    if not _share_a_feature(records) or (links and (known.both_ungrouped or known.were_candidates is False)):
         return Outcome.NEVER_A_CANDIDATE
-    return Outcome.CUT_AS_WEAK if links else Outcome.BELOW_THRESHOLD
+    if not links:
+        return Outcome.BELOW_THRESHOLD
+    return Outcome.CUT_AS_WEAK if known.were_candidates else Outcome.CUT_OR_NEVER_COMPARED
+
+
+def were_candidates(columns: TrackColumns, left_id: int, right_id: int, settings: EngineSettings) -> bool:
+    """Tell whether the candidate stage proposes a pair of this library, by running that stage over all of it.
+
+    Raises KeyError for a track id that is not in the columns.
+    """
+    records = normalise(columns, settings)
+    rows = np.searchsorted(records.track_id, [left_id, right_id])
+    for row, track_id in zip(rows.tolist(), (left_id, right_id), strict=True):
+        if row == len(records) or records.track_id[row] != track_id:
+            raise KeyError(track_id)
+    original = originals(records, np.empty(0, np.int64))
+    low, high = sorted(original[rows].tolist())
+    pairs = propose(records, original, lambda done: None, settings)
+    return low == high or bool(((pairs.left == low) & (pairs.right == high)).any())
 
 
 def _share_a_feature(records: Records) -> bool:

@@ -5,7 +5,7 @@ and what the matcher believes of any library. The tracks are taken as they are n
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,18 @@ from duplicates.choices import Preset
 from duplicates.engine import shipped
 from duplicates.engine.differences import Span, differences
 from duplicates.engine.evidence import Contribution, called, is_worth_a_line
-from duplicates.engine.explain import Known, Outcome, PairExplanation, explain_pair
+from duplicates.engine.explain import Known, Outcome, PairExplanation, explain_pair, were_candidates
+from duplicates.engine.settings import EngineSettings
 from duplicates.exceptions import CannotExplain, InvalidOptions, TrackNotFound
 from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack, NotDuplicate
 from duplicates.models.records import identity_key
-from duplicates.services.loading import load_tracks
+from duplicates.services.loading import count_active_tracks, load_library, load_tracks
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.vocabulary import with_current_words
 from library.models import ChangeKind, LibraryChange, Track
 
 LARGEST_ID = 2**63 - 1
+MOST_SEARCHED = 20_000  # tracks: up to here finding out whether two were ever compared takes no more than a second
 MOST_COLONS = 20  # a source and its ids may hold colons themselves
 
 
@@ -106,13 +108,24 @@ def explain_tracks(
     settings = options.engine_settings()
     tables = shipped.shipped_model(settings).to_bytes() if analysis is None else _tables_of(analysis)
     columns = load_tracks(np.array([left.pk, right.pk]))
+    known = _known(left, right, analysis)
     try:
-        pair = explain_pair(columns, left.pk, right.pk, settings, tables, known=_known(left, right, analysis))
+        pair = explain_pair(columns, left.pk, right.pk, settings, tables, known=known)
+        if pair.outcome is Outcome.CUT_OR_NEVER_COMPARED:
+            known = replace(known, were_candidates=_were_compared(left, right, settings))
+            pair = explain_pair(columns, left.pk, right.pk, settings, tables, known=known)
     except KeyError as gone:
         raise TrackNotFound(f"Track {gone.args[0]} has just been removed.") from gone
     except ValueError as error:
         raise CannotExplain("Another version of the matcher made this analysis.") from error
     return Explained(left, right, options.preset, analysis, pair, tuple(_notes(left, right, analysis, pair)))
+
+
+def _were_compared(left: Track, right: Track, settings: EngineSettings) -> bool | None:
+    """Ask the candidate stage about two tracks of a small library; None where that takes long or one is removed."""
+    if count_active_tracks() > MOST_SEARCHED or left.quarantined_at or right.quarantined_at:
+        return None
+    return were_candidates(load_library().columns, left.pk, right.pk, settings)
 
 
 def find_track(name: str) -> Track:

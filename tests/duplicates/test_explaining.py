@@ -11,7 +11,7 @@ from duplicates.admin.group_page import evidence_of, in_words
 from duplicates.engine.evidence import called, decode_evidence
 from duplicates.engine.explain import Outcome
 from duplicates.exceptions import CannotExplain, InvalidOptions, TrackNotFound
-from duplicates.models import DuplicateAnalysisResult, NotDuplicate
+from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack, NotDuplicate
 from duplicates.models.records import identity_key
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.explaining import explain_tracks, find_track
@@ -133,6 +133,32 @@ class TestWithAnAnalysis:
         found = explain_tracks(library[0], library[5], analysis=analysed(search="moons"))
 
         assert found.pair.outcome == Outcome.LINKED
+
+    def test_two_that_agree_and_share_no_group_are_looked_up_in_the_library(self, library: list[Track]) -> None:
+        analysis = analysed()
+        DuplicateAnalysisTrack.objects.filter(track=library[5]).delete()
+
+        assert explain_tracks(library[0], library[5], analysis=analysis).pair.outcome == Outcome.CUT_AS_WEAK
+
+    def test_in_a_large_library_it_is_said_that_nobody_looked(self, library: list[Track], monkeypatch) -> None:
+        """Running the candidate stage over a million tracks to explain one pair would keep people waiting."""
+        monkeypatch.setattr("duplicates.services.explaining.MOST_SEARCHED", len(library) - 1)
+        analysis = analysed()
+        DuplicateAnalysisTrack.objects.filter(track=library[5]).delete()
+
+        found = explain_tracks(library[0], library[5], analysis=analysis).pair
+
+        assert found.outcome == Outcome.CUT_OR_NEVER_COMPARED
+        assert "or the two were never compared" in found.reason
+
+    def test_a_removed_track_is_not_looked_for(self, library: list[Track]) -> None:
+        analysis = analysed()
+        DuplicateAnalysisTrack.objects.filter(track=library[5]).delete()
+        Track.objects.filter(pk=library[5].pk).update(quarantined_at=timezone.now())
+
+        found = explain_tracks(library[0], Track.objects.get(pk=library[5].pk), analysis=analysis)
+
+        assert found.pair.outcome == Outcome.CUT_OR_NEVER_COMPARED
 
     def test_its_own_preset_and_settings_judge(self, library: list[Track]) -> None:
         Track.objects.filter(pk=library[5].pk).update(title="Harbour Lights (Live)")

@@ -9,7 +9,7 @@ import pytest
 
 from duplicates.engine import shipped
 from duplicates.engine.evidence import base_weight, contradiction, decode_evidence, read_tables
-from duplicates.engine.explain import Known, Outcome, PairExplanation, explain_pair, in_percent
+from duplicates.engine.explain import Known, Outcome, PairExplanation, explain_pair, in_percent, were_candidates
 from duplicates.engine.levels import COMPARISONS, pack, unpack
 from duplicates.engine.model import from_bytes
 from duplicates.engine.pipeline import choose_keepers, find_clusters
@@ -75,7 +75,13 @@ class TestTheOutcome:
         ("pair", "known", "outcome"),
         [
             pytest.param((1, 2), Known(), Outcome.LINKED, id="linked"),
-            pytest.param((1, 2), Known(same_group=False), Outcome.CUT_AS_WEAK, id="cut as a weak link"),
+            pytest.param((1, 2), Known(same_group=False), Outcome.CUT_OR_NEVER_COMPARED, id="nobody looked which"),
+            pytest.param(
+                (1, 2), Known(same_group=False, were_candidates=True), Outcome.CUT_AS_WEAK, id="cut as a weak link"
+            ),
+            pytest.param(
+                (1, 2), Known(same_group=False, were_candidates=False), Outcome.NEVER_A_CANDIDATE, id="never compared"
+            ),
             pytest.param(
                 (1, 2), Known(same_group=False, both_ungrouped=True), Outcome.NEVER_A_CANDIDATE, id="nobody grouped"
             ),
@@ -123,6 +129,36 @@ class TestTheOutcome:
     def test_a_track_is_not_a_pair_with_itself(self) -> None:
         with pytest.raises(ValueError, match="itself"):
             explain_pair(COLUMNS, 1, 1, SETTINGS, find_clusters(COLUMNS, SETTINGS).tables)
+
+
+class TestWhetherTwoWereCompared:
+    """The candidate stage itself is asked: what it leaves out depends on the whole library, not on the two."""
+
+    # 300 copies of one song by others: more than any posting list is read for.
+    CROWD = [song("I Got", f"Band {n:03}", f"Album {n:03}", duration_ms=90_000 + n * 997) for n in range(300)]
+
+    def test_two_that_share_rare_words_were(self) -> None:
+        library = tracks(song("Ember Days"), song("Ember Days", album="Low Country"), *self.CROWD)
+        assert were_candidates(library, 1, 2, SETTINGS)
+
+    def test_two_that_share_only_what_everybody_has_were_not(self) -> None:
+        library = tracks(
+            song("I Got", "Otto Marsh", "Low Country", duration_ms=71_000),
+            song("I Got", "Ada Quill", "Paper Boats", duration_ms=78_000),
+            *self.CROWD,
+        )
+        assert not were_candidates(library, 1, 2, SETTINGS)
+        assert not were_candidates(library, 2, 1, SETTINGS)
+
+    def test_copies_stand_for_their_original(self) -> None:
+        library = tracks(song("Ember Days"), song("Ember Days"), song("Ember Days", duration_ms=200_400), *self.CROWD)
+        assert were_candidates(library, 1, 2, SETTINGS)
+        assert were_candidates(library, 2, 3, SETTINGS)
+
+    @pytest.mark.parametrize("unknown", [0, 77])
+    def test_an_unknown_track_is_a_key_error(self, unknown: int) -> None:
+        with pytest.raises(KeyError):
+            were_candidates(tracks(song("I Got"), song("I Got")), 1, unknown, SETTINGS)
 
 
 class TestTheValues:
