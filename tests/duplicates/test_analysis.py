@@ -1,25 +1,18 @@
-"""One analysis from wish to saved result: queue, claim, run, save, fail, cancel, reuse."""
+"""One analysis from wish to saved result: queue, claim, run, save, delete."""
 
-import threading
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.exceptions import (
-    AnalysisAlreadyRunning,
-    AnalysisCancelled,
     AnalysisNotFound,
-    AnalysisTimeout,
     ClaimLost,
-    HandedBack,
     InvalidOptions,
 )
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import claims, lifecycle, loading, refreshing, running, saving
+from duplicates.services import claims, lifecycle, saving
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from library.models import LibraryImport, Track
@@ -207,70 +200,6 @@ class TestOptions:
         assert AnalysisOptions.from_parameters(options.as_parameters()) == options
 
 
-class TestEqualRuns:
-    def test_an_equal_active_analysis_is_returned_instead(self) -> None:
-        first = queue()
-
-        second = lifecycle.queue_analysis(OPTIONS, actor=None, trigger=Trigger.ADMIN, now=NOW)
-
-        assert (second.analysis, second.is_new) == (first, False)
-
-    def test_another_user_gets_an_analysis_of_their_own(self, django_user_model) -> None:
-        queue()
-
-        assert queue(actor=django_user_model.objects.create_user("ada")).user.username == "ada"
-
-    def test_the_database_lets_no_two_equal_runs_of_the_system_be_active(self) -> None:
-        first = queue()
-
-        with pytest.raises(IntegrityError), transaction.atomic():
-            DuplicateAnalysisResult.objects.create(
-                created_at=NOW, parameters_fingerprint=first.parameters_fingerprint, status=AnalysisStatus.QUEUED
-            )
-
-    def test_a_young_equal_result_on_an_unchanged_library_is_reused(self, detector) -> None:
-        make_library()
-        first = detector.find_duplicates_with_persistence(OPTIONS).analysis
-
-        assert detector.find_duplicates_with_persistence(OPTIONS).analysis == first
-
-    def test_force_runs_again(self, detector) -> None:
-        make_library()
-        first = detector.find_duplicates_with_persistence(OPTIONS).analysis
-
-        assert detector.find_duplicates_with_persistence(OPTIONS, force=True).analysis != first
-
-    def test_a_changed_library_runs_again_but_a_play_does_not(self, detector) -> None:
-        tracks = make_library()
-        first = detector.find_duplicates_with_persistence(OPTIONS).analysis
-
-        Track.objects.filter(pk=tracks[0].pk).update(play_count=99)
-        assert detector.find_duplicates_with_persistence(OPTIONS).analysis == first
-
-        Track.objects.filter(pk=tracks[0].pk).update(title="Something else")
-        assert detector.find_duplicates_with_persistence(OPTIONS).analysis != first
-
-    def test_an_old_result_runs_again(self, settings) -> None:
-        make_library()
-        first = DuplicateDetectionService(now=lambda: NOW).find_duplicates_with_persistence(OPTIONS).analysis
-
-        later = NOW + timedelta(hours=settings.ANALYSIS_REUSE_HOURS, seconds=1)
-        second = DuplicateDetectionService(now=lambda: later).find_duplicates_with_persistence(OPTIONS).analysis
-
-        assert second != first
-
-    def test_refreshing_links_to_the_predecessor_and_is_refused_while_one_runs(self) -> None:
-        first = queue()
-        lifecycle.end_by_hand(first, AnalysisStatus.CANCELLED, actor=None, now=NOW)
-
-        successor = refreshing.refresh_analysis(first, actor=None, now=NOW)
-
-        assert successor.predecessor == first
-        with pytest.raises(AnalysisAlreadyRunning) as refused:
-            refreshing.refresh_analysis(first, actor=None, now=NOW)
-        assert refused.value.facts["analysis_id"] == str(successor.pk)
-
-
 class TestClaims:
     def test_only_one_claim_is_given(self) -> None:
         analysis = queue()
@@ -309,137 +238,6 @@ class TestClaims:
                 lifecycle.get_analysis(wrong)
 
 
-class TestFailure:
-    def test_if_saving_fails_the_caller_still_gets_the_groups_and_a_warning(self, detector, monkeypatch) -> None:
-        make_library()
-
-        def refuse(*args, **kwargs):
-            raise DatabaseError("disk full at /secret/path")
-
-        monkeypatch.setattr(saving, "save_groups", refuse)
-        ran = detector.find_duplicates_with_persistence(OPTIONS)
-
-        assert len(ran.detection) == SONG_COUNT
-        assert ran.warning
-        assert (ran.analysis.status, ran.analysis.error_code) == (AnalysisStatus.FAILED, "SAVE_FAILED")
-        assert "/secret/path" not in f"{ran.analysis.error_message}{ran.analysis.error_details}"
-
-    @pytest.mark.parametrize("asked", [None, "cancel", "stop"])
-    def test_a_run_whose_analysis_is_deleted_ends_quietly(self, detector, monkeypatch, settings, asked) -> None:
-        make_library()
-        settings.PROGRESS_INTERVAL_SECONDS = 0
-        original = loading.load_library
-
-        def delete_while_loading(*args, **kwargs):
-            DuplicateAnalysisResult.objects.all().delete()
-            if asked == "cancel":
-                raise AnalysisCancelled
-            if asked == "stop":
-                raise HandedBack
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(loading, "load_library", delete_while_loading)
-        analysis = queue()
-
-        ran = running.run_analysis(analysis.pk)
-
-        assert ran.detection is None
-        assert not DuplicateAnalysisResult.objects.exists()
-
-    def test_an_unexpected_error_becomes_data(self, detector, monkeypatch) -> None:
-        monkeypatch.setattr(loading, "load_library", lambda report: 1 / 0)
-
-        analysis = detector.find_duplicates_with_persistence(OPTIONS).analysis
-
-        assert (analysis.status, analysis.error_code) == (AnalysisStatus.FAILED, "INTERNAL_ERROR")
-        assert analysis.error_details["phase"] == "loading_tracks"
-        assert analysis.error_details["type"] == "ZeroDivisionError"
-
-    def test_leftovers_of_a_killed_save_are_invisible_and_swept(self, detector) -> None:
-        make_library()
-        detection = detector.find_duplicates(OPTIONS)
-        analysis = queue()
-        killed = claims.claim(analysis.pk, now=NOW)
-        saving.save_groups(detection, killed, now=lambda: NOW, report=lambda done: None)
-        DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(status="queued", lease_token=None, slot=None)
-
-        ran = running.run_analysis(analysis.pk)
-
-        assert ran.analysis.status == AnalysisStatus.COMPLETED
-        assert ran.analysis.groups.count() == SONG_COUNT
-
-    @pytest.mark.parametrize("goes", ["deleted", "quarantined"])
-    def test_a_track_that_goes_while_the_run_goes_on_is_left_out(self, detector, goes) -> None:
-        tracks = make_library(copies=3)
-        detection = detector.find_duplicates(OPTIONS)
-        gone = Track.objects.filter(pk=next(iter(detection.iter_groups())).members[-1].track_id)
-        gone.delete() if goes == "deleted" else gone.update(quarantined_at=NOW)
-        claimed = claims.claim(queue().pk, now=NOW)
-
-        saved = saving.save_groups(detection, claimed, now=lambda: NOW, report=lambda done: None)
-
-        assert (saved.groups, saved.members) == (SONG_COUNT, len(tracks) - 1)
-
-    def test_an_interrupt_cancels_and_passes_on(self, detector, monkeypatch) -> None:
-        def interrupt(*args, **kwargs):
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr("duplicates.services.loading.load_library", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            detector.find_duplicates_with_persistence(OPTIONS)
-
-        assert DuplicateAnalysisResult.objects.get().status == AnalysisStatus.CANCELLED
-
-    def test_a_run_past_its_limit_times_out(self, detector, monkeypatch, settings) -> None:
-        make_library()
-        settings.PROGRESS_INTERVAL_SECONDS = 0
-        monkeypatch.setattr(running, "time_limit", lambda tracks, wanted: -1.0)
-
-        analysis = detector.find_duplicates_with_persistence(OPTIONS).analysis
-
-        assert (analysis.status, analysis.error_code) == (AnalysisStatus.FAILED, AnalysisTimeout.code)
-
-
-class TestCancel:
-    def test_a_queued_analysis_ends_at_once(self, detector) -> None:
-        analysis = queue()
-
-        assert detector.cancel_analysis(analysis.pk)
-        analysis.refresh_from_db()
-        assert analysis.status == AnalysisStatus.CANCELLED
-        assert running.run_analysis(analysis.pk) is None
-
-    def test_a_running_one_stops_at_its_next_report(self) -> None:
-        analysis = queue()
-        claimed = claims.claim(analysis.pk, now=NOW)
-
-        assert lifecycle.request_cancel(analysis, actor=None, now=NOW)
-        with pytest.raises(AnalysisCancelled):
-            claims.keep(claimed, now=NOW)
-
-    def test_earlier_results_stay(self, detector, monkeypatch, settings) -> None:
-        make_library()
-        first = detector.find_duplicates_with_persistence(OPTIONS).analysis
-        settings.PROGRESS_INTERVAL_SECONDS = 0
-
-        def cancel_while_loading(*args, **kwargs):
-            lifecycle.request_cancel(DuplicateAnalysisResult.objects.get(status="running"), actor=None, now=NOW)
-            return original(*args, **kwargs)
-
-        original = loading.load_library
-        monkeypatch.setattr(loading, "load_library", cancel_while_loading)
-        second = detector.find_duplicates_with_persistence(OPTIONS, force=True).analysis
-
-        assert second.status == AnalysisStatus.CANCELLED
-        first.refresh_from_db()
-        assert (first.status, first.groups.count()) == (AnalysisStatus.COMPLETED, SONG_COUNT)
-
-    def test_a_finished_one_cannot_be_cancelled(self, detector) -> None:
-        analysis = detector.find_duplicates_with_persistence(OPTIONS).analysis
-
-        assert not detector.cancel_analysis(analysis.pk)
-
-
 class TestDeleting:
     def test_an_analysis_goes_with_its_groups_in_a_handful_of_statements(
         self, detector, django_assert_max_num_queries
@@ -452,74 +250,6 @@ class TestDeleting:
 
         assert not DuplicateAnalysisGroup.objects.exists()
         assert not DuplicateAnalysisTrack.objects.exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_twenty_equal_wishes_at_once_make_one_analysis() -> None:
-    get_user_model().objects.create_user("ada")
-    found: list[tuple[uuid.UUID, bool]] = []
-
-    def wish() -> None:
-        try:
-            ada = get_user_model().objects.get(username="ada")
-            queued = lifecycle.queue_analysis(OPTIONS, actor=ada, trigger=Trigger.API, now=NOW)
-            found.append((queued.analysis.pk, queued.is_new))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=wish) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(found) == 20
-    assert len({pk for pk, _ in found}) == 1
-    assert sum(is_new for _, is_new in found) == 1
-
-
-class TestWhatIsReused:
-    def test_a_result_older_than_the_newest_import_is_not_reused(self, detector) -> None:
-        """An import may have brought plays, which decide keepers, or the catalogue somebody was told to load."""
-        make_library()
-        first = detector.find_duplicates_with_persistence(OPTIONS)
-        LibraryImport.objects.create(
-            source="home",
-            format="itunes",
-            file_name="L.xml",
-            started_at=NOW,
-            completed_at=NOW,
-            is_catalog=True,
-            added_count=7,
-        )
-
-        second = detector.find_duplicates_with_persistence(OPTIONS)
-
-        assert (second.is_reused, second.analysis != first.analysis) == (False, True)
-
-    def test_a_dry_run_of_an_import_makes_no_result_old(self, detector) -> None:
-        make_library()
-        detector.find_duplicates_with_persistence(OPTIONS)
-        LibraryImport.objects.create(
-            source="home", status="completed", is_dry_run=True, started_at=NOW, completed_at=NOW, added_count=7
-        )
-
-        assert detector.find_duplicates_with_persistence(OPTIONS).is_reused
-
-    def test_a_reused_result_says_that_it_is_one(self, detector) -> None:
-        make_library()
-        detector.find_duplicates_with_persistence(OPTIONS)
-
-        assert detector.find_duplicates_with_persistence(OPTIONS).is_reused
-
-    def test_a_run_that_a_killed_command_left_behind_is_gone_on_with(self, detector) -> None:
-        make_library()
-        left_behind = queue()
-        claims.claim(left_behind.pk, now=NOW - timedelta(hours=5))
-
-        ran = detector.find_duplicates_with_persistence(OPTIONS)
-
-        assert (ran.analysis, ran.analysis.status) == (left_behind, AnalysisStatus.COMPLETED)
 
 
 def test_a_half_applied_import_is_said_in_the_result(detector) -> None:
