@@ -5,6 +5,7 @@
     python -m tests.benchmarks.engine speed LIBRARY.csv [LIBRARY.csv ...]
     python -m tests.benchmarks.engine hostile [TRACKS]
     python -m tests.benchmarks.engine growth [TRACKS ...]
+    python -m tests.benchmarks.engine splink
 
 Labelled data is read from the folder named by REPRISE_EVAL_DATA (default ../shared/data). A library for `speed` has the
 columns id, title, artist, album, length, year, number, cluster; `growth` invents its own. Seconds are CPU seconds of
@@ -299,7 +300,7 @@ def hostile_libraries(count: int) -> Iterator[tuple[str, TrackColumns]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("accuracy", "calibration", "speed", "hostile", "growth"))
+    parser.add_argument("what", choices=("accuracy", "calibration", "speed", "hostile", "growth", "splink"))
     parser.add_argument("arguments", nargs="*")
     options = parser.parse_args()
     if options.what == "accuracy":
@@ -309,6 +310,8 @@ def main() -> None:
     elif options.what == "hostile":
         for name, columns in hostile_libraries(int(options.arguments[0]) if options.arguments else 100_000):
             timed_run(name, columns)
+    elif options.what == "splink":  # runs every contender in a process of its own
+        sys.exit(subprocess.run([sys.executable, "-m", "tests.benchmarks.splink"], check=False).returncode)
     elif options.what == "growth" and len(options.arguments) == 1:
         timed_run("invented", *library(int(options.arguments[0])))
     elif options.what == "growth":
