@@ -18,6 +18,8 @@ from duplicates.engine.features import features
 from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.memory import budget
 from duplicates.engine.normalise import Records
+from duplicates.engine.parts import Keeping, in_parts
+from duplicates.engine.progress import Checkpoints, Stage
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.threads import in_threads
 
@@ -64,11 +66,16 @@ class Postings:
 
 
 def propose(
-    records: Records, original: Ints, advance: Callable[[int], None], settings: EngineSettings
+    records: Records,
+    original: Ints,
+    advance: Callable[[int], None],
+    settings: EngineSettings,
+    checkpoints: Checkpoints | None = None,
 ) -> CandidatePairs:
     """Return candidate pairs, each copy with its original among them.
 
-    Only originals are looked up and found. `advance` hears how many records are done.
+    Only originals are looked up and found. `advance` hears how many records are done. What has been looked up is kept
+    in parts with `checkpoints`; the postings are built anew.
     """
     count = len(records)
     if count < 2:
@@ -80,12 +87,31 @@ def propose(
     codes, shares = [original[copy] * count + copy], [np.ones(len(copy), np.float32)]
     chunks = _chunks(cost, budget(count, settings).chunk(CHUNK_PRODUCTS))
     work = partial(_best_partners, asked=asked, cost=cost, postings=postings, records=records)
-    for (code, share), (_, stop) in zip(in_threads(work, chunks, settings.threads), chunks, strict=True):
+    for code, share in in_parts(
+        chunks,
+        work,
+        keeping=None if checkpoints is None else _keeping(checkpoints),
+        threads=settings.threads,
+        advance=lambda stop: advance(count // 3 + stop * 2 // 3),
+    ):
         codes.append(code)
         shares.append(share)
-        advance(count // 3 + stop * 2 // 3)
     narrowed = _narrowed(postings, asked)
     return _once(np.concatenate(codes), np.concatenate(shares), count, narrowed)
+
+
+def _keeping(checkpoints: Checkpoints) -> Keeping[tuple[Ints, Floats]]:
+    """Return how pair codes and their shares are kept."""
+    return Keeping(
+        Stage.CANDIDATES,
+        checkpoints,
+        join=lambda found: (
+            np.concatenate([codes for codes, _ in found]),
+            np.concatenate([shares for _, shares in found]),
+        ),
+        to_arrays=lambda found: {"codes": found[0], "shares": found[1]},
+        from_arrays=lambda kept: (kept["codes"].astype(np.int64), kept["shares"].astype(np.float32)),
+    )
 
 
 def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]:
@@ -115,6 +141,7 @@ def build_postings(records: Records, original: Ints, advance: Callable[[int], No
     norm = np.bincount(row, entries * entries, minlength=count) + lonely * np.log1p(count) ** 2
     scale = (1.0 / np.sqrt(np.maximum(norm, 1e-9))).astype(np.float32)
     entries *= scale[row]
+    advance(count)
     readable = frequency <= CAPS[-1]
     keep = np.repeat(readable, frequency)
     offsets = np.concatenate([[0], np.cumsum(frequency[readable])])

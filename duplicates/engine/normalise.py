@@ -9,7 +9,7 @@ downstream.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,11 @@ from duplicates.engine.misplaced import (
     length_among,
     length_of,
 )
+from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
 from duplicates.engine.text import without_spaces
 from duplicates.engine.text_columns import fold_column, joined, put, romanised_column, rows_matching, words_column
-from duplicates.engine.threads import in_threads
 from duplicates.engine.title_columns import take_apart
 from duplicates.engine.titles import BUILT_IN, Vocabulary, vocabulary_of
 
@@ -99,27 +99,40 @@ class Records:
 
 
 def normalise(
-    columns: TrackColumns, settings: EngineSettings, advance: Callable[[int], None] = lambda done: None
+    columns: TrackColumns,
+    settings: EngineSettings,
+    advance: Callable[[int], None] = lambda done: None,
+    keeping: Keeping["Records"] | None = None,
 ) -> Records:
-    """Return the records of a library; ignored fields are blank. `advance` hears how many records are done."""
+    """Return the records of a library; ignored fields are blank. `advance` hears how many records are done.
+
+    Finished parts are kept where `keeping` says, so that they outlive a run that is killed.
+    """
     frame = _without_ignored(columns.frame, settings)
     if not frame["track_id"].is_sorted():
         frame = frame.sort("track_id")
     if not frame.height:
         return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema), BUILT_IN)[:0]
-    parts, vocabulary = [], vocabulary_of(settings.version_words)
-    size = budget(frame.height, settings).chunk(CHUNK)
-    pieces = (frame.slice(start, size) for start in range(0, frame.height, size))
-    for part in in_threads(partial(_normalise, vocabulary=vocabulary), pieces, settings.threads):
-        parts.append(part)
-        advance(min(len(parts) * size, frame.height))
+    vocabulary = vocabulary_of(settings.version_words)
+    chunks = chunks_of(frame.height, budget(frame.height, settings).chunk(CHUNK))
+
+    def read(chunk: Chunk) -> Records:
+        return _normalise(frame.slice(chunk[0], chunk[1] - chunk[0]), vocabulary)
+
+    parts = in_parts(chunks, read, keeping=keeping, threads=settings.threads, advance=advance)
+    records = together(list(parts))
+    if settings.preset is Preset.EXACT:
+        records = replace(records, album=np.maximum(records.album, NO_ALBUM))
+    return records
+
+
+def together(parts: list[Records]) -> Records:
+    """Put runs of records together, in the order given."""
     columns_of = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts])
         for field in fields(Records)
         if field.name != "texts"
     }
-    if settings.preset is Preset.EXACT:
-        columns_of["album"] = np.maximum(columns_of["album"], NO_ALBUM)
     return Records(texts=pl.concat([part.texts for part in parts], rechunk=True), **columns_of)
 
 

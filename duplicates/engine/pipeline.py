@@ -18,11 +18,11 @@ from duplicates.engine.comparisons import compare
 from duplicates.engine.copies import originals, with_their_copies
 from duplicates.engine.levels import pack
 from duplicates.engine.memory import budget
-from duplicates.engine.normalise import Records, normalise
-from duplicates.engine.progress import Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
+from duplicates.engine.normalise import Records, normalise, together
+from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
+from duplicates.engine.progress import Arrays, Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
 from duplicates.engine.records import Clusters, Groups, PairCodes, TrackColumns
 from duplicates.engine.settings import EngineSettings
-from duplicates.engine.threads import in_threads
 
 Ints = npt.NDArray[np.int64]
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
@@ -60,7 +60,8 @@ def _records(columns: TrackColumns, settings: EngineSettings, progress: Progress
     saved = checkpoints.load(Stage.NORMALISE)
     if saved is not None:
         return kept_records.from_arrays(saved)
-    records = normalise(columns, settings, progress.advance)
+    keeping = Keeping(Stage.NORMALISE, checkpoints, together, kept_records.to_arrays, kept_records.from_arrays)
+    records = normalise(columns, settings, progress.advance, keeping)
     checkpoints.save(Stage.NORMALISE, kept_records.to_arrays(records))
     return records
 
@@ -73,10 +74,15 @@ def _candidates(
     saved = checkpoints.load(Stage.CANDIDATES)
     if saved is not None:
         return CandidatePairs(
-            saved["left"].astype(np.int64), saved["right"].astype(np.int64), saved["share"].astype(np.float32)
+            saved["left"].astype(np.int64),
+            saved["right"].astype(np.int64),
+            saved["share"].astype(np.float32),
+            tuple(saved["narrowed"].tobytes().decode().splitlines()),
         )
-    pairs = propose(records, original, progress.advance, settings)
-    checkpoints.save(Stage.CANDIDATES, {"left": pairs.left, "right": pairs.right, "share": pairs.share})
+    pairs = propose(records, original, progress.advance, settings, checkpoints)
+    arrays: Arrays = {"left": pairs.left, "right": pairs.right, "share": pairs.share}
+    narrowed = np.array(list("\n".join(pairs.narrowed).encode()), np.uint8)
+    checkpoints.save(Stage.CANDIDATES, arrays | {"narrowed": narrowed})
     return pairs
 
 
@@ -88,18 +94,30 @@ def _scores(
     saved = checkpoints.load(Stage.SCORING)
     if saved is not None:
         return saved["codes"].astype(np.int64), model.from_bytes(saved["tables"].tobytes())
-    codes = np.empty(len(pairs), np.int64)
-    size = budget(len(records), settings).chunk(SCORING_CHUNK)
-    chunks = [slice(start, start + size) for start in range(0, len(pairs), size)]
-    compared = in_threads(
-        lambda chunk: pack(compare(records, pairs.left[chunk], pairs.right[chunk])), chunks, settings.threads
+
+    def score(chunk: Chunk) -> Ints:
+        here = slice(*chunk)
+        return pack(compare(records, pairs.left[here], pairs.right[here]))
+
+    parts = in_parts(
+        chunks_of(len(pairs), budget(len(records), settings).chunk(SCORING_CHUNK)),
+        score,
+        keeping=Keeping(Stage.SCORING, checkpoints, np.concatenate, _codes_to_arrays, _codes_from_arrays),
+        threads=settings.threads,
+        advance=progress.advance,
     )
-    for chunk, found in zip(chunks, compared, strict=True):
-        codes[chunk] = found
-        progress.advance(min(chunk.stop, len(pairs)))
+    codes = np.concatenate([np.empty(0, np.int64), *parts])
     fitted = model.fit(shipped.shipped_model(settings), codes)
     checkpoints.save(Stage.SCORING, {"codes": codes, "tables": np.frombuffer(fitted.to_bytes(), np.uint8)})
     return codes, fitted
+
+
+def _codes_to_arrays(codes: Ints) -> Arrays:
+    return {"codes": codes}
+
+
+def _codes_from_arrays(kept: Arrays) -> Ints:
+    return kept["codes"].astype(np.int64)
 
 
 def _clusters(
@@ -120,18 +138,23 @@ def _clusters(
     linked = weight >= threshold_bits(settings.threshold)
     is_copy = original[pairs.right] == pairs.left
     links = Links(pairs.left[~is_copy], pairs.right[~is_copy], weight[~is_copy])
+    progress.advance(len(records) // 4)
     label = cluster(len(records), links, threshold_bits(settings.threshold), forbidden)
+    progress.advance(len(records) // 2)
     rows, sizes = in_order(with_their_copies(label, original, pairs.right[is_copy & linked]))
+    cohesion = _cohesion(rows, sizes, original, pairs.left[linked], pairs.right[linked])
+    progress.advance(len(records) * 3 // 4, groups_found=len(sizes))
+    judged = _judge_inside(records, rows, sizes, pairs, codes)
     progress.advance(len(records), groups_found=len(sizes))
     return Clusters(
         records.track_id[rows],
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        _cohesion(rows, sizes, original, pairs.left[linked], pairs.right[linked]),
+        cohesion,
         records.track_id[too_thin],
         fitted.to_bytes(),
         pairs.narrowed,
         {"candidate_pairs": len(pairs), "linked_pairs": int(linked.sum())},
-        _judge_inside(records, rows, sizes, pairs, codes),
+        judged,
     )
 
 

@@ -35,13 +35,16 @@ class Progress(Protocol):
 
 
 class Checkpoints(Protocol):
-    """Keeps the arrays of a finished stage, so that a killed run does not have to start again."""
+    """Keeps the arrays of finished stages and of parts of them, so that a killed run does not have to start again.
 
-    def load(self, stage: Stage) -> Arrays | None:
-        """Return what an earlier run saved for this stage, or None."""
+    A part is named after its stage: "scoring-0-200000".
+    """
 
-    def save(self, stage: Stage, arrays: Arrays) -> None:
-        """Keep the output of a finished stage."""
+    def load(self, name: str) -> Arrays | None:
+        """Return what an earlier run saved for this stage or part, or None."""
+
+    def save(self, name: str, arrays: Arrays) -> None:
+        """Keep the output of a finished stage or part. Parts of a stage that is kept whole may go."""
 
 
 class NullProgress:
@@ -57,9 +60,9 @@ class NullProgress:
 class NoCheckpoints:
     """Remembers nothing: every stage is computed."""
 
-    def load(self, stage: Stage) -> Arrays | None:
+    def load(self, name: str) -> Arrays | None:
         """Return nothing, so that the stage runs."""
         return None
 
-    def save(self, stage: Stage, arrays: Arrays) -> None:
+    def save(self, name: str, arrays: Arrays) -> None:
         """Forget the output of a stage."""

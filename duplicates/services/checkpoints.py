@@ -1,10 +1,10 @@
 """Keeps the output of finished stages on disk, so that a killed run goes on where it was.
 
-One file a stage: a header line (what it belongs to, the arrays' names, types and shapes), the arrays' bytes, and a
-SHA-256 of all before it. A file is written under another name, flushed and renamed, so it is there completely or not at
-all. One that does not fit (other settings, engine, library revision or decisions), is cut short or does not match its
-checksum is discarded with a log line and never trusted. A disk that is full or not writable costs the checkpoint, not
-the run.
+One file a stage, and for long stages one a part until the stage is whole: a header line (what it belongs to, the
+arrays' names, types and shapes), the arrays' bytes, and a SHA-256 of all before it. A file is written under another
+name, flushed and renamed, so it is there completely or not at all. One that does not fit (other settings, engine,
+library revision or decisions), is cut short or does not match its checksum is discarded with a log line and never
+trusted. A disk that is full or not writable costs the checkpoint, not the run.
 """
 
 import hashlib
@@ -66,16 +66,25 @@ class StageCheckpoints:
             private_folder(unfinished.parent)
             _write(unfinished, self._belongs_to, arrays)
             unfinished.replace(self._path(stage))
+            self._drop_parts(stage)
         except OSError as error:
-            self._note(f"The run goes on without a checkpoint of stage {stage}: {error.strerror or 'disk trouble'}.")
+            whole, _, _ = stage.partition("-")
+            self._note(f"The run goes on without a checkpoint of stage {whole}: {error.strerror or 'disk trouble'}.")
             _remove(unfinished)
+
+    def _drop_parts(self, stage: str) -> None:
+        """Remove the parts of a stage that is kept whole now."""
+        for part in self._path(stage).parent.glob(f"{stage}-*.checkpoint"):
+            _remove(part)
 
     def _path(self, stage: str) -> Path:
         return checkpoint_file(self._analysis_id, stage)
 
     def _note(self, sentence: str) -> None:
-        self._log.warning("%s", sentence)
-        self.notes.append(sentence)
+        """Say something once, however many parts of a stage it is true of."""
+        if sentence not in self.notes:
+            self._log.warning("%s", sentence)
+            self.notes.append(sentence)
 
 
 def _write(path: Path, belongs_to: str, arrays: Arrays) -> None:

@@ -58,6 +58,29 @@ def test_a_checkpoint_is_private_and_leaves_no_part(kept) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+class TestParts:
+    def test_parts_go_when_their_stage_is_kept_whole(self, kept) -> None:
+        kept.save("scoring-0-200", ARRAYS)
+        kept.save("scoring-200-400", ARRAYS)
+        kept.save("candidates-0-200", ARRAYS)
+        kept.save("scoring", ARRAYS)
+
+        found = sorted(path.name for path in file_of("scoring").parent.iterdir())
+        assert found == ["candidates-0-200.checkpoint", "scoring.checkpoint"]
+
+    def test_trouble_with_the_disk_is_noted_once_a_stage(self, kept, monkeypatch) -> None:
+        monkeypatch.setattr("duplicates.services.checkpoints._write", _no_space)
+        for part in ("scoring-0-200", "scoring-200-400", "scoring"):
+            kept.save(part, ARRAYS)
+
+        assert len(kept.notes) == 1
+        assert "without a checkpoint of stage scoring: No space" in kept.notes[0]
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 class TestWhatDoesNotFit:
     def test_another_state_of_the_library_is_discarded_and_logged(self, kept, caplog) -> None:
         kept.save("scoring", ARRAYS)

@@ -1,5 +1,7 @@
 """The whole run: determinism, progress, cancel, checkpoints and inputs made to hurt."""
 
+from contextlib import suppress
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,7 +10,7 @@ from duplicates.engine import features, model, normalise, pipeline, shipped
 from duplicates.engine.keeper import PROFILES
 from duplicates.engine.levels import COMPARISONS, pack, unpack
 from duplicates.engine.pipeline import choose_keepers, find_clusters, find_duplicates
-from duplicates.engine.progress import Stage
+from duplicates.engine.progress import NullProgress, Stage
 from duplicates.engine.records import TRACK_SCHEMA, TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
 from tests.engine.support import groups_of, keeper_columns, song, tracks
@@ -52,11 +54,11 @@ class Recorder:
 class Shelf(dict):
     """Keeps checkpoints in memory."""
 
-    def load(self, stage: Stage) -> dict | None:
-        return self.get(stage)
+    def load(self, name: str) -> dict | None:
+        return self.get(name)
 
-    def save(self, stage: Stage, arrays: dict) -> None:
-        self[stage] = arrays
+    def save(self, name: str, arrays: dict) -> None:
+        self[name] = arrays
 
 
 class TestDeterminism:
@@ -118,6 +120,74 @@ class TestCheckpoints:
         monkeypatch.setattr(pipeline, "normalise", None)
         monkeypatch.setattr(pipeline, "propose", None)
         assert len(find_clusters(columns, SETTINGS, checkpoints=shelf)) == 60
+
+
+class Killed(NullProgress):
+    """Ends the run at its nth report."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def advance(self, done: int, *, groups_found: int | None = None) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise InterruptedError
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(normalise, "CHUNK", 17)
+    monkeypatch.setattr(pipeline, "SCORING_CHUNK", 17)
+    monkeypatch.setattr("duplicates.engine.candidates.CHUNK_PRODUCTS", 500)
+
+
+@pytest.mark.usefixtures("small_chunks")
+class TestParts:
+    def test_a_run_killed_anywhere_gives_the_same_clusters_when_resumed(self) -> None:
+        columns = library()
+        whole = find_clusters(columns, SETTINGS)
+        for after in range(1, 60, 3):
+            shelf = Shelf()
+            with suppress(InterruptedError):
+                find_clusters(columns, SETTINGS, progress=Killed(after), checkpoints=shelf)
+            resumed = find_clusters(columns, SETTINGS, checkpoints=shelf)
+            assert (resumed.tables, groups_of(resumed)) == (whole.tables, groups_of(whole))
+
+    def test_a_killed_run_loses_the_part_under_way_and_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        shelf, columns, compared = Shelf(), library(), []
+        find_clusters(columns, SETTINGS, checkpoints=shelf)
+        pairs = len(shelf[Stage.SCORING]["codes"])
+        parts = sorted(name for name in shelf if name.startswith("scoring-"))
+        assert len(parts) > 2
+        # As if it had been killed in the last part of scoring.
+        last = max(parts, key=lambda name: int(name.rpartition("-")[2]))
+        del shelf[last], shelf[Stage.SCORING]
+        judged = pipeline.compare
+        monkeypatch.setattr(pipeline, "compare", lambda r, one, two: compared.append(len(one)) or judged(r, one, two))
+
+        find_clusters(columns, SETTINGS, checkpoints=shelf)
+
+        _, start, end = last.split("-")
+        assert int(end) == pairs
+        assert sum(compared[:-1]) == pairs - int(start)  # the last call is the clusters' own
+
+    def test_a_part_that_covers_other_records_is_not_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        shelf, columns = Shelf(), library()
+        with pytest.raises(InterruptedError):
+            find_clusters(columns, SETTINGS, progress=Recorder(stop_at=Stage.CANDIDATES), checkpoints=shelf)
+        del shelf[Stage.NORMALISE]
+        monkeypatch.setattr(normalise, "CHUNK", 11)
+
+        resumed = find_clusters(columns, SETTINGS, checkpoints=shelf)
+
+        assert groups_of(resumed) == groups_of(find_clusters(columns, SETTINGS))
+
+    def test_what_was_narrowed_is_still_said_after_resuming(self) -> None:
+        shelf, columns = Shelf(), many(400, title="Love", duration_ms=[90_000 + n * 7919 % 400_000 for n in range(400)])
+        first = find_clusters(columns, SETTINGS, checkpoints=shelf)
+        del shelf[Stage.SCORING]
+
+        assert find_clusters(columns, SETTINGS, checkpoints=shelf).narrowed == first.narrowed != ()
 
 
 class TestSmallInputs:
