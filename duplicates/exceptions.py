@@ -44,6 +44,13 @@ class CannotExplain(DuplicatesError):
     advice = "Start a new analysis, or explain the pair by a preset."
 
 
+class NotAllowed(DuplicatesError):
+    """You may not do this."""
+
+    code = "NOT_ALLOWED"
+    advice = "Ask somebody who manages all analyses."
+
+
 class InvalidOptions(DuplicatesError):
     """The analysis cannot start with these options."""
 

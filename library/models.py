@@ -129,7 +129,10 @@ class Track(models.Model):
             # The cross-reference by recording code.
             models.Index(fields=["isrc"], name="track_isrc", condition=~Q(isrc="")),
         ]
-        permissions = [("view_track_location", "Can see where a track's file lies")]
+        permissions = [
+            ("view_track_location", "Can see where a track's file lies"),
+            ("listen_to_tracks", "Can listen to tracks"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.title or 'Untitled'} by {self.artist or 'unknown artist'}"

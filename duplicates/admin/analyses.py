@@ -22,6 +22,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from duplicates.admin.analysis_page import AnalysisPage
@@ -31,9 +32,10 @@ from duplicates.admin.progress import progress_values
 from duplicates.admin.run_form import RunAnalysisForm, answers_of
 from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
 from duplicates.choices import ExportFormat, Trigger
-from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError
+from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError, NotAllowed
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
-from duplicates.services import downloading, exporting, lifecycle, refreshing
+from duplicates.models.analysis import MANAGE_ALL
+from duplicates.services import downloading, exporting, lifecycle, permissions, refreshing
 from duplicates.services.lifecycle import Queued
 from duplicates.tasks import enqueue_analysis, enqueue_export
 from library import admin_pages as pages
@@ -81,10 +83,14 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         return DuplicateAnalysisResult.objects.visible_to(request.user).for_lists().select_related("user")
 
     def has_run_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("duplicates.run_analysis")
+        return permissions.may_run(request.user)
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """Whether a certain analysis may be stopped or retried is asked of each one."""
+        return permissions.may_run(request.user) or request.user.has_perm(MANAGE_ALL)
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("duplicates.export_analysis")
+        return permissions.may_export(request.user)
 
     # --- The list ---------------------------------------------------------------------------------------------------
 
@@ -211,19 +217,24 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         for analysis in queryset:
             ignore_changes(request.session, analysis)
 
-    @admin.action(description="Cancel", permissions=["run"], location=EVERYWHERE)
+    @admin.action(description="Cancel", permissions=["manage"], location=EVERYWHERE)
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        asked = [lifecycle.request_cancel(analysis, actor=person(request), now=timezone.now()) for analysis in queryset]
+        def stop(analysis: DuplicateAnalysisResult) -> bool:
+            _require_manager(request, analysis)
+            return lifecycle.request_cancel(analysis, actor=person(request), now=timezone.now())
+
+        asked, refused = _each(queryset, stop)
         stopped, over = sum(asked), len(asked) - sum(asked)
-        self._tell(request, _cancelled(stopped), _over(over), [])
+        self._tell(request, _cancelled(stopped), _over(over), refused)
 
     @admin.action(
         description="Retry: go on where it stopped",
-        permissions=["run"],
+        permissions=["manage"],
         location=EVERYWHERE,
     )
     def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         def go_on(analysis: DuplicateAnalysisResult) -> None:
+            _require_manager(request, analysis)
             lifecycle.resume(analysis, actor=person(request), now=timezone.now(), enqueue=enqueue_analysis)
 
         queued, refused = _each(queryset, go_on)
@@ -343,6 +354,12 @@ def _each(
         except DuplicatesError as error:
             refused.append(error)
     return done, sorted(refused, key=lambda error: not isinstance(error, AnalysisAlreadyRunning))
+
+
+def _require_manager(request: HttpRequest, analysis: DuplicateAnalysisResult) -> None:
+    """Refuse who may not decide what becomes of this analysis."""
+    if not permissions.may_manage(person(request), analysis):
+        raise NotAllowed(_("This analysis was started by %(who)s.") % {"who": asked_by(analysis)})
 
 
 def _started(queued: Queued) -> str:

@@ -18,6 +18,7 @@ from duplicates.admin.progress import phase_marks, progress_values
 from duplicates.admin.shared import BAND_BADGES, EXPORT_BADGES, STALENESS_BADGES, asked_by, status_badge
 from duplicates.choices import ConfidenceBand, ExportFormat, ExportStatus, Phase, SortBy
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, DuplicatePreferences
+from duplicates.services import permissions
 from duplicates.services.downloading import is_downloadable
 from duplicates.services.work_folder import is_unsaved_result_kept
 from library import admin_pages as pages
@@ -80,19 +81,16 @@ class AnalysisPage:
             "equal_run": running,
             "equal_run_progress": progress_values(running, self.now) if running else None,
             "buttons": self._buttons(running),
-            "may_run": self._may("run_analysis"),
+            "may_run": permissions.may_run(self.user),
             "figures": self._figures() if analysis.has_groups else [],
             "sections": self._sections(),
             "notes": self._notes(),
             "groups_url": self._groups_url(),
             **(self._confidence() if analysis.has_groups else {}),
-            **(self._exports() if self._may("export_analysis") else {}),
+            **(self._exports() if permissions.may_export(self.user) else {}),
         }
 
     # --- Parts ------------------------------------------------------------------------------------------------------
-
-    def _may(self, permission: str) -> bool:
-        return bool(self.user.has_perm(f"duplicates.{permission}"))
 
     def _condition(self) -> dict[str, Any]:
         """Return how old the result is, what changed since, and what became of the previous one's groups."""
@@ -113,7 +111,7 @@ class AnalysisPage:
 
     def _equal_run(self) -> DuplicateAnalysisResult | None:
         """Return the refresh of this analysis that is under way, if there is one."""
-        if self.analysis.is_active or not self._may("run_analysis"):
+        if self.analysis.is_active or not permissions.may_run(self.user):
             return None
         mine = DuplicateAnalysisResult.objects.filter(user_id=self.user.pk).active().for_lists()
         return mine.filter(parameters_fingerprint=self.analysis.parameters_fingerprint).first()
@@ -121,19 +119,19 @@ class AnalysisPage:
     def _buttons(self, running: DuplicateAnalysisResult | None) -> list[Button]:
         buttons = []
         if self.analysis.is_active:
-            if self._may("run_analysis"):
+            if permissions.may_manage(self.user, self.analysis):
                 asked = self.analysis.cancel_requested
                 buttons.append(Button("cancel", "Stopping" if asked else "Cancel", "danger", disabled=asked))
             return buttons
         is_unsaved = is_unsaved_result_kept(self.analysis)
-        if self._may("run_analysis"):
-            if not self.analysis.is_readable:
-                buttons.append(Button("resume", "Save again" if is_unsaved else "Retry", "primary", bool(running)))
+        if not self.analysis.is_readable and permissions.may_manage(self.user, self.analysis):
+            buttons.append(Button("resume", "Save again" if is_unsaved else "Retry", "primary", bool(running)))
+        if permissions.may_run(self.user):
             label = "Refresh" if self.analysis.is_readable else "Start anew"
             buttons += [Button("refresh", label, disabled=bool(running)), Button("run_analysis", "Run analysis")]
-        if self.analysis.is_readable and self._may("export_analysis"):
+        if self.analysis.is_readable and permissions.may_export(self.user):
             buttons += self._export_buttons()
-        if is_unsaved and self._may("export_analysis"):
+        if is_unsaved and permissions.may_export(self.user):
             buttons += [Button("unsaved_json", "Export unsaved JSON"), Button("unsaved_csv", "Export unsaved CSV")]
         return buttons
 

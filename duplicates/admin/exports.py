@@ -16,6 +16,7 @@ from duplicates.admin.shared import EXPORT_BADGES, OfVisibleAnalyses, person
 from duplicates.choices import ExportFormat, ExportStatus
 from duplicates.exceptions import ExportExpired, ExportNotReady
 from duplicates.models import DuplicateAnalysisExport
+from duplicates.services import permissions
 from duplicates.services.downloading import fetch_export, is_downloadable
 from library import admin_pages as pages
 
@@ -121,7 +122,7 @@ class ExportAdmin(OfVisibleAnalyses):
 
     def download_view(self, request: HttpRequest, export_id: Any) -> HttpResponseBase:
         """Send the file; 404 to those who may not know of it, 410 once it has expired."""
-        if not request.user.has_perm("duplicates.export_analysis"):
+        if not permissions.may_export(request.user):
             raise PermissionDenied
         export = self.get_queryset(request).filter(pk=export_id).first()
         if export is None:

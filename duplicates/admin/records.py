@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from duplicates.models import AuditRecord, NotDuplicate
-from duplicates.models.analysis import VIEW_ALL
+from duplicates.models.analysis import sees_all
 from duplicates.models.records import action_words
 from library import admin_pages as pages
 
@@ -44,7 +44,7 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         records = super().get_queryset(request)
-        if request.user.has_perm(VIEW_ALL):
+        if sees_all(request.user):
             return records
         return records.filter(Q(user_id_then=request.user.pk) | Q(user_id_then__isnull=True))
 

@@ -23,7 +23,13 @@ from duplicates.choices import ACTIVE, AnalysisStatus, Phase, Preset, SortBy, Tr
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-VIEW_ALL = "duplicates.view_all_analyses"
+VIEW_ALL, MANAGE_ALL = "duplicates.view_all_analyses", "duplicates.manage_all_analyses"
+
+
+def sees_all(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """May this person see everybody's analyses?"""
+    has_perm = getattr(user, "has_perm", None)
+    return has_perm is not None and any(map(has_perm, (VIEW_ALL, MANAGE_ALL)))
 
 
 class AnalysisQuerySet(models.QuerySet["DuplicateAnalysisResult"]):
@@ -47,8 +53,8 @@ class AnalysisQuerySet(models.QuerySet["DuplicateAnalysisResult"]):
         return self.filter(user__isnull=True) if user is None else self.filter(user_id=user.pk)
 
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> AnalysisQuerySet:
-        """One's own and the system's; everybody's with the permission `view_all_analyses`."""
-        if getattr(user, "has_perm", None) and user.has_perm(VIEW_ALL):  # type: ignore[union-attr]
+        """One's own and the system's; everybody's with `view_all_analyses` or `manage_all_analyses`."""
+        if sees_all(user):
             return self
         return self.filter(Q(user_id=user.pk) | Q(user__isnull=True))
 
@@ -136,6 +142,7 @@ class DuplicateAnalysisResult(models.Model):
         verbose_name_plural = "analyses"
         permissions = [
             ("view_all_analyses", "Can view everybody's analyses"),
+            ("manage_all_analyses", "Can cancel, pin and delete everybody's analyses"),
             ("run_analysis", "Can run analyses"),
             ("export_analysis", "Can export analyses"),
         ]

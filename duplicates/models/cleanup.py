@@ -68,6 +68,10 @@ class CleanupAction(models.Model):
     objects = CleanupActionQuerySet.as_manager()
 
     class Meta:
+        permissions = [
+            ("remove_duplicates", "Can remove duplicates and undo it"),
+            ("purge_removed", "Can delete removed duplicates for good"),
+        ]
         indexes = [
             # Everything of one batch; one person's day; what may be purged.
             models.Index(fields=["batch_id"], name="cleanup_batch"),

@@ -65,7 +65,7 @@ class DuplicateAnalysisGroup(models.Model):
 
     class Meta:
         verbose_name = "duplicate group"
-        permissions = [("resolve_groups", "Can resolve groups")]
+        permissions = [("review_groups", "Can decide about groups")]
         indexes = [
             # Paging by confidence, and the open ones of an analysis.
             models.Index(fields=["analysis", "-confidence", "id"], name="group_by_confidence"),

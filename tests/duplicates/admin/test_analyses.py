@@ -17,7 +17,7 @@ from duplicates.services import refreshing, workers
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
 from tests.duplicates.admin.conftest import LIST, do, messages_of, page, press, signed_in
-from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
+from tests.duplicates.factories import VIEWS, AnalysisFactory, GroupFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("queue")]
 
@@ -294,6 +294,17 @@ class TestActions:
 
         assert f'value="{action}"' not in shown
         assert not AuditRecord.objects.exists()
+
+    def test_who_sees_everybodys_analyses_stops_only_their_own(self) -> None:
+        sees_all = UserFactory(permissions=(*VIEWS, "duplicates.run_analysis", "duplicates.view_all_analyses"))
+        foreign = running(user=UserFactory(username="ines"))
+
+        response = do(signed_in(sees_all), "cancel", foreign)
+
+        foreign.refresh_from_db()
+        assert not foreign.cancel_requested
+        assert messages_of(response) == ["This analysis was started by ines. Ask somebody who manages all analyses."]
+        assert 'value="cancel"' not in signed_in(sees_all).get(page(foreign)).content.decode()
 
     def test_analyses_are_not_added_changed_or_deleted_by_hand(self, admin_client: Client) -> None:
         analysis = AnalysisFactory()

@@ -1,0 +1,80 @@
+"""Who may do what to which row. Admin, API and commands ask here, so that two doors never disagree.
+
+Every action has a permission of its own; an analysis is seen by its owner, the system's by everybody, all of them with
+`view_all_analyses`. Who may see an analysis and has the permission may review, clean up and export it: that is team
+work. What becomes of the analysis itself (cancel, retry, pin, delete) is its owner's, or `manage_all_analyses`.
+"""
+
+from typing import TYPE_CHECKING
+
+from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.models.analysis import MANAGE_ALL, sees_all
+from library.models import Track
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+    type Person = AbstractBaseUser | AnonymousUser
+
+VIEW = "duplicates.view_duplicateanalysisresult"
+REVIEW = "duplicates.review_groups"
+REMOVE = "duplicates.remove_duplicates"
+PURGE = "duplicates.purge_removed"
+EXPORT = "duplicates.export_analysis"
+RUN = "duplicates.run_analysis"
+LISTEN = "library.listen_to_tracks"
+
+
+def may_view(user: "Person", analysis: DuplicateAnalysisResult) -> bool:
+    """May this person see the analysis and what it found?"""
+    return _has(user, VIEW) and (analysis.user_id in (None, user.pk) or sees_all(user))
+
+
+def may_run(user: "Person") -> bool:
+    """May this person start analyses, and refresh those they see?"""
+    return _has(user, RUN)
+
+
+def may_manage(user: "Person", analysis: DuplicateAnalysisResult) -> bool:
+    """May this person cancel, retry, pin or delete the analysis: an own one, the system's, or with the permission?"""
+    return _has(user, MANAGE_ALL) or (may_run(user) and analysis.user_id in (None, user.pk))
+
+
+def may_export(user: "Person", analysis: DuplicateAnalysisResult | None = None) -> bool:
+    """May this person export the analysis, or any at all?"""
+    return _has(user, EXPORT) and (analysis is None or may_view(user, analysis))
+
+
+def may_review(user: "Person", group: DuplicateAnalysisGroup | None = None) -> bool:
+    """May this person decide about the group: choose its keeper, set it aside, declare it different, reopen it?"""
+    return _has(user, REVIEW) and (group is None or may_view(user, group.analysis))
+
+
+def may_remove(user: "Person", group: DuplicateAnalysisGroup | None = None) -> bool:
+    """May this person put copies of the group into quarantine?"""
+    return _has(user, REMOVE) and (group is None or may_view(user, group.analysis))
+
+
+def may_undo(user: "Person", action: CleanupAction) -> bool:
+    """May this person bring back what an action removed? Their own, and those in analyses they see."""
+    if not _has(user, REMOVE):
+        return False
+    if action.user_id in (None, user.pk) or sees_all(user):
+        return True
+    return action.analysis is not None and may_view(user, action.analysis)
+
+
+def may_purge(user: "Person") -> bool:
+    """May this person delete removed copies for good?"""
+    return _has(user, PURGE)
+
+
+def may_listen(user: "Person", track: Track) -> bool:
+    """May this person hear the file of the track?"""
+    return _has(user, LISTEN) and _has(user, "library.view_track")
+
+
+def _has(user: "Person", permission: str) -> bool:
+    has_perm = getattr(user, "has_perm", None)
+    return has_perm is not None and bool(has_perm(permission))
