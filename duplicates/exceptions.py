@@ -165,6 +165,13 @@ class KeeperChanged(DuplicatesError):
     advice = "Look at the group again."
 
 
+class GroupChanged(DuplicatesError):
+    """Somebody has changed this group meanwhile."""
+
+    code = "GROUP_CHANGED"
+    advice = "Look at it again before you decide."
+
+
 class MemberGone(DuplicatesError):
     """A copy is no longer in the library."""
 
@@ -184,6 +191,13 @@ class NoDirectMatch(DuplicatesError):
 
     code = "NO_DIRECT_MATCH"
     advice = "Choose a keeper it matches directly, or decide about it by itself."
+
+
+class DeclaredDifferent(DuplicatesError):
+    """A copy was declared different from the keeper."""
+
+    code = "DECLARED_DIFFERENT"
+    advice = "Put it back into the group first if it is a duplicate after all."
 
 
 class TrackProtected(DuplicatesError):

@@ -3,6 +3,8 @@
 A member keeps what its track said when it was analysed, so that a result stays readable after the track is gone.
 """
 
+import hashlib
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -91,6 +93,13 @@ class DuplicateAnalysisGroup(models.Model):
     @property
     def band(self) -> ConfidenceBand:
         return band_of(self.confidence)
+
+    @property
+    def version(self) -> str:
+        """16 hex digits that differ once anybody decides otherwise, removes a copy or gives it another keeper."""
+        decided_at = self.resolved_at and self.resolved_at.timestamp()
+        decided = (self.keeper_track_id, self.resolution, self.remaining_count, decided_at)
+        return hashlib.blake2b(repr(decided).encode(), digest_size=8).hexdigest()
 
 
 class TrackSnapshot(models.Model):

@@ -47,7 +47,7 @@ def declare_different(
     decisions = [
         _decision(left, right, actor=actor, now=now, note=note)
         for left, right in pairs
-        if _key_of(left) != _key_of(right)
+        if key_of(left) != key_of(right)
     ]
     with transaction.atomic():
         known = in_force((one.left_key, one.right_key) for one in decisions)
@@ -80,7 +80,7 @@ def take_back(decisions: Iterable[NotDuplicate], *, actor: "AbstractBaseUser | N
 
 def decisions_on(group: DuplicateAnalysisGroup) -> list[NotDuplicate]:
     """Return the decisions in force on pairs of a group's members."""
-    keys = {_key_of(member) for member in group.members.all()}
+    keys = {key_of(member) for member in group.members.all()}
     found: list[NotDuplicate] = []
     for part in batched(sorted(keys), KEYS_A_QUERY):
         found.extend(NotDuplicate.objects.filter(left_key__in=part, revoked_at=None).order_by("pk"))
@@ -97,7 +97,8 @@ def in_force(pairs: Iterable[Pair]) -> set[Pair]:
     return found & wanted
 
 
-def _key_of(member: DuplicateAnalysisTrack) -> str:
+def key_of(member: DuplicateAnalysisTrack) -> str:
+    """Return by which key decisions name a member."""
     return identity_key(member.source, member.source_track_id)
 
 
@@ -109,7 +110,7 @@ def _decision(
     now: datetime,
     note: str,
 ) -> NotDuplicate:
-    (left_key, left_label), (right_key, right_label) = sorted((_key_of(one), _label(one)) for one in (left, right))
+    (left_key, left_label), (right_key, right_label) = sorted((key_of(one), _label(one)) for one in (left, right))
     return NotDuplicate(
         left_key=left_key,
         right_key=right_key,

@@ -6,9 +6,13 @@ Call them inside the transaction that removes, after its locks are taken: what t
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from duplicates.choices import CleanupState, LedgerKind
+from django.utils.translation import gettext as _
+
+from duplicates.choices import CleanupState, LedgerKind, Resolution
 from duplicates.exceptions import (
     AnalysisNotReady,
+    DeclaredDifferent,
+    GroupChanged,
     GroupResolved,
     InvalidOptions,
     KeeperChanged,
@@ -18,7 +22,8 @@ from duplicates.exceptions import (
     NoDirectMatch,
     TrackProtected,
 )
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry, NotDuplicate
+from duplicates.models.records import identity_key
 from library.change_triggers import MATCHING_FIELDS
 from library.models import LibraryChange, MergedValue, Track
 from library.quarantine import as_json
@@ -30,11 +35,27 @@ _IN_SNAPSHOT = tuple(
 )
 
 
+def is_decided(group: DuplicateAnalysisGroup) -> bool:
+    """Has somebody decided about a group? Setting it aside for later only puts the decision off."""
+    return group.is_resolved and group.resolution != Resolution.MANUAL_REVIEW
+
+
+def require_seen(group: DuplicateAnalysisGroup, seen_version: str) -> None:
+    """Refuse to go on where a group is not what a person saw; no version is no question. Says what happened instead."""
+    if not seen_version or seen_version == group.version:
+        return
+    require_open(group)
+    if group.is_resolved:
+        who = group.resolved_by.get_username() if group.resolved_by else _("The system")
+        raise GroupChanged(_("%(who)s has set %(group)s aside meanwhile.") % {"who": who, "group": group})
+    raise GroupChanged(_("%(group)s has changed since you looked at it.") % {"group": group})
+
+
 def require_open(group: DuplicateAnalysisGroup) -> None:
-    """Refuse a group that somebody has decided about, or whose analysis is not finished."""
+    """Refuse a group that somebody has decided about, or whose analysis is not finished. Set aside is not decided."""
     if not group.analysis.has_groups:
         raise AnalysisNotReady
-    if group.is_resolved:
+    if is_decided(group):
         who = group.resolved_by.get_username() if group.resolved_by else "The system"
         raise GroupResolved(f"{who} has decided about {group} already: {group.get_resolution_display().lower()}.")
 
@@ -77,20 +98,46 @@ def require_removable(members: Members, tracks: Tracks, removing: Iterable[int])
         raise NoDirectMatch(f"No direct match with the keeper: {_named(members, chained)}.")
 
 
+def require_alike(members: Members, keeper_id: int, removing: Iterable[int]) -> None:
+    """Refuse copies that somebody declared different from the keeper, here or in any other analysis."""
+    if apart := declared_different(members, keeper_id, removing):
+        raise DeclaredDifferent(f"Declared different from the keeper: {_named(members, apart)}.")
+
+
+def declared_different(members: Members, keeper_id: int, others: Iterable[int]) -> list[int]:
+    """Return which members somebody declared different from the keeper."""
+    keys = {pk: identity_key(members[pk].source, members[pk].source_track_id) for pk in (keeper_id, *others)}
+    pairs = {tuple(sorted((keys[keeper_id], keys[pk]))): pk for pk in keys if pk != keeper_id}
+    decided = NotDuplicate.objects.filter(
+        left_key__in=keys.values(), right_key__in=keys.values(), revoked_at=None
+    ).values_list("left_key", "right_key")
+    return [pairs[pair] for pair in decided if pair in pairs]
+
+
 def require_unchanged(group: DuplicateAnalysisGroup, members: Members, tracks: Tracks, wanted: Collection[int]) -> None:
     """Refuse copies whose matching fields differ from what the analysis saw; what a merge filled in is no edit."""
+    for pk, changed in changed_fields(group, members, tracks, wanted).items():
+        fields = ", ".join(name.replace("_", " ") for name in changed)
+        raise MemberChanged(f"Edited since it was analysed: {_named(members, [pk])} ({fields}).", fields=changed)
+
+
+def changed_fields(
+    group: DuplicateAnalysisGroup, members: Members, tracks: Tracks, wanted: Collection[int]
+) -> dict[int, list[str]]:
+    """Return the matching fields that were edited since the analysis read them, by track; a merge is no edit."""
     seen = _as_analysed(group.analysis.library_revision, wanted)
     own = {pk: {name: as_json(getattr(tracks[pk], name)) for name in MATCHING_FIELDS} for pk in wanted}
     shown = {pk: dict(values) for pk, values in own.items()}
     for row in MergedValue.objects.filter(track_id__in=wanted, field__in=MATCHING_FIELDS):
         if shown[row.track_id][row.field] == row.written:
             own[row.track_id][row.field] = row.own
+    changes = {}
     for pk in wanted:
         analysed = [*((name, as_json(getattr(members[pk], name))) for name in _IN_SNAPSHOT), *seen.get(pk, {}).items()]
         changed = sorted({name for name, value in analysed if value not in (own[pk][name], shown[pk][name])})
         if changed:
-            fields = ", ".join(name.replace("_", " ") for name in changed)
-            raise MemberChanged(f"Edited since it was analysed: {_named(members, [pk])} ({fields}).", fields=changed)
+            changes[pk] = changed
+    return changes
 
 
 def _as_analysed(revision: int | None, track_ids: Collection[int]) -> dict[int, dict[str, Any]]:

@@ -35,15 +35,18 @@ def remove_duplicates(
     actor: "AbstractBaseUser | None",
     now: datetime,
     batch_id: uuid.UUID | None = None,
+    seen_version: str = "",
 ) -> CleanupAction:
     """Merge copies of a group into its keeper and put them in quarantine; return the action, which can be undone.
 
-    Raises the error that says why when a copy is gone, edited since, protected, or no direct match with the keeper,
-    when the group is decided already, and LastCopy when any group of any analysis would lose its last copy.
+    Raises the error that says why when a copy is gone, edited since, protected, declared different from the keeper or
+    no direct match with it, when the group is decided already or not as the person saw it (`seen_version`), and
+    LastCopy when any group of any analysis would lose its last copy.
     """
     with recorded_failures("duplicates.removed", subject=group, actor=actor, now=now), recording(_cause(group)):
         impact.follow_library(now=now)  # else a group might count a copy that an import has pruned
         group = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).get(pk=group.pk)
+        guards.require_seen(group, seen_version)
         copies = _allowed(group, keeper_id, removing)
         action = _new_action(group, copies, actor=actor, now=now, batch_id=batch_id)
         moved = quarantine.remove(copies, keeper_id=keeper_id, now=now)
@@ -86,6 +89,7 @@ def _allowed(group: DuplicateAnalysisGroup, keeper_id: int, removing: Collection
     tracks = Track.objects.select_for_update().in_bulk([keeper_id, *wanted])
     guards.require_present(members, tracks, [keeper_id, *wanted])
     guards.require_removable(members, tracks, wanted)
+    guards.require_alike(members, keeper_id, wanted)
     guards.require_unchanged(group, members, tracks, [keeper_id, *wanted])
     return [tracks[pk] for pk in wanted]
 

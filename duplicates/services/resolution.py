@@ -10,6 +10,7 @@ from duplicates.choices import Resolution
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services import audit, different
+from duplicates.services.guards import is_decided
 from library.quarantine import as_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def mark_groups_resolved(
     actor: "AbstractBaseUser | None",
     now: datetime,
 ) -> int:
-    """Note a decision on open groups of one analysis; return how many took it.
+    """Note a decision on open groups of one analysis, or those set aside for later; return how many took it.
 
     `deleted` is a statement of fact, so groups with more than one member left in the library refuse it.
     `not_duplicates` also declares every two members different, for every later analysis.
@@ -41,7 +42,7 @@ def mark_groups_resolved(
                     raise InvalidOptions(
                         f"Group {group} still has {group.remaining_count} tracks in the library. Remove them first."
                     )
-        open_ids = [pk for pk, group in present.items() if not group.is_resolved]
+        open_ids = [pk for pk, group in present.items() if not is_decided(group) and group.resolution != resolution]
         DuplicateAnalysisGroup.objects.filter(pk__in=open_ids).update(
             is_resolved=True, resolution=resolution, resolved_at=now, resolved_by_id=actor.pk if actor else None
         )

@@ -1,0 +1,110 @@
+"""What a person decides about one group, as they saw it: nobody overwrites what somebody else did meanwhile.
+
+Each verb takes the group's `version` as the person saw it and refuses, saying what happened, where it is another by
+now. Removing copies has a module of its own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from duplicates.choices import Resolution
+from duplicates.exceptions import InvalidOptions, NothingToUndo
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
+from duplicates.services import different, guards
+from duplicates.services.removal import recorded_failures
+from duplicates.services.resolution import mark_groups_resolved, reopen_groups
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+    type Actor = AbstractBaseUser | None
+
+
+def decide(
+    *, group: DuplicateAnalysisGroup, resolution: Resolution, actor: "Actor", now: datetime, seen_version: str = ""
+) -> DuplicateAnalysisGroup:
+    """Note a decision on an open group, or one set aside, and return it as it is then."""
+    with _as_seen("groups.resolved", group, seen_version, actor=actor, now=now) as seen:
+        guards.require_open(seen)
+        mark_groups_resolved(seen.analysis, [seen.pk], resolution, actor=actor, now=now)
+        seen.refresh_from_db()
+    return seen
+
+
+def reopen(
+    *, group: DuplicateAnalysisGroup, actor: "Actor", now: datetime, seen_version: str = ""
+) -> DuplicateAnalysisGroup:
+    """Take the decision on a group back and return it as it is then. Raises NothingToUndo for an open one."""
+    with _as_seen("groups.reopened", group, seen_version, actor=actor, now=now) as seen:
+        if not reopen_groups(seen.analysis, [seen.pk], actor=actor, now=now):
+            raise NothingToUndo(_("%(group)s is open.") % {"group": seen})
+        seen.refresh_from_db()
+    return seen
+
+
+def split_out(
+    *, group: DuplicateAnalysisGroup, track_id: int, actor: "Actor", now: datetime, seen_version: str = ""
+) -> DuplicateAnalysisGroup:
+    """Declare one member different from every other, so that the next analysis keeps it out of their group.
+
+    A group none of whose members can be duplicates any more is decided as no duplicates.
+    """
+    with _as_seen("pairs.declared_different", group, seen_version, actor=actor, now=now) as seen:
+        guards.require_open(seen)
+        member, others = _member(seen, track_id)
+        different.declare_different([(member, other) for other in others], actor=actor, now=now)
+        if _all_apart(seen, [member, *others]):
+            mark_groups_resolved(seen.analysis, [seen.pk], Resolution.NOT_DUPLICATES, actor=actor, now=now)
+        seen.refresh_from_db()
+    return seen
+
+
+def put_back(
+    *, group: DuplicateAnalysisGroup, track_id: int, actor: "Actor", now: datetime, seen_version: str = ""
+) -> DuplicateAnalysisGroup:
+    """Take back that one member is different from the others. Raises NothingToUndo where nobody said so."""
+    with _as_seen("pairs.taken_back", group, seen_version, actor=actor, now=now) as seen:
+        guards.require_open(seen)
+        member, _others = _member(seen, track_id)
+        key = different.key_of(member)
+        decisions = [one for one in different.decisions_on(seen) if key in (one.left_key, one.right_key)]
+        if not decisions:
+            raise NothingToUndo(_("Nobody has declared %(track)s different.") % {"track": member})
+        different.take_back(decisions, actor=actor, now=now)
+    return seen
+
+
+@contextmanager
+def _as_seen(
+    verb: str, group: DuplicateAnalysisGroup, seen_version: str, *, actor: "Actor", now: datetime
+) -> Iterator[DuplicateAnalysisGroup]:
+    """Lock a group that is still what the person saw, in a transaction; keep a record of a refusal."""
+    with recorded_failures(verb, subject=group, actor=actor, now=now), transaction.atomic():
+        rows = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis", "resolved_by")
+        locked = rows.get(pk=group.pk)
+        guards.require_seen(locked, seen_version)
+        yield locked
+
+
+def _member(
+    group: DuplicateAnalysisGroup, track_id: int
+) -> tuple[DuplicateAnalysisTrack, list[DuplicateAnalysisTrack]]:
+    """Return a member and the others."""
+    members = list(group.members.order_by("position"))
+    named = [member for member in members if member.track_id == track_id]
+    if not named:
+        raise InvalidOptions(_("Track %(track)s is no member of %(group)s.") % {"track": track_id, "group": group})
+    return named[0], [member for member in members if member.track_id != track_id]
+
+
+def _all_apart(group: DuplicateAnalysisGroup, members: list[DuplicateAnalysisTrack]) -> bool:
+    """Is every two of the members in the library declared different by now?"""
+    said = {(one.left_key, one.right_key) for one in different.decisions_on(group)}
+    keys = sorted({different.key_of(member) for member in members if member.still_exists})
+    return all(pair in said for pair in combinations(keys, 2))
