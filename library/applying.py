@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 # Small enough that no other writer of SQLite waits noticeably, large enough that the commit costs nothing.
 BATCH_ROWS = 500
 CACHE_KIB = 2_000
+# From so many added rows on PostgreSQL's statistics are looked at as outdated.
+ROWS_UNLIKE_BEFORE = 10_000
 COUNTS = (
     "added_count",
     "changed_count",
@@ -101,6 +103,7 @@ class Application:
         """Apply what is not applied yet: tracks, playlists, and the rows that the source does not have any more."""
         with _small_cache(), _unlogged():
             self._run()
+            self._count_anew()
 
     def _run(self) -> None:
         self._apply_tracks()
@@ -212,6 +215,12 @@ class Application:
             self._row.report["playlists"]["removed" if prunes else "vanished"] = count
 
         self._batch(0, remove, note)
+
+    def _count_anew(self) -> None:
+        """Have PostgreSQL look at a table that has grown: the next analysis may come before its own next look."""
+        if connection.vendor == "postgresql" and self._writes and self._row.added_count > ROWS_UNLIKE_BEFORE:
+            with connection.cursor() as cursor:
+                cursor.execute(f"ANALYZE {connection.ops.quote_name(self._target.model._meta.db_table)}")
 
     # --- What each step did -----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from duplicates.models.groups import TrackSnapshot
+from library.copying import copy_rows
 from library.models import Track
 
 Row = tuple[Any, ...]
@@ -76,16 +77,17 @@ def lock_tracks(track_ids: Sequence[int]) -> set[int]:
 def insert_groups(rows: Sequence[Row]) -> list[int]:
     """Insert groups, values in the order of GROUP_COLUMNS; return their ids in the same order."""
     ids = _reserve_ids(len(rows))
-    columns = ", ".join(("id", *GROUP_COLUMNS))
+    columns = ("id", *GROUP_COLUMNS)
+    numbered = ((group_id, *row) for group_id, row in zip(ids, rows, strict=True))
+    if connection.vendor == "postgresql":
+        copy_rows(_GROUPS, columns, numbered)
+        return ids
+    marks = ", ".join(["%s"] * len(columns))
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {_GROUPS} ({columns}) FROM STDIN") as copy:
-                for group_id, row in zip(ids, rows, strict=True):
-                    copy.write_row((group_id, *row))
-        else:
-            marks = ", ".join(["%s"] * (1 + len(GROUP_COLUMNS)))
-            plain = ((group_id, *map(_sqlite_value, row)) for group_id, row in zip(ids, rows, strict=True))
-            cursor.executemany(f"INSERT INTO {_GROUPS} ({columns}) VALUES ({marks})", list(plain))
+        cursor.executemany(
+            f"INSERT INTO {_GROUPS} ({', '.join(columns)}) VALUES ({marks})",
+            [tuple(map(_sqlite_value, row)) for row in numbered],
+        )
     return ids
 
 

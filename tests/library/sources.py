@@ -105,3 +105,18 @@ def write_wav(path: Path, *, seconds: float = 0.1) -> Path:
         file.setframerate(8000)
         file.writeframes(bytes(round(8000 * seconds) * 2))
     return path
+
+
+def library(
+    folder: Path, *entries: dict[str, Any], playlists: Sequence[dict[str, Any]] = (), **options: Any
+) -> "LibraryImport":
+    """Import an iTunes library made of these entries."""
+    return run_import(write(folder / "Library.xml", itunes_xml(entries, playlists)), **options)
+
+
+def places(name: str) -> list[str]:
+    """Return the titles of a playlist in its order."""
+    from library.models import PlaylistEntry  # noqa: PLC0415 (the benchmarks make sources without Django)
+
+    entries = PlaylistEntry.objects.filter(playlist__name=name).order_by("position")
+    return list(entries.values_list("track__title", flat=True))

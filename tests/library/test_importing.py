@@ -1,30 +1,36 @@
 """Importing: the numbers add up, the same key is the same row, and a damaged source changes nothing."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from library.importing import ImportRefused
-from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, PlaylistEntry, Track
+from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, Track
 from library.reconciliation import report_lines
+from library.upserting import LIBRARY, RowWriter
 from tests.factories import TrackFactory
-from tests.library.sources import LIBRARY_ID, NOW, entry, itunes_xml, playlist, run_import, write, write_wav
+from tests.library.sources import (
+    NOW,
+    entry,
+    itunes_xml,
+    library,
+    places,
+    playlist,
+    run_import,
+    write,
+    write_wav,
+)
 
 pytestmark = pytest.mark.django_db
-type Playlists = Sequence[dict[str, Any]]
 
 
 def numbers(row: LibraryImport) -> tuple[int, int, int, int, int]:
     return row.seen_count, row.added_count, row.changed_count, row.unchanged_count, row.skipped_count
-
-
-def library(folder: Path, *entries: dict[str, Any], playlists: Playlists = (), **options: Any) -> LibraryImport:
-    return run_import(write(folder / "Library.xml", itunes_xml(entries, playlists)), **options)
 
 
 @pytest.fixture
@@ -32,11 +38,6 @@ def music(tmp_path: Path) -> Path:
     folder = tmp_path / "music"
     folder.mkdir()
     return folder
-
-
-def places(name: str) -> list[str]:
-    entries = PlaylistEntry.objects.filter(playlist__name=name).order_by("position")
-    return list(entries.values_list("track__title", flat=True))
 
 
 class TestReconciliation:
@@ -276,63 +277,6 @@ class TestVanished:
         assert (row.vanished_count, Track.objects.count()) == (0, 2)
 
 
-class TestPlaylists:
-    def test_a_playlist_is_replaced_as_a_whole_when_it_differs(self, tmp_path: Path) -> None:
-        library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [101, 102, 101])])
-        row = library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [102, 101])])
-
-        assert places("Mix") == ["Song 2", "Song 1"]
-        assert row.report["playlists"] == {"changed": 1}
-
-    def test_an_equal_playlist_is_not_touched(self, tmp_path: Path) -> None:
-        library(tmp_path, entry(1), playlists=[playlist("Mix", [101])])
-        before = set(PlaylistEntry.objects.values_list("pk", flat=True))
-        row = library(tmp_path, entry(1, Track_ID=900), playlists=[playlist("Mix", [900])])
-
-        assert row.report["playlists"] == {"unchanged": 1}
-        assert set(PlaylistEntry.objects.values_list("pk", flat=True)) == before
-
-    def test_a_keeper_in_the_place_of_a_removed_copy_stays_there(self, tmp_path: Path) -> None:
-        library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [101])])
-        Track.objects.filter(title="Song 1").update(quarantined_at=timezone.now())
-        PlaylistEntry.objects.update(track=Track.objects.get(title="Song 2"))
-        library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [101])])
-
-        assert places("Mix") == ["Song 2"]
-
-    def test_a_vanished_playlist_is_reported_and_pruned_on_request(self, tmp_path: Path) -> None:
-        lists = [playlist("Mix", [101]), playlist("Run", [101])]
-        library(tmp_path, entry(1), playlists=lists)
-        row = library(tmp_path, entry(1), playlists=lists[:1])
-        assert (row.report["vanished_playlists"], Playlist.objects.count()) == (["Run"], 2)
-
-        row = library(tmp_path, entry(1), playlists=lists[:1], prune=True)
-        assert (Playlist.objects.get().name, row.report["playlists"]["removed"]) == ("Mix", 1)
-
-    def test_the_last_playlist_of_a_library_can_vanish_too(self, tmp_path: Path) -> None:
-        library(tmp_path, entry(1), playlists=[playlist("Mix", [101])])
-        row = library(tmp_path, entry(1), playlists=[])
-        assert (row.report["vanished_playlists"], Playlist.objects.count()) == (["Mix"], 1)
-
-        library(tmp_path, entry(1), playlists=[], prune=True)
-        assert not Playlist.objects.exists()
-
-    def test_a_source_that_speaks_of_no_playlists_has_lost_none(self, tmp_path: Path) -> None:
-        library(tmp_path, entry(1), playlists=[playlist("Mix", [101])])
-        run_import(write(tmp_path / "a.csv", "title\na\n"), source=LIBRARY_ID, prune=True)
-        xml = itunes_xml([entry(1)]).replace("<key>Playlists</key><array>\n</array>", "")
-        row = run_import(write(tmp_path / "Library.xml", xml), prune=True)
-
-        assert (row.report["vanished_playlists"], Playlist.objects.count()) == ([], 1)
-
-    def test_an_emptied_library_prunes_no_playlists_either(self, tmp_path: Path) -> None:
-        library(tmp_path, entry(1), playlists=[playlist("Mix", [101])])
-        row = library(tmp_path, prune=True)
-
-        assert [warning["code"] for warning in row.report["warnings"]] == ["NOT_PRUNED"]
-        assert (Track.objects.count(), Playlist.objects.count()) == (1, 1)
-
-
 class TestCatalogue:
     def test_it_fills_the_reference_and_not_the_library(self, tmp_path: Path) -> None:
         row = library(tmp_path, entry(1, Rating=80), playlists=[playlist("Mix", [101])], catalog=True)
@@ -412,3 +356,19 @@ def test_a_library_larger_than_a_batch_is_applied_in_several(tmp_path: Path) -> 
     assert (row.added_count, row.applied_entries, Track.objects.count()) == (2_500, 2_500, 2_500)
     assert row.completed_at is not None
     assert row.completed_at - row.started_at < timedelta(seconds=1)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL plans by statistics")
+def test_known_rows_are_looked_up_key_by_key_before_there_are_statistics(tmp_path: Path) -> None:
+    # The planner of an IN over the keys read all rows of the source for every batch.
+    TrackFactory.create_batch(10, source="a")
+    writer = RowWriter(LIBRARY, source="a", fields=["title"], import_id=None)
+    with CaptureQueriesContext(connection) as asked:
+        writer.apply([[str(number), "Song"] for number in range(500)], writes=False)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {asked[0]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "Index Scan using track_source_identity" in plan
+    assert "source_track_id)::text = k.key" in plan
