@@ -6,6 +6,7 @@ Import-light on purpose: models, services and screens all read it.
 from typing import Final
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class AnalysisStatus(models.TextChoices):
@@ -148,6 +149,7 @@ class LedgerKind(models.TextChoices):
     VALUE = "value", "Value moved"
     PLACE = "place", "Playlist place moved"
     GROUP = "group", "Group decided"
+    KEEPER = "keeper", "Keeper changed"
 
 
 class LaterEdits(models.TextChoices):
@@ -156,3 +158,28 @@ class LaterEdits(models.TextChoices):
     ASK = "ask", "Ask"
     KEEP = "keep", "Keep the later values"
     RESTORE = "restore", "Restore the values from before"
+
+
+class PlanState(models.TextChoices):
+    """Where a clean-up plan stands; see `CleanupPlan` for the path."""
+
+    PLANNING = "planning", _("Being worked out")
+    PLANNED = "planned", _("Waiting for confirmation")
+    EXECUTING = "executing", _("Under way")
+    COMPLETED = "completed", _("Done")
+    CANCELLED = "cancelled", _("Cancelled")
+    UNDOING = "undoing", _("Being undone")
+    UNDONE = "undone", _("Undone")
+    FAILED = "failed", _("Failed")
+
+
+PLAN_AT_WORK: Final = (PlanState.PLANNING, PlanState.EXECUTING, PlanState.UNDOING)
+
+
+class PlanItemState(models.TextChoices):
+    """pending → done → undone, or pending → refused."""
+
+    PENDING = "pending", _("To do")
+    DONE = "done", _("Done")
+    REFUSED = "refused", _("Refused")
+    UNDONE = "undone", _("Undone")

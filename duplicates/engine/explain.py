@@ -22,12 +22,12 @@ from duplicates.engine.evidence import (
     contradiction,
     decode_evidence,
     probability,
-    read_tables,
 )
 from duplicates.engine.levels import COMPARISONS, GROUNDS, pack
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.pipeline import thin
 from duplicates.engine.records import TrackColumns
+from duplicates.engine.rejudge import require_own_tables
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.vocabulary import MARKER_BITS
 
@@ -125,8 +125,7 @@ def explain_pair(
     """
     if left_id == right_id:
         raise ValueError("A track is not a pair with itself.")
-    if read_tables(tables).comparisons != tuple((c.name, c.levels) for c in COMPARISONS):
-        raise ValueError("These score tables were written by another version of the engine.")
+    require_own_tables(tables)
     frame = columns.frame.filter(pl.col("track_id").is_in([left_id, right_id]))
     rows = {row["track_id"]: row for row in frame.to_dicts()}
     for track_id in (left_id, right_id):

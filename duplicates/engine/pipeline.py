@@ -281,11 +281,11 @@ def _codes_against(columns: TrackColumns, clusters: Clusters, keepers: Ints, set
         known = found.fill_null(-1).to_numpy().copy()
     rest = np.flatnonzero((known < 0) & (left != right))
     if len(rest):
-        known[rest] = _compare_ids(columns, left[rest], right[rest], settings)
+        known[rest] = compare_ids(columns, left[rest], right[rest], settings)
     return np.where(left == right, 0, known)
 
 
-def _compare_ids(columns: TrackColumns, left: Ints, right: Ints, settings: EngineSettings) -> Ints:
+def compare_ids(columns: TrackColumns, left: Ints, right: Ints, settings: EngineSettings) -> Ints:
     """Normalise the tracks of some pairs and compare them."""
     wanted = pl.DataFrame({"track_id": np.unique(np.concatenate([left, right]))})
     records = normalise(TrackColumns(columns.frame.join(wanted, on="track_id", how="semi")), settings)

@@ -3,6 +3,8 @@
 from duplicates.models.analysis import DuplicateAnalysisResult
 from duplicates.models.cleanup import CleanupAction, LedgerEntry, LibraryMark
 from duplicates.models.groups import DuplicateAnalysisGroup, DuplicateAnalysisTrack
+from duplicates.models.keepers import KeeperChoice, KeeperProfile
+from duplicates.models.plans import CleanupPlan, CleanupPlanItem
 from duplicates.models.preferences import DuplicatePreferences
 from duplicates.models.records import AuditRecord, DuplicateAnalysisExport, NotDuplicate, Worker
 from duplicates.models.vocabulary import VersionWord
@@ -10,11 +12,15 @@ from duplicates.models.vocabulary import VersionWord
 __all__ = [
     "AuditRecord",
     "CleanupAction",
+    "CleanupPlan",
+    "CleanupPlanItem",
     "DuplicateAnalysisExport",
     "DuplicateAnalysisGroup",
     "DuplicateAnalysisResult",
     "DuplicateAnalysisTrack",
     "DuplicatePreferences",
+    "KeeperChoice",
+    "KeeperProfile",
     "LedgerEntry",
     "LibraryMark",
     "NotDuplicate",

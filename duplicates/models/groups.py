@@ -48,6 +48,10 @@ class DuplicateAnalysisGroup(models.Model):
     keeper_track_id = models.BigIntegerField()
     keeper_rule = models.CharField(max_length=40)
     keeper_reason = models.TextField(blank=True)
+    keeper_chosen_at = models.DateTimeField(null=True, blank=True, help_text="Nothing where the analysis chose.")
+    keeper_chosen_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
+    )
 
     # iTunes
     itunes_match = models.CharField("iTunes match", max_length=5, choices=ITunesMatch, default=ITunesMatch.NONE)
@@ -97,8 +101,8 @@ class DuplicateAnalysisGroup(models.Model):
     @property
     def version(self) -> str:
         """16 hex digits that differ once anybody decides otherwise, removes a copy or gives it another keeper."""
-        decided_at = self.resolved_at and self.resolved_at.timestamp()
-        decided = (self.keeper_track_id, self.resolution, self.remaining_count, decided_at)
+        moments = [moment and moment.timestamp() for moment in (self.keeper_chosen_at, self.resolved_at)]
+        decided = (self.keeper_track_id, self.resolution, self.remaining_count, *moments)
         return hashlib.blake2b(repr(decided).encode(), digest_size=8).hexdigest()
 
 

@@ -43,7 +43,7 @@ GROUP_COLUMNS = (
     "is_resolved",
     "resolution",
 )
-NULL_AT_FIRST = {"resolved_at", "resolved_by_id", "lost_at", "deleted_at"}
+NULL_AT_FIRST = {"resolved_at", "resolved_by_id", "lost_at", "deleted_at", "keeper_chosen_at", "keeper_chosen_by_id"}
 # Column of a member → its type on PostgreSQL.
 MEMBER_COLUMNS = {
     "group_id": "bigint",

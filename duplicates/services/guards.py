@@ -48,6 +48,9 @@ def require_seen(group: DuplicateAnalysisGroup, seen_version: str) -> None:
     if group.is_resolved:
         who = group.resolved_by.get_username() if group.resolved_by else _("The system")
         raise GroupChanged(_("%(who)s has set %(group)s aside meanwhile.") % {"who": who, "group": group})
+    if (choice := group.keeper_choices.order_by("-pk").first()) is not None:
+        named = {"who": choice.user_name or _("The system"), "group": group}
+        raise KeeperChanged(_("%(who)s has changed the keeper of %(group)s meanwhile.") % named)
     raise GroupChanged(_("%(group)s has changed since you looked at it.") % {"group": group})
 
 
