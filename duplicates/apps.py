@@ -1,6 +1,16 @@
 """The application that finds duplicates and keeps what it found."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+def install_audit_triggers(using: str, **kwargs: Any) -> None:
+    """Put the triggers in place after every `migrate`: SQLite drops them whenever it rebuilds the table."""
+    from duplicates.audit_triggers import install  # noqa: PLC0415 (needs loaded models)
+
+    install(using)
 
 
 class DuplicatesConfig(AppConfig):
@@ -10,5 +20,7 @@ class DuplicatesConfig(AppConfig):
     verbose_name = "Duplicates"
 
     def ready(self) -> None:
-        """Listen for people logging in, who bring their time zone."""
+        """Listen for people logging in, who bring their time zone, and for `migrate`."""
         from duplicates import time_zones  # noqa: F401, PLC0415 (models are not loaded before)
+
+        post_migrate.connect(install_audit_triggers, sender=self, dispatch_uid="duplicates.install_audit_triggers")

@@ -12,7 +12,7 @@ class Merge(models.Model):
     """One removed copy and the keeper that stands in for it.
 
     The row stays in force until the removal is undone. It outlives its track, so that a copy purged here and still
-    present at its source is recognised when an import brings it back.
+    present at its source is recognised when an import brings it back. So is a keeper that was pruned and comes again.
     """
 
     # The copy: where it comes from, and the row it had or has
@@ -22,6 +22,8 @@ class Merge(models.Model):
 
     # What it gives, and to whom
     keeper_id = models.BigIntegerField()
+    keeper_source = models.CharField(max_length=100, blank=True)
+    keeper_source_track_id = models.CharField(max_length=300, blank=True)
     values = models.JSONField(help_text="What the copy says of itself, field by field.")
     removed_at = models.DateTimeField()
 
@@ -33,6 +35,8 @@ class Merge(models.Model):
         indexes = [
             # Everything merged into one keeper, in order.
             models.Index(fields=["keeper_id", "id"], name="merge_keeper"),
+            # An import asks by this key whether a new row is a keeper that was pruned.
+            models.Index(fields=["keeper_source", "keeper_source_track_id"], name="merge_keeper_identity"),
         ]
 
     def __str__(self) -> str:

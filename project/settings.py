@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "duplicates.time_zones.TimeZoneMiddleware",
+    "duplicates.request_address.RequestAddressMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -304,7 +305,7 @@ AUDIT_RETENTION_DAYS = ENVIRONMENT.whole(
     least=30,
     most=36500,
     unit="days",
-    says="Audit records older than this are cleaned up. Not used yet.",
+    says="Audit records older than this are cleaned up.",
 )
 EXPORT_LIFETIME_HOURS = ENVIRONMENT.whole(
     "REPRISE_EXPORT_LIFETIME_HOURS",

@@ -1,11 +1,13 @@
 """What every test may rely on: a private work folder, and the folder of real data when there is one."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
+from duplicates import audit_triggers
 from library.models import LibraryChange, LibraryRevision
 
 
@@ -26,13 +28,17 @@ def eval_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def empty_change_log(request: pytest.FixtureRequest) -> None:
+def empty_change_log(request: pytest.FixtureRequest) -> Iterator[None]:
     """Begin tests that commit with an empty log: on SQLite the clean-up after such a test deletes row by row, and the
-    triggers record it.
+    triggers record it. That clean-up wipes the audit trail too, which its own triggers forbid; it brings them back.
     """
     marker = request.node.get_closest_marker("django_db")
     commits = marker is not None and marker.kwargs.get("transaction")
-    if commits or {"transactional_db", "live_server"} & set(request.fixturenames):
+    is_committed = commits or bool({"transactional_db", "live_server"} & set(request.fixturenames))
+    if is_committed:
         request.getfixturevalue("transactional_db")
         LibraryChange.objects.all().delete()
         LibraryRevision.objects.all().delete()
+    yield
+    if is_committed:
+        audit_triggers.remove("default")

@@ -6,11 +6,12 @@ from duplicates.models.groups import DuplicateAnalysisGroup, DuplicateAnalysisTr
 from duplicates.models.keepers import KeeperChoice, KeeperProfile
 from duplicates.models.plans import CleanupPlan, CleanupPlanItem
 from duplicates.models.preferences import DuplicatePreferences
-from duplicates.models.records import AuditRecord, DuplicateAnalysisExport, NotDuplicate, Worker
+from duplicates.models.records import AuditRecord, AuditRetention, DuplicateAnalysisExport, NotDuplicate, Worker
 from duplicates.models.vocabulary import VersionWord
 
 __all__ = [
     "AuditRecord",
+    "AuditRetention",
     "CleanupAction",
     "CleanupPlan",
     "CleanupPlanItem",

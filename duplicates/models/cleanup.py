@@ -77,6 +77,8 @@ class CleanupAction(models.Model):
             models.Index(fields=["batch_id"], name="cleanup_batch"),
             models.Index(fields=["user", "-created_at"], name="cleanup_user_time"),
             models.Index(fields=["state", "expires_at"], name="cleanup_expiry"),
+            # What was done lately, one by one or in bulk.
+            models.Index(fields=["created_at"], name="cleanup_time"),
         ]
 
     def __str__(self) -> str:

@@ -168,6 +168,8 @@ class DuplicateAnalysisTrack(TrackSnapshot):
         indexes = [
             # The groups of one track, and the members to mark when a track goes.
             models.Index(fields=["track"], name="member_track"),
+            # What went lately, and how many keepers were among it.
+            models.Index(fields=["deleted_at"], name="member_gone", condition=Q(still_exists=False)),
         ]
         constraints = [
             # Members in order; one query shows a page of groups with all of them.

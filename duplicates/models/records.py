@@ -48,25 +48,53 @@ def identity_key(source: str, source_track_id: str) -> str:
     return hashlib.sha256(f"{source}\0{source_track_id}".encode()).hexdigest()
 
 
+class DecisionQuerySet(models.QuerySet["NotDuplicate"]):
+    """Adjectives for decisions."""
+
+    def in_force(self) -> "DecisionQuerySet":
+        return self.filter(revoked_at=None)
+
+    def reopened(self) -> "DecisionQuerySet":
+        """Decisions that ended by themselves, because the evidence they were based on changed."""
+        return self.exclude(reopened_because="")
+
+
 class NotDuplicate(models.Model):
     """A pair that staff declared different, keyed on what the tracks are and not on their rows.
 
     A key is the hex digest of source and source id (`identity_key`); the smaller key is left, so a pair is stored once.
+    The evidence is what the two said of themselves then: by it a moved file is recognised, and when it changes the
+    decision no longer holds.
+
+        in force → taken back by a person
+                 → reopened, because the evidence changed
     """
 
     left_key = models.CharField(max_length=64)
     right_key = models.CharField(max_length=64)
     left_label = models.TextField(help_text="How the track was called when the decision was made.")
     right_label = models.TextField()
+    left_evidence = models.JSONField(default=dict, help_text="What the track said of itself then, and where it was.")
+    right_evidence = models.JSONField(default=dict)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
     )
+    user_name = models.CharField(max_length=150, blank=True, help_text="Frozen; blank means the system.")
     created_at = models.DateTimeField()
     note = models.TextField(blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, help_text="Since when it is no longer in force.")
+    reopened_because = models.TextField(blank=True, help_text="What changed, where it ended by itself.")
+
+    objects = DecisionQuerySet.as_manager()
 
     class Meta:
         verbose_name = "not-duplicate decision"
+        indexes = [
+            # The decisions about one track; the left key leads the constraint below.
+            models.Index(fields=["right_key"], name="not_duplicate_right"),
+            # The list, the newest first, of those in force or not.
+            models.Index(fields=["-created_at"], name="not_duplicate_newest"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(left_key__lt=F("right_key")), name="not_duplicate_is_ordered"),
             models.UniqueConstraint(
@@ -102,6 +130,13 @@ class AuditQuerySet(models.QuerySet["AuditRecord"]):
     def update(self, **kwargs: Any) -> NoReturn:
         raise TypeError("Audit records are append-only.")
 
+    def delete(self) -> NoReturn:
+        raise TypeError("Audit records are append-only.")
+
+    def forget(self) -> int:
+        """Delete the rows; return how many. The database refuses unless retention has said that they may go."""
+        return int(self._raw_delete(self.db) or 0)
+
     def older_than(self, moment: Any) -> "AuditQuerySet":
         return self.filter(created_at__lt=moment)
 
@@ -120,6 +155,10 @@ class AuditRecord(models.Model):
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
     counts = models.JSONField(default=dict, blank=True)
+    # What the history adds up, as columns: `counts` holds them too, with everything else that was counted
+    group_count = models.PositiveIntegerField(default=0, editable=False)
+    track_count = models.PositiveIntegerField(default=0, editable=False)
+    play_count = models.PositiveBigIntegerField(default=0, editable=False)
     duration_seconds = models.FloatField(null=True, blank=True)
     address = models.GenericIPAddressField(null=True, blank=True)
     message = models.TextField(blank=True)
@@ -128,8 +167,20 @@ class AuditRecord(models.Model):
 
     class Meta:
         indexes = [
-            # The trail by time, by kind, and everything about one subject.
-            models.Index(fields=["-created_at"], name="audit_newest"),
+            # The trail by time. The history of clean-up reads nothing but this index, whatever the trail's length.
+            models.Index(
+                fields=[
+                    "created_at",
+                    "action",
+                    "was_successful",
+                    "group_count",
+                    "track_count",
+                    "play_count",
+                    "duration_seconds",
+                ],
+                name="audit_history",
+            ),
+            # By kind, and everything about one subject.
             models.Index(fields=["action", "-created_at"], name="audit_action_time"),
             models.Index(fields=["subject_type", "subject_id", "-created_at"], name="audit_subject"),
         ]
@@ -150,6 +201,15 @@ class AuditRecord(models.Model):
     @property
     def action_words(self) -> str:
         return action_words(self.action)
+
+
+class AuditRetention(models.Model):
+    """The one row by which the database knows which audit records retention may delete now; nothing at other times."""
+
+    deletable_before = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"Audit records before {self.deletable_before}" if self.deletable_before else "No audit record"
 
 
 class Worker(models.Model):

@@ -1,16 +1,29 @@
 """Writes the audit trail: one record for every verb that changes something, failures too.
 
-Call it inside the transaction that makes the change, so that neither exists without the other.
+Call `record` inside the transaction that makes the change, so that neither exists without the other, and the whole verb
+inside `attempt`, which notes how long it took and writes a record when it is refused.
 """
 
-from datetime import datetime
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from duplicates.models import AuditRecord
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from duplicates.exceptions import DuplicatesError, LastCopy
+from duplicates.models import AuditRecord, AuditRetention
+from duplicates.request_address import current_address
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
     from django.db.models import Model
+
+RECORDS_A_TRANSACTION = 5_000
+_began: ContextVar[float | None] = ContextVar("audit_began", default=None)
 
 
 def record(
@@ -27,7 +40,11 @@ def record(
     message: str = "",
     address: str | None = None,
 ) -> AuditRecord:
-    """Append one record. No actor means the system; names are frozen as they are now."""
+    """Append one record. No actor means the system; names are frozen as they are now.
+
+    Unless given, the duration is that of the attempt it belongs to and the address that of the request.
+    """
+    counted = counts or {}
     return AuditRecord.objects.create(
         created_at=now,
         user_id_then=actor.pk if actor else None,
@@ -39,8 +56,71 @@ def record(
         was_successful=was_successful,
         before=before,
         after=after,
-        counts=counts or {},
-        duration_seconds=duration_seconds,
+        counts=counted,
+        group_count=_whole(counted, "groups", "groups_found"),
+        track_count=_whole(counted, "tracks", "duplicates_found"),
+        play_count=_whole(counted, "plays"),
+        duration_seconds=_since_attempt() if duration_seconds is None else duration_seconds,
         message=message,
-        address=address,
+        address=address or current_address(),
     )
+
+
+@contextmanager
+def attempt(
+    verb: str, *, subject: "Model | None" = None, actor: "AbstractBaseUser | None", now: datetime
+) -> Iterator[None]:
+    """Time a verb; when it is refused, write a record once its transaction is rolled back, and pass the error on.
+
+    An attempt inside another times its own part; inside the other's transaction it leaves the refusal to the other to
+    record, since its own record would be rolled back with everything else.
+    """
+    records = _began.get() is None or not connection.in_atomic_block
+    token = _began.set(time.perf_counter())
+    try:
+        yield
+    except (DuplicatesError, IntegrityError) as error:
+        refusal = error if isinstance(error, DuplicatesError) else _refusal_of_the_database(error)
+        if refusal is None:
+            raise
+        if records:
+            facts = {"code": refusal.code}
+            record(verb, actor=actor, now=now, subject=subject, was_successful=False, message=str(refusal), after=facts)
+        if refusal is error:
+            raise
+        raise refusal from error
+    finally:
+        _began.reset(token)
+
+
+def forget_old_records(*, now: datetime, days: int | None = None) -> int:
+    """Delete the records past their retention, in short transactions; return how many went.
+
+    The only road by which the database lets records go.
+    """
+    limit = now - timedelta(days=settings.AUDIT_RETENTION_DAYS if days is None else days)
+    forgotten = 0
+    while True:
+        with transaction.atomic():
+            AuditRetention.objects.update_or_create(pk=1, defaults={"deletable_before": limit})
+            oldest = AuditRecord.objects.older_than(limit).order_by("created_at").values_list("pk", flat=True)
+            part = AuditRecord.objects.filter(pk__in=list(oldest[:RECORDS_A_TRANSACTION])).forget()
+            AuditRetention.objects.filter(pk=1).update(deletable_before=None)
+        forgotten += part
+        if part < RECORDS_A_TRANSACTION:
+            return forgotten
+
+
+def _refusal_of_the_database(error: IntegrityError) -> LastCopy | None:
+    """Return what a constraint of the database says in our words; None for one that no verb expects."""
+    return LastCopy() if "group_keeps_a_copy" in str(error) else None
+
+
+def _since_attempt() -> float | None:
+    began = _began.get()
+    return None if began is None else time.perf_counter() - began
+
+
+def _whole(counts: dict[str, Any], *names: str) -> int:
+    """Return the first of these counts that was made; 0 without one."""
+    return next((max(int(counts[name]), 0) for name in names if isinstance(counts.get(name), int)), 0)

@@ -18,7 +18,6 @@ from duplicates.exceptions import InvalidOptions, NothingToUndo
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, KeeperChoice
 from duplicates.services import audit, guards
 from duplicates.services.evidence import NOT_COMPARED, Verdict, Verdicts, verdicts_against
-from duplicates.services.removal import recorded_failures
 from library.models import Track
 from library.quarantine import as_json
 
@@ -60,7 +59,7 @@ def choose_keeper(
     GroupResolved or GroupChanged, saying who came in between. Raises InvalidOptions for a track that is no member,
     MemberGone for one that left the library, and CannotExplain where the members cannot be judged against it.
     """
-    with recorded_failures("keeper.chosen", subject=group, actor=actor, now=now), transaction.atomic():
+    with audit.attempt("keeper.chosen", subject=group, actor=actor, now=now), transaction.atomic():
         group = _locked(group)
         guards.require_seen(group, seen_version)
         guards.require_open(group)
@@ -96,7 +95,7 @@ def take_back_choice(
 
     Raises NothingToUndo where nobody has chosen, and for a version that is no longer true as `choose_keeper` does.
     """
-    with recorded_failures("keeper.choice_undone", subject=group, actor=actor, now=now), transaction.atomic():
+    with audit.attempt("keeper.choice_undone", subject=group, actor=actor, now=now), transaction.atomic():
         group = _locked(group)
         guards.require_seen(group, seen_version)
         guards.require_open(group)

@@ -4,16 +4,13 @@ Of two people at once one wins and the other is told: everything is decided unde
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import IntegrityError
 
 from duplicates.choices import LedgerKind
-from duplicates.exceptions import DuplicatesError, LastCopy
 from duplicates.models import CleanupAction, DuplicateAnalysisGroup, LedgerEntry
 from duplicates.services import audit, guards, impact
 from duplicates.services.impact import Decided
@@ -24,7 +21,9 @@ from library.quarantine import Moved, MovedPlace, as_json
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
-    from django.db.models import Model
+
+
+recorded_failures = audit.attempt  # its former name and place
 
 
 def remove_duplicates(
@@ -43,7 +42,7 @@ def remove_duplicates(
     no direct match with it, when the group is decided already or not as the person saw it (`seen_version`), and
     LastCopy when any group of any analysis would lose its last copy.
     """
-    with recorded_failures("duplicates.removed", subject=group, actor=actor, now=now), recording(_cause(group)):
+    with audit.attempt("duplicates.removed", subject=group, actor=actor, now=now), recording(_cause(group)):
         impact.follow_library(now=now)  # else a group might count a copy that an import has pruned
         group = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).get(pk=group.pk)
         guards.require_seen(group, seen_version)
@@ -54,26 +53,8 @@ def remove_duplicates(
         action.places_moved = sum(isinstance(one, MovedPlace) for one in moved)
         action.save(force_insert=True)
         _write_ledger(action, copies, moved, decided)
-        _record(action, group, copies, actor=actor, now=now)
+        _record(action, group, copies, decided, actor=actor, now=now)
     return action
-
-
-@contextmanager
-def recorded_failures(
-    verb: str, *, subject: "Model | None", actor: "AbstractBaseUser | None", now: datetime
-) -> Iterator[None]:
-    """Write an audit record for a verb that was refused, once its transaction is rolled back."""
-    try:
-        yield
-    except DuplicatesError as error:
-        facts = {"code": error.code}
-        audit.record(verb, actor=actor, now=now, subject=subject, was_successful=False, message=str(error), after=facts)
-        raise
-    except IntegrityError as error:
-        if "group_keeps_a_copy" not in str(error):
-            raise
-        audit.record(verb, actor=actor, now=now, subject=subject, was_successful=False, message=str(error))
-        raise LastCopy from error
 
 
 def _cause(group: DuplicateAnalysisGroup) -> str:
@@ -170,6 +151,7 @@ def _record(
     action: CleanupAction,
     group: DuplicateAnalysisGroup,
     copies: list[Track],
+    decided: list[Decided],
     *,
     actor: "AbstractBaseUser | None",
     now: datetime,
@@ -182,6 +164,7 @@ def _record(
         before={"removed": [{"track_id": copy.pk, "name": str(copy), "source": copy.source} for copy in copies]},
         after={"action_id": str(action.pk), "keeper_track_id": action.keeper_track_id},
         counts={
+            "groups": len(decided),
             "tracks": action.removed_count,
             "plays": action.plays_moved,
             "playlist_places": action.places_moved,

@@ -54,6 +54,7 @@ class CleanupResult:
     tasks: int = 0  # settled calls in the queue
     exports: int = 0
     changes: int = 0  # rows of the library's change log
+    records: int = 0  # audit records past their retention
     purged: int = 0  # tracks deleted from quarantine
     held: int = 0  # tracks kept in quarantine because their keeper is gone
     errors: list[str] = field(default_factory=list)
@@ -170,6 +171,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
     follow_library(now=now)  # before the log is compacted, which it reads
     result.exports = expire_exports(now=now)
     result.changes = compact_library_changes(now=now)
+    result.records = audit.forget_old_records(now=now)
     audit.record(
         "cleanup.analyses",
         actor=actor,
@@ -183,6 +185,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             "tasks": result.tasks,
             "exports": result.exports,
             "library_changes": result.changes,
+            "audit_records": result.records,
             "tracks_purged": result.purged,
             "tracks_held": result.held,
             "errors": len(result.errors),

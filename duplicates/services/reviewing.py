@@ -16,8 +16,7 @@ from django.utils.translation import gettext as _
 from duplicates.choices import Resolution
 from duplicates.exceptions import InvalidOptions, NothingToUndo
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
-from duplicates.services import different, guards
-from duplicates.services.removal import recorded_failures
+from duplicates.services import audit, different, guards
 from duplicates.services.resolution import mark_groups_resolved, reopen_groups
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def _as_seen(
     verb: str, group: DuplicateAnalysisGroup, seen_version: str, *, actor: "Actor", now: datetime
 ) -> Iterator[DuplicateAnalysisGroup]:
     """Lock a group that is still what the person saw, in a transaction; keep a record of a refusal."""
-    with recorded_failures(verb, subject=group, actor=actor, now=now), transaction.atomic():
+    with audit.attempt(verb, subject=group, actor=actor, now=now), transaction.atomic():
         rows = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis", "resolved_by")
         locked = rows.get(pk=group.pk)
         guards.require_seen(locked, seen_version)

@@ -16,7 +16,6 @@ from duplicates.choices import CleanupState, LaterEdits, LedgerKind
 from duplicates.exceptions import DuplicatesError, NothingToUndo, UndoConflict
 from duplicates.models import CleanupAction
 from duplicates.services import audit, impact
-from duplicates.services.removal import recorded_failures
 from library import quarantine
 from library.changes import recording
 from library.models import Track
@@ -47,7 +46,7 @@ def undo_action(
     when it is undone already or its tracks are purged.
     """
     cause = f"analysis:{action.analysis_id}" if action.analysis_id else f"cleanup:{action.pk}"
-    with recorded_failures("removal.undone", subject=action, actor=actor, now=now), recording(cause):
+    with audit.attempt("removal.undone", subject=action, actor=actor, now=now), recording(cause):
         action = CleanupAction.objects.select_for_update(of=("self",)).get(pk=action.pk)
         removed = _removed_by(action)
         found = quarantine.conflicts(removed)

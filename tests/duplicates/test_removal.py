@@ -183,7 +183,7 @@ class TestWhatRemains:
         remove(group_of(kept, gone), gone, actor=actor)
 
         record = AuditRecord.objects.get(action="duplicates.removed")
-        assert record.counts == {"tracks": 1, "plays": 14, "playlist_places": 1, "bytes": 5_000}
+        assert record.counts == {"groups": 1, "tracks": 1, "plays": 14, "playlist_places": 1, "bytes": 5_000}
         assert record.before == {"removed": [{"track_id": gone.pk, "name": str(gone), "source": "test"}]}
         assert record.user_name == actor.username
 
