@@ -1,6 +1,7 @@
 """Decisions that two tracks differ: made, taken back, and kept by where the tracks come from.
 
-They outlive the analysis they were made in. The next run keeps such a pair apart, whatever the evidence says.
+They outlive the analysis they were made in. The next run keeps such a pair apart, whatever the evidence says, as long
+as both tracks say what they said then: `decision_review` looks whether they do.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,8 @@ from duplicates.exceptions import InvalidOptions
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, NotDuplicate
 from duplicates.models.records import identity_key
 from duplicates.services import audit
+from duplicates.services.decision_evidence import Evidence, evidence_of
+from library.models import Track
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -44,8 +47,9 @@ def declare_different(
     note: str = "",
 ) -> int:
     """Declare pairs of members different; return how many were not yet. Of equal decisions at once one counts."""
+    locations = _locations(member for pair in pairs for member in pair)
     decisions = [
-        _decision(left, right, actor=actor, now=now, note=note)
+        _decision(left, right, locations, actor=actor, now=now, note=note)
         for left, right in pairs
         if key_of(left) != key_of(right)
     ]
@@ -105,22 +109,47 @@ def key_of(member: DuplicateAnalysisTrack) -> str:
 def _decision(
     left: DuplicateAnalysisTrack,
     right: DuplicateAnalysisTrack,
+    locations: dict[int, str],
     *,
     actor: "AbstractBaseUser | None",
     now: datetime,
     note: str,
 ) -> NotDuplicate:
-    (left_key, left_label), (right_key, right_label) = sorted((key_of(one), _label(one)) for one in (left, right))
+    return new_decision(
+        evidence_of(left, location=locations.get(left.track_id, "")),
+        evidence_of(right, location=locations.get(right.track_id, "")),
+        actor=actor,
+        now=now,
+        note=note,
+    )
+
+
+def new_decision(
+    one: Evidence, other: Evidence, *, actor: "AbstractBaseUser | None", now: datetime, note: str = ""
+) -> NotDuplicate:
+    """Return an unsaved decision about two tracks; whichever comes first, the smaller key is left."""
+    keyed = ((identity_key(said["source"], said["source_track_id"]), said) for said in (one, other))
+    (left_key, left), (right_key, right) = sorted(keyed, key=lambda side: side[0])
     return NotDuplicate(
         left_key=left_key,
         right_key=right_key,
-        left_label=left_label,
-        right_label=right_label,
+        left_label=_label(left),
+        right_label=_label(right),
+        left_evidence=dict(left),
+        right_evidence=dict(right),
         user_id=actor.pk if actor else None,
+        user_name=actor.get_username() if actor else "",
         created_at=now,
         note=note,
     )
 
 
-def _label(member: DuplicateAnalysisTrack) -> str:
-    return f"{member}{f' on {member.album}' if member.album else ''}"
+def _label(said: Evidence) -> str:
+    on_album = f" on {said['album']}" if said["album"] else ""
+    return f"{said['title'] or 'Untitled'} by {said['artist'] or 'unknown artist'}{on_album}"
+
+
+def _locations(members: Iterable[DuplicateAnalysisTrack]) -> dict[int, str]:
+    """Return where the files of members lie, which a snapshot does not say."""
+    ids = {member.track_id for member in members}
+    return dict(Track.objects.filter(pk__in=ids).values_list("pk", "location"))

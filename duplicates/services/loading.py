@@ -16,8 +16,7 @@ import polars as pl
 from django.db import connection, transaction
 
 from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA, TrackColumns
-from duplicates.models import NotDuplicate
-from duplicates.models.records import identity_key
+from duplicates.services.decision_review import look_at_decisions
 from library.changes import current_revision
 from library.models import ITunesTrack, Track
 
@@ -134,19 +133,7 @@ def load_snapshots(track_ids: npt.NDArray[np.int64], names: Sequence[str]) -> di
 
 def load_not_duplicates() -> npt.NDArray[np.int64]:
     """Return the pairs of track ids that staff declared different, smaller id first."""
-    decided = set(NotDuplicate.objects.filter(revoked_at=None).values_list("left_key", "right_key"))
-    if not decided:
-        return np.empty((0, 2), np.int64)
-    keys = {key for pair in decided for key in pair}
-    id_of = {
-        key: pk
-        for pk, source, source_track_id in Track.objects.active()
-        .values_list("pk", "source", "source_track_id")
-        .iterator()
-        if (key := identity_key(source, source_track_id)) in keys
-    }
-    pairs = [sorted((id_of[left], id_of[right])) for left, right in decided if left in id_of and right in id_of]
-    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
+    return np.array(look_at_decisions().pairs, np.int64).reshape(-1, 2)
 
 
 def _rows(query: str) -> Iterator[list[tuple[Any, ...]]]:

@@ -24,6 +24,7 @@ from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import claims, lifecycle, memory, process
 from duplicates.services.carrying import carry_over
 from duplicates.services.claims import Claim
+from duplicates.services.decision_review import settle_decisions
 from duplicates.services.leasing import LeaseKeeper, kept_alive
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
@@ -248,6 +249,7 @@ class _Run:
         from duplicates.services.detecting import detect  # noqa: PLC0415 (likewise)
         from duplicates.services.saving import sweep  # noqa: PLC0415 (likewise)
 
+        retrying(lambda: settle_decisions(now=self.now()))
         detection = detect(self.options, self.reporter, listener=self)
         retrying(lambda: sweep(self.claimed))
         self._found_checkpoint().save(FOUND, found.to_arrays(detection))
