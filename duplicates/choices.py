@@ -183,3 +183,14 @@ class PlanItemState(models.TextChoices):
     DONE = "done", _("Done")
     REFUSED = "refused", _("Refused")
     UNDONE = "undone", _("Undone")
+
+
+class TokenScope(models.TextChoices):
+    """What an API token may be used for, where its owner may do so too."""
+
+    READ = "read", _("Read")
+    RUN = "run", _("Start, refresh and cancel analyses; import")
+    REVIEW = "review", _("Decide about groups")
+    REMOVE = "remove", _("Remove duplicates and undo it")
+    EXPORT = "export", _("Export")
+    MANAGE = "manage", _("Preferences, clean-up and everything else")

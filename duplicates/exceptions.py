@@ -116,6 +116,20 @@ class AnalysisNotReady(DuplicatesError):
     advice = "Wait until it is completed, or start a new one."
 
 
+class AnalysisActive(DuplicatesError):
+    """This analysis is queued or running."""
+
+    code = "ANALYSIS_ACTIVE"
+    advice = "Cancel it first."
+
+
+class AnalysisPinned(DuplicatesError):
+    """This analysis is pinned."""
+
+    code = "ANALYSIS_PINNED"
+    advice = "Unpin it first."
+
+
 class SaveFailed(DuplicatesError):
     """The result was found but could not be saved."""
 
@@ -218,3 +232,24 @@ class UndoConflict(DuplicatesError):
 
     code = "UNDO_CONFLICT"
     advice = "Say whether to keep the later values or to restore those from before."
+
+
+class InvalidToken(DuplicatesError):
+    """This token is unknown or was revoked."""
+
+    code = "INVALID_TOKEN"
+    advice = "Make a new one in the admin under API tokens."
+
+
+class IdempotencyKeyReused(DuplicatesError):
+    """This Idempotency-Key was used for another request."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+    advice = "Use a new key for each new request."
+
+
+class RequestInProgress(DuplicatesError):
+    """The first request with this Idempotency-Key is still being worked on."""
+
+    code = "REQUEST_IN_PROGRESS"
+    advice = "Ask again in a few seconds."

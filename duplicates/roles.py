@@ -30,9 +30,10 @@ _VIEWS = (
     ),
 )
 _OWN_PREFERENCES = tuple(f"duplicates.{verb}_duplicatepreferences" for verb in ("view", "add", "change"))
+OWN_TOKENS = ("duplicates.view_apitoken", "duplicates.add_apitoken")
 # What each role adds to the one before it, and the model each action of ours hangs on.
 ROLES: dict[str, tuple[str, ...]] = {
-    VIEWER: (*_VIEWS, *_OWN_PREFERENCES, "duplicates.view_all_analyses"),
+    VIEWER: (*_VIEWS, *_OWN_PREFERENCES, *OWN_TOKENS, "duplicates.view_all_analyses"),
     REVIEWER: ("duplicates.review_groups", "duplicates.export_analysis", "library.listen_to_tracks"),
     CURATOR: (
         "duplicates.remove_duplicates",
@@ -64,7 +65,7 @@ def create_roles(apps: Any, using: str) -> None:
         inherited += added
         if not groups.filter(name=name).exists():
             groups.create(name=name)
-            grant(apps, using, name, inherited)
+            grant(apps, using, name, (one for one in inherited if _is_there(apps, one)))
 
 
 def grant(apps: Any, using: str, role: str, names: Iterable[str]) -> None:
@@ -74,15 +75,27 @@ def grant(apps: Any, using: str, role: str, names: Iterable[str]) -> None:
         group.permissions.add(*(_permission(apps, using, name) for name in names))
 
 
+def _is_there(apps: Any, name: str) -> bool:
+    """Does the permission's model exist at this migration? A later one grants what does not yet."""
+    app, model_name = _place(name)
+    return model_name in apps.all_models[app]
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Return the application and the model a permission hangs on."""
+    app, codename = name.split(".")
+    return app, _MODEL_OF_ACTION.get(codename, codename.partition("_")[2])
+
+
 def _permission(apps: Any, using: str, name: str) -> Any:
     """Return a permission; Django itself makes them only after all migrations."""
-    app, codename = name.split(".")
-    verb, _, model_name = codename.partition("_")
-    model = apps.get_model(app, _MODEL_OF_ACTION.get(codename, model_name))
+    codename = name.partition(".")[2]
+    verb = codename.partition("_")[0]
+    model = apps.get_model(*_place(name))
     content_type, _ = (
         apps.get_model("contenttypes", "ContentType")
         .objects.using(using)
-        .get_or_create(app_label=app, model=model._meta.model_name)
+        .get_or_create(app_label=model._meta.app_label, model=model._meta.model_name)
     )
     says = dict(model._meta.permissions).get(codename, f"Can {verb} {model._meta.verbose_name_raw}")
     permissions = apps.get_model("auth", "Permission").objects.using(using)

@@ -59,6 +59,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_tasks_db",
     "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "rest_framework",
     "project.apps.ProjectConfig",
     "library",
@@ -258,11 +260,55 @@ TASKS = {
 
 # --- API ------------------------------------------------------------------------------------------------------------
 
-REST_FRAMEWORK = {
+API_READS_PER_MINUTE = ENVIRONMENT.whole(
+    "REPRISE_API_READS_PER_MINUTE",
+    default=600,
+    least=1,
+    most=1_000_000,
+    unit="requests per person or token",
+    says="How often one may ask the API for something.",
+)
+API_WRITES_PER_MINUTE = ENVIRONMENT.whole(
+    "REPRISE_API_WRITES_PER_MINUTE",
+    default=120,
+    least=1,
+    most=1_000_000,
+    unit="requests per person or token and action",
+    says="How often one may ask the API to change something.",
+)
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "duplicates.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_THROTTLE_CLASSES": ["duplicates.api.throttles.ReadThrottle", "duplicates.api.throttles.WriteThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "duplicates.api.schema.Schema",
+    "EXCEPTION_HANDLER": "duplicates.api.errors.answer_error",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Reprise",
+    "DESCRIPTION": "Finds the songs a music library holds twice and helps people clean up without losing anything.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],  # it tells what could be asked, and no data
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Served from here: no page of ours asks another host for anything.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "Staleness": "duplicates.services.staleness.Staleness",
+        "WarningLevel": "duplicates.services.recommendations.WarningLevel",
+        "SuggestedAction": "duplicates.services.recommendations.SuggestedAction",
+        "AnalysisStatus": "duplicates.choices.AnalysisStatus",
+        "Preset": "duplicates.choices.Preset",
+    },
 }
 
 # --- Logging --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Where everything answers."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from project.apps import load_admin_pages
@@ -10,5 +10,6 @@ load_admin_pages()
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include("duplicates.api.urls")),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
 ]

@@ -1,5 +1,6 @@
 """The nouns: analyses with their groups and members, and the records around them."""
 
+from duplicates.models.access import ApiToken, KeptAnswer
 from duplicates.models.analysis import DuplicateAnalysisResult
 from duplicates.models.cleanup import CleanupAction, LedgerEntry, LibraryMark
 from duplicates.models.groups import DuplicateAnalysisGroup, DuplicateAnalysisTrack
@@ -10,6 +11,7 @@ from duplicates.models.records import AuditRecord, AuditRetention, DuplicateAnal
 from duplicates.models.vocabulary import VersionWord
 
 __all__ = [
+    "ApiToken",
     "AuditRecord",
     "AuditRetention",
     "CleanupAction",
@@ -22,6 +24,7 @@ __all__ = [
     "DuplicatePreferences",
     "KeeperChoice",
     "KeeperProfile",
+    "KeptAnswer",
     "LedgerEntry",
     "LibraryMark",
     "NotDuplicate",

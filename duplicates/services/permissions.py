@@ -31,9 +31,19 @@ def may_view(user: "Person", analysis: DuplicateAnalysisResult) -> bool:
     return _has(user, VIEW) and (analysis.user_id in (None, user.pk) or sees_all(user))
 
 
+def may_read(user: "Person") -> bool:
+    """May this person see analyses at all: their own and the system's?"""
+    return _has(user, VIEW)
+
+
 def may_run(user: "Person") -> bool:
     """May this person start analyses, and refresh those they see?"""
     return _has(user, RUN)
+
+
+def may_run_or_manage(user: "Person") -> bool:
+    """May this person decide what becomes of some analysis: an own one, or any?"""
+    return may_run(user) or _has(user, MANAGE_ALL)
 
 
 def may_manage(user: "Person", analysis: DuplicateAnalysisResult) -> bool:

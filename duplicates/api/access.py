@@ -1,0 +1,53 @@
+"""What a request may do: the person's own rights, asked of `services.permissions`, and the scopes of a token.
+
+Each view says for each of its actions which scope a token needs and which question is asked about the person.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from duplicates.choices import TokenScope
+from duplicates.exceptions import NotAllowed
+from duplicates.models import ApiToken
+
+Question = Callable[[Any], bool]
+
+
+class ActionAccess(BasePermission):
+    """Let staff in whose rights and token cover the action of the view.
+
+    A view has `access`: action → (scope, question about the person). An action it does not name is refused.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user = request.user
+        if not (user and user.is_authenticated):
+            raise NotAuthenticated
+        if not (user.is_active and getattr(user, "is_staff", False)):
+            raise PermissionDenied("The API is for staff.")
+        name = getattr(view, "action", None)
+        if name is None:  # OPTIONS, or a method the view does not have: answered as 405
+            return True
+        scope, question = view.access[name]
+        if isinstance(request.auth, ApiToken) and not request.auth.allows(scope):
+            raise PermissionDenied(f"This token has no scope {str(scope)!r}.")
+        if not question(user):
+            raise PermissionDenied("You may not do this. Ask an administrator for the permission.")
+        return True
+
+
+class WithAccess:
+    """A view whose actions each name their scope and their question."""
+
+    access: ClassVar[Mapping[str, tuple[TokenScope, Question]]] = {}
+    permission_classes: Any = (ActionAccess,)
+
+
+def require(answer: bool, sentence: str) -> None:
+    """Raise NotAllowed with a sentence unless a question about one object was answered with yes."""
+    if not answer:
+        raise NotAllowed(sentence)

@@ -1,0 +1,152 @@
+"""One shape for every error of the API: code, message, details, suggestions, and whether trying again may help."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions as rest
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from duplicates.exceptions import (
+    AnalysisAlreadyRunning,
+    AnalysisNotFound,
+    AnalysisTimeout,
+    DuplicatesError,
+    ExportExpired,
+    ExportNotReady,
+    IdempotencyKeyReused,
+    InvalidOptions,
+    InvalidToken,
+    NotAllowed,
+    RateLimited,
+    RequestInProgress,
+    SaveFailed,
+    TrackNotFound,
+)
+
+logger = logging.getLogger("reprise.api")
+
+# What is not named here is a conflict with the state of things: 409.
+STATUS_OF: dict[type[DuplicatesError], HTTPStatus] = {
+    AnalysisNotFound: HTTPStatus.NOT_FOUND,
+    TrackNotFound: HTTPStatus.NOT_FOUND,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+    InvalidOptions: HTTPStatus.BAD_REQUEST,
+    InvalidToken: HTTPStatus.UNAUTHORIZED,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    ExportExpired: HTTPStatus.GONE,
+    IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    SaveFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+RETRY_HELPS = (
+    AnalysisAlreadyRunning,
+    AnalysisTimeout,
+    ExportNotReady,
+    RateLimited,
+    RequestInProgress,
+    SaveFailed,
+)
+# Errors of the framework: its class → our code.
+CODE_OF: list[tuple[type[Exception], str]] = [
+    (rest.ValidationError, "VALIDATION_FAILED"),
+    (rest.ParseError, "MALFORMED_REQUEST"),
+    (rest.NotAuthenticated, "NOT_AUTHENTICATED"),
+    (rest.AuthenticationFailed, "NOT_AUTHENTICATED"),
+    (rest.PermissionDenied, "NOT_ALLOWED"),
+    (rest.NotFound, "NOT_FOUND"),
+    (rest.MethodNotAllowed, "METHOD_NOT_ALLOWED"),
+    (rest.NotAcceptable, "NOT_ACCEPTABLE"),
+    (rest.UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"),
+    (rest.Throttled, "RATE_LIMITED"),
+]
+
+
+def error_body(
+    code: str,
+    message: str,
+    *,
+    details: Any = None,
+    suggestions: list[str] | None = None,
+    retry_suggested: bool = False,
+    partial_results_available: bool = False,
+) -> dict[str, Any]:
+    """Return the one shape of an error."""
+    return {
+        "code": code,
+        "message": message,
+        "details": details or {},
+        "suggestions": suggestions or [],
+        "retry_suggested": retry_suggested,
+        "partial_results_available": partial_results_available,
+    }
+
+
+def body_of(error: DuplicatesError) -> dict[str, Any]:
+    """Return an error of ours in that shape."""
+    facts = {
+        name: value if isinstance(value, (int, float, bool)) else str(value) for name, value in error.facts.items()
+    }
+    return error_body(
+        error.code,
+        str(error),
+        details=facts,
+        suggestions=[error.way_out] if error.way_out else [],
+        retry_suggested=isinstance(error, RETRY_HELPS),
+        partial_results_available=bool(error.facts.get("partial_results_available")),
+    )
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response:
+    """Turn whatever a view raised into a response; what nobody foresaw is logged and says nothing of the inside."""
+    set_rollback()
+    if isinstance(error, DuplicatesError):
+        status = STATUS_OF.get(type(error), HTTPStatus.CONFLICT)
+        return Response(body_of(error), status=status)
+    if isinstance(error, Http404):
+        error = rest.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = rest.PermissionDenied()
+    if isinstance(error, rest.APIException):
+        return _answer_framework(error)
+    logger.error("The API failed at %s", context["request"].path, exc_info=error)
+    if isinstance(error, (OperationalError, InterfaceError)):
+        busy = error_body(
+            "DATABASE_BUSY", "The database did not answer.", suggestions=["Try again."], retry_suggested=True
+        )
+        return Response(busy, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    kind = "DATABASE_ERROR" if isinstance(error, DatabaseError) else "INTERNAL_ERROR"
+    body = error_body(kind, "Something went wrong here. It has been noted.")
+    return Response(body, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _answer_framework(error: rest.APIException) -> Response:
+    code = next((code for kind, code in CODE_OF if isinstance(error, kind)), "ERROR")
+    suggestions: list[str] = []
+    headers = {}
+    details: Any = {}
+    message = str(error.detail)
+    if isinstance(error, rest.ValidationError):
+        message, details = "Some values are not accepted.", error.get_full_details()
+        if isinstance(details, list):
+            details = {"non_field_errors": details}
+    if isinstance(error, rest.Throttled) and getattr(error, "wait", None) is not None:
+        wait = int(getattr(error, "wait", 0)) + 1
+        headers["Retry-After"] = str(wait)
+        suggestions = [f"Try again in {wait} seconds."]
+    if isinstance(error, (rest.NotAuthenticated, rest.AuthenticationFailed)):
+        headers["WWW-Authenticate"] = "Bearer"
+        suggestions = ["Log in, or send Authorization: Bearer TOKEN; tokens are made in the admin."]
+    body = error_body(
+        code, message, details=details, suggestions=suggestions, retry_suggested=isinstance(error, rest.Throttled)
+    )
+    return Response(body, status=error.status_code, headers=headers)
+
+
+def not_found(request: HttpRequest, path: str = "") -> JsonResponse:
+    """Answer an address of the API that leads nowhere."""
+    body = error_body("NOT_FOUND", f"There is nothing at {request.path}.", suggestions=["See /api/v1/docs/."])
+    return JsonResponse(body, status=HTTPStatus.NOT_FOUND)

@@ -1,0 +1,20 @@
+"""The addresses of the API, all below /api/v1/."""
+
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
+
+from duplicates.api.analyses import AnalysisViewSet
+from duplicates.api.errors import not_found
+
+app_name = "api"
+
+router = SimpleRouter(use_regex_path=False)
+router.register("analyses", AnalysisViewSet, basename="analysis")
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("", include(router.urls)),
+    re_path("^(?P<path>.*)$", not_found),
+]

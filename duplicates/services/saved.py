@@ -1,0 +1,44 @@
+"""What becomes of one saved analysis by hand: pinned so that no clean-up takes it, or deleted at once."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from duplicates.exceptions import AnalysisActive, AnalysisPinned
+from duplicates.models import DuplicateAnalysisResult
+from duplicates.services import audit, retention
+from duplicates.services.work_folder import discard_checkpoints
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+
+def pin_analysis(
+    analysis: DuplicateAnalysisResult, *, is_pinned: bool, actor: "AbstractBaseUser | None", now: datetime
+) -> bool:
+    """Pin or unpin an analysis; False when it was so already."""
+    with transaction.atomic():
+        rows = DuplicateAnalysisResult.objects.filter(pk=analysis.pk, is_pinned=not is_pinned)
+        changed = rows.update(is_pinned=is_pinned)
+        if changed:
+            verb = "analysis.pinned" if is_pinned else "analysis.unpinned"
+            audit.record(verb, actor=actor, now=now, subject=analysis)
+    return bool(changed)
+
+
+def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
+    """Delete an analysis with its groups, exports and kept work; decisions and removed copies stay.
+
+    Raises AnalysisActive for one that is queued or running and AnalysisPinned for one that is pinned.
+    """
+    with transaction.atomic():
+        current = DuplicateAnalysisResult.objects.select_for_update(of=("self",)).for_lists().get(pk=analysis.pk)
+        if current.is_active:
+            raise AnalysisActive(f"This analysis is {str(current.get_status_display()).lower()}.")
+        if current.is_pinned:
+            raise AnalysisPinned
+        audit.record("analysis.deleted", actor=actor, now=now, subject=current, counts={"groups": current.groups_found})
+        current.delete()
+    discard_checkpoints(analysis.pk)
+    retention.expire_exports(now=now)
