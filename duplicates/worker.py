@@ -25,6 +25,7 @@ from django.utils import timezone
 from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
 
 from duplicates.services import process, workers
+from duplicates.services.clock import ClockWatch
 from duplicates.tasks import enqueue_analysis, enqueue_export
 
 logger = logging.getLogger("reprise.workers")
@@ -128,6 +129,7 @@ class Supervisor:
         self._wait = RESTART_SECONDS
         self._start_after = 0.0
         self._tidied_at = float("-inf")
+        self._clock = ClockWatch(steady=time.monotonic)
 
     def run(self) -> None:
         """Supervise until SIGTERM or SIGINT."""
@@ -166,6 +168,9 @@ class Supervisor:
             self._say(f"Worker process {child.pid} started")
 
     def _tidy_when_due(self) -> None:
+        # After the clock was set, or the machine slept, the living must show themselves under the new time first.
+        if not self._clock.is_settled(timezone.now(), within=settings.LEASE_SECONDS):
+            return
         if time.monotonic() - self._tidied_at < settings.RECLAIM_TICK_SECONDS:
             return
         self._tidied_at = time.monotonic()

@@ -1,7 +1,7 @@
 """How log lines look: one line of text for people, one JSON object for machines.
 
-Both carry the fields given through `extra=` (the analysis id above all), so that one run can be followed through every
-process that touched it.
+Both carry the fields given through `extra=` and, while an analysis runs, its id, so that one run can be followed
+through every process that touched it.
 """
 
 import json
@@ -54,7 +54,8 @@ def logging_configuration(*, level: str, style: str) -> dict[str, Any]:
             "text": {"()": "project.logs.TextFormatter"},
             "json": {"()": "project.logs.JsonFormatter"},
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": style}},
+        "filters": {"analysis": {"()": "duplicates.services.log_context.AnalysisIdFilter"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": style, "filters": ["analysis"]}},
         "root": {"handlers": ["stderr"], "level": level},
         # Django brings handlers of its own that hide tracebacks when DEBUG is off; the root handler replaces them.
         "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},

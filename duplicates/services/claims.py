@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from duplicates.choices import AnalysisStatus, Phase
 from duplicates.exceptions import AnalysisCancelled, ClaimLost
@@ -99,16 +99,20 @@ def hand_back(claimed: Claim) -> None:
 
 def take_away(analysis: DuplicateAnalysisResult, *, now: datetime) -> bool:
     """Put a run whose lease has expired back into the queue; False when its worker was only late or it is over."""
-    expired = DuplicateAnalysisResult.objects.filter(
-        pk=analysis.pk, status=AnalysisStatus.RUNNING, lease_token=analysis.lease_token, lease_until__lt=now
-    )
-    return bool(expired.update(status=AnalysisStatus.QUEUED, **UNCLAIMED))
+    owned = DuplicateAnalysisResult.objects.filter(pk=analysis.pk, lease_token=analysis.lease_token)
+    taken = owned.filter(_is_expired(now), status=AnalysisStatus.RUNNING)
+    return bool(taken.update(status=AnalysisStatus.QUEUED, **UNCLAIMED))
 
 
 def expired(*, now: datetime) -> list[DuplicateAnalysisResult]:
     """Return the runs whose worker has not renewed its claim in time."""
-    running = DuplicateAnalysisResult.objects.for_lists().filter(status=AnalysisStatus.RUNNING, lease_until__lt=now)
+    running = DuplicateAnalysisResult.objects.for_lists().filter(_is_expired(now), status=AnalysisStatus.RUNNING)
     return list(running.select_related("user"))
+
+
+def _is_expired(now: datetime) -> Q:
+    """Has the lease ended? One that ends later than any lease does was taken before the clock was set back."""
+    return Q(lease_until__lt=now) | Q(lease_until__gt=now + timedelta(seconds=2 * settings.LEASE_SECONDS))
 
 
 def _free_slots() -> list[int]:

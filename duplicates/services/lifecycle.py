@@ -325,6 +325,6 @@ def _record_end(
         subject=analysis,
         counts=numbers,
         was_successful=was_successful,
-        duration_seconds=(now - analysis.started_at).total_seconds() if analysis.started_at else None,
+        duration_seconds=outcome.get("processing_seconds"),  # not by the time of day, which may be set meanwhile
         message=str(outcome.get("error_message", "")),
     )

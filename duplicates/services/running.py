@@ -26,6 +26,7 @@ from duplicates.services.carrying import carry_over
 from duplicates.services.claims import Claim
 from duplicates.services.decision_review import settle_decisions
 from duplicates.services.leasing import LeaseKeeper, kept_alive
+from duplicates.services.log_context import lines_of
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
 from duplicates.services.retrying import retrying
@@ -65,8 +66,9 @@ def run_analysis(
 
     Never raises for a failure of the run itself: that is written on the row. KeyboardInterrupt cancels and passes on.
     """
-    claimed = retrying(lambda: claims.claim(analysis_id, now=now(), worker=process.worker_id()))
-    return None if claimed is None else run_claimed(claimed, draw=draw, now=now)
+    with lines_of(analysis_id):
+        claimed = retrying(lambda: claims.claim(analysis_id, now=now(), worker=process.worker_id()))
+        return None if claimed is None else run_claimed(claimed, draw=draw, now=now)
 
 
 def run_waiting(*, now: Callable[[], datetime] = timezone.now) -> int:
@@ -84,6 +86,11 @@ def _claim_next(now: datetime) -> Claim | None:
 
 def run_claimed(claimed: Claim, *, draw: Sink = keep_nothing, now: Callable[[], datetime] = timezone.now) -> Ran:
     """Run a claimed analysis to its end."""
+    with lines_of(claimed.analysis_id):
+        return _run_to_its_end(claimed, draw, now)
+
+
+def _run_to_its_end(claimed: Claim, draw: Sink, now: Callable[[], datetime]) -> Ran:
     analysis = retrying(lambda: lifecycle.get_analysis(claimed.analysis_id))
     with kept_alive(claimed, now) as lease:
         run = _Run(analysis, claimed, lease, draw, now)

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus, ExportStatus
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
 from duplicates.services import impact, lifecycle
+from duplicates.services.log_context import lines_of
 
 logger = logging.getLogger("reprise.workers")
 
@@ -44,7 +46,12 @@ def sign_off(worker_id: str) -> None:
 
 def are_there_workers(*, now: datetime) -> bool:
     """Is a worker alive anywhere?"""
-    return Worker.objects.filter(seen_at__gt=now - SILENCE).exists()
+    return _living(now).exists()
+
+
+def _living(now: datetime) -> QuerySet[Worker]:
+    """Workers seen lately; one seen in the future was seen before the clock was set back, and not since."""
+    return Worker.objects.filter(seen_at__gt=now - SILENCE, seen_at__lt=now + SILENCE)
 
 
 def is_database_prepared() -> bool:
@@ -67,8 +74,9 @@ def tidy(
     Saved analyses learn here what became of their tracks.
     """
     for analysis in lifecycle.reclaim(now=now, enqueue=enqueue_analysis):
-        logger.warning("Analysis %s taken from worker %s, which is gone", analysis.pk, analysis.worker or "unnamed")
-    Worker.objects.filter(seen_at__lt=now - 3 * SILENCE).delete()
+        with lines_of(analysis.pk):
+            logger.warning("Analysis %s taken from worker %s, which is gone", analysis.pk, analysis.worker or "unnamed")
+    Worker.objects.exclude(seen_at__range=(now - 3 * SILENCE, now + 3 * SILENCE)).delete()
     for export_id in _settle_orphans(now=now):
         enqueue_export(export_id)
     _wake_for_the_forgotten(now=now, enqueue=enqueue_analysis)
@@ -77,8 +85,8 @@ def tidy(
 
 def _settle_orphans(*, now: datetime) -> list[uuid.UUID]:
     """Mark the tasks of dead workers as failed; return the exports that are to be written again."""
-    living = set(Worker.objects.filter(seen_at__gt=now - SILENCE).values_list("pk", flat=True))
-    running = DBTaskResult.objects.filter(status="RUNNING", started_at__lt=now - SILENCE)
+    living = set(_living(now).values_list("pk", flat=True))
+    running = DBTaskResult.objects.filter(status="RUNNING").exclude(started_at__range=(now - SILENCE, now + SILENCE))
     exports = []
     for task in running:
         if task.worker_ids and task.worker_ids[-1] in living:

@@ -1,12 +1,13 @@
 """The columns written past the ORM are exactly those of the models."""
 
 import pytest
-from django.db import models
+from django.db import DataError, connection, models
 
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from duplicates.services import bulk_rows
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
+from library.copying import copy_rows
 from library.models import Track
 from tests.duplicates.library_of import make_track
 
@@ -79,3 +80,13 @@ def test_ids_reserved_in_bulk_do_not_collide_with_the_next_insert() -> None:
     group.save()
 
     assert analysis.groups.count() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has COPY")
+def test_trouble_amid_a_copy_is_djangos() -> None:
+    # The driver's own errors passed by the one who retries, and a lost connection ended the run.
+    with pytest.raises(DataError):
+        copy_rows(
+            "library_playlist", ("source", "source_playlist_id", "name", "is_smart"), [("a" * 101, "", "", False)]
+        )

@@ -27,6 +27,20 @@ from duplicates.services import saving
 saving.save_groups = lambda *args, **kwargs: 1 / 0
 call_command("run_duplicate_analysis", "--force-refresh")
 """
+TROUBLE = """
+import django; django.setup()
+from django.core.management import call_command
+from django.db import OperationalError
+from duplicates.services import loading
+count, failed = loading.count_active_tracks, []
+def trouble_once():
+    if not failed:
+        failed.append(1)
+        raise OperationalError("database is locked")
+    return count()
+loading.count_active_tracks = trouble_once
+call_command("run_duplicate_analysis", "--force-refresh")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +87,14 @@ def test_every_line_is_json_and_carries_the_analysis_id(log: tuple[str, list[dic
     assert {line["analysis_id"] for line in lines} == {analysis_id}
     assert {line["level"] for line in lines} == {"INFO"}
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+
+
+def test_a_line_of_the_database_within_a_run_carries_its_id_too(production: dict[str, str]) -> None:
+    analysis_id, lines = lines_of(production, "-c", TROUBLE)
+
+    (warning,) = (line for line in lines if line["logger"] == "reprise.database")
+    assert warning["message"].startswith("Database trouble, trying again in")
+    assert {line["analysis_id"] for line in lines} == {analysis_id}
 
 
 def test_it_begins_with_the_total_and_ends_with_a_summary(log: tuple[str, list[dict[str, Any]]]) -> None:
