@@ -194,3 +194,27 @@ class TokenScope(models.TextChoices):
     REMOVE = "remove", _("Remove duplicates and undo it")
     EXPORT = "export", _("Export")
     MANAGE = "manage", _("Preferences, clean-up and everything else")
+
+
+class KeeperRuleName(models.TextChoices):
+    """What a keeper profile can prefer; mirrors the engine's rules."""
+
+    PROTECTED = "protected", _("Protected copies")
+    CANONICAL = "canonical", _("Plays, short title and dates, weighed up")
+    MOST_PLAYED = "most_played", _("Most plays")
+    SHORTEST_TITLE = "shortest_title", _("Shortest title")
+    CLEANEST_TITLE = "cleanest_title", _("Cleanest title")
+    PLAYED_MOST_RECENTLY = "played_most_recently", _("Played most recently")
+    ADDED_FIRST = "added_first", _("Added first")
+    ADDED_LAST = "added_last", _("Added last")
+    LOSSLESS = "lossless", _("Lossless")
+    CODEC_FAMILY = "codec_family", _("Better codec")
+    HIGHEST_BIT_RATE = "highest_bit_rate", _("Highest bit rate")
+    LARGEST_FILE = "largest_file", _("Largest file")
+    MOST_COMPLETE_TAGS = "most_complete_tags", _("Most complete tags")
+    IN_ITUNES = "in_itunes", _("Exactly the one in iTunes")
+    HIGHEST_RATING = "highest_rating", _("Highest rating")
+    LOVED = "loved", _("Loved")
+    COMPLETE_ALBUM = "complete_album", _("Part of a complete album")
+    PREFERRED_SOURCE = "preferred_source", _("Preferred source")
+    PREFERRED_FOLDER = "preferred_folder", _("Preferred folder")

@@ -57,6 +57,13 @@ class InvalidOptions(DuplicatesError):
     code = "INVALID_OPTIONS"
 
 
+class ProfileIsBuiltIn(DuplicatesError):
+    """A built-in keeper profile cannot be changed."""
+
+    code = "PROFILE_IS_BUILT_IN"
+    advice = "Make one of your own with the rules you want."
+
+
 class AnalysisAlreadyRunning(DuplicatesError):
     """An equal analysis is already queued or running."""
 

@@ -16,6 +16,7 @@ from duplicates.engine.candidates import CandidatePairs, propose
 from duplicates.engine.clustering import Links, cluster, in_order
 from duplicates.engine.comparisons import compare
 from duplicates.engine.copies import originals, with_their_copies
+from duplicates.engine.keeper_rules import built_in
 from duplicates.engine.levels import pack
 from duplicates.engine.memory import budget
 from duplicates.engine.normalise import Records, normalise, together
@@ -242,7 +243,7 @@ def choose_keepers(
     progress = NullProgress() if progress is None else progress
     progress.begin(Stage.KEEPER, len(clusters))
     titles = _titles(columns, clusters.track_ids)
-    choice = keeper.choose(clusters.track_ids, clusters.offsets, titles, keeper_columns, profile=profile)
+    choice = keeper.choose(clusters.track_ids, clusters.offsets, titles, keeper_columns, wishes=built_in(profile))
     keepers = np.repeat(clusters.track_ids[choice.rows], np.diff(clusters.offsets))
     codes = _codes_against(columns, clusters, keepers, settings)
     weight = model.from_bytes(clusters.tables).weights(codes) if len(codes) else np.empty(0)

@@ -31,7 +31,7 @@ TRACK_SCHEMA: dict[str, pl.DataType] = {
     "unparsed": pl.String(),  # values the importer could not read, joined by newlines: evidence of its own
 }
 
-# What the keeper rules weigh; needed for the members of groups only, so it is read after the clusters are known.
+# What a run's keeper rules weigh; needed for the members of groups only, so it is read after the clusters are known.
 KEEPER_SCHEMA: dict[str, pl.DataType] = {
     "track_id": pl.Int64(),
     "play_count": pl.Int64(),
@@ -42,6 +42,19 @@ KEEPER_SCHEMA: dict[str, pl.DataType] = {
     "lossless": pl.Boolean(),
     "bit_rate_kbps": pl.Int32(),
     "size_bytes": pl.Int64(),
+    "is_protected": pl.Boolean(),
+}
+
+# What any keeper rule may weigh.
+PROFILE_SCHEMA: dict[str, pl.DataType] = {
+    **KEEPER_SCHEMA,
+    **{name: TRACK_SCHEMA[name] for name in ("title", "artist", "album", "album_artist", "genre", "track_number")},
+    **{name: TRACK_SCHEMA[name] for name in ("year", "isrc", "musicbrainz_recording_id", "duration_ms")},
+    "format": pl.String(),
+    "source": pl.String(),
+    "location": pl.String(),
+    "in_itunes": pl.Boolean(),
+    "in_complete_album": pl.Boolean(),
 }
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from duplicates.engine import features, model, normalise, pipeline, shipped
-from duplicates.engine.keeper import PROFILES
+from duplicates.engine.keeper_rules import PROFILES
 from duplicates.engine.levels import COMPARISONS, pack, unpack
 from duplicates.engine.pipeline import choose_keepers, find_clusters, find_duplicates
 from duplicates.engine.progress import NullProgress, Stage
