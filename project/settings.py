@@ -308,6 +308,8 @@ SPECTACULAR_SETTINGS = {
         "SuggestedAction": "duplicates.services.recommendations.SuggestedAction",
         "AnalysisStatus": "duplicates.choices.AnalysisStatus",
         "Preset": "duplicates.choices.Preset",
+        "Resolution": "duplicates.choices.Resolution",
+        "WithoutRemoval": "duplicates.api.group_serializers.DECISIONS",
     },
 }
 

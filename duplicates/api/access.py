@@ -10,6 +10,7 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from duplicates.api.shapes import StrictSerializer
 from duplicates.choices import TokenScope
 from duplicates.exceptions import NotAllowed
 from duplicates.models import ApiToken
@@ -40,11 +41,23 @@ class ActionAccess(BasePermission):
         return True
 
 
-class WithAccess:
-    """A view whose actions each name their scope and their question."""
+class Door:
+    """A view whose actions each name their scope and their question; it reads input strictly and knows who asks."""
 
     access: ClassVar[Mapping[str, tuple[TokenScope, Question]]] = {}
     permission_classes: Any = (ActionAccess,)
+    request: Any
+
+    @property
+    def person(self) -> Any:
+        """Whoever asks; nobody else gets past the permission."""
+        return self.request.user
+
+    def read(self, shape: type[StrictSerializer]) -> dict[str, Any]:
+        """Return the body of the request as the shape accepts it."""
+        serializer = shape(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
 
 def require(answer: bool, sentence: str) -> None:

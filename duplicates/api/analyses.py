@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from duplicates.api import analysis_serializers as shapes
-from duplicates.api.access import WithAccess, require
+from duplicates.api.access import Door, require
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.pages import CursorPages
 from duplicates.choices import AnalysisStatus, Preset, TokenScope, Trigger
@@ -66,7 +66,7 @@ EXAMPLE = OpenApiExample("Same recording, sure ones only", value={"preset": "rec
     destroy=extend_schema(operation_id="delete_analysis", summary="Delete a saved analysis"),
 )
 class AnalysisViewSet(
-    WithAccess,
+    Door,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.DestroyModelMixin,
@@ -183,10 +183,10 @@ class AnalysisViewSet(
     @idempotent
     def create(self, request: Request) -> Response:
         """Queue an analysis: 201. An equal one that runs, or is still true, is answered instead: 200 with its id."""
-        wish = self._input(shapes.StartSerializer)
+        wish = self.read(shapes.StartSerializer)
         queued = lifecycle.queue_analysis(
             AnalysisOptions.from_parameters({**self._defaults(), **_parameters(wish)}),
-            actor=self._person,
+            actor=self.person,
             trigger=Trigger.API,
             now=timezone.now(),
             enqueue=enqueue_analysis,
@@ -208,9 +208,9 @@ class AnalysisViewSet(
     def refresh(self, request: Request, pk: Any = None) -> Response:
         """Queue a successor with the same parameters or some of them changed. 409 with the id while one runs."""
         analysis = self._readable()
-        overrides = _parameters(self._input(shapes.ParametersSerializer))
+        overrides = _parameters(self.read(shapes.ParametersSerializer))
         successor = refreshing.refresh_analysis(
-            analysis, actor=self._person, now=timezone.now(), enqueue=enqueue_analysis, overrides=overrides
+            analysis, actor=self.person, now=timezone.now(), enqueue=enqueue_analysis, overrides=overrides
         )
         return self._started(successor, is_new=True)
 
@@ -225,9 +225,9 @@ class AnalysisViewSet(
     @idempotent
     def quick_refresh(self, request: Request) -> Response:
         """The same for the newest completed analysis of whoever asks."""
-        overrides = _parameters(self._input(shapes.ParametersSerializer))
+        overrides = _parameters(self.read(shapes.ParametersSerializer))
         successor = refreshing.quick_refresh(
-            actor=self._person, now=timezone.now(), enqueue=enqueue_analysis, overrides=overrides
+            actor=self.person, now=timezone.now(), enqueue=enqueue_analysis, overrides=overrides
         )
         return self._started(successor, is_new=True)
 
@@ -243,7 +243,7 @@ class AnalysisViewSet(
     def cancel(self, request: Request, pk: Any = None) -> Response:
         """Stop within two seconds. Earlier results are untouched; groups found so far are kept when asked for."""
         analysis = self._managed()
-        was_active = lifecycle.request_cancel(analysis, actor=self._person, now=timezone.now())
+        was_active = lifecycle.request_cancel(analysis, actor=self.person, now=timezone.now())
         return Response({"was_active": was_active})
 
     @extend_schema(
@@ -258,10 +258,10 @@ class AnalysisViewSet(
     def resume(self, request: Request, pk: Any = None) -> Response:
         """Put it back into the queue; it goes on from its checkpoints where they still fit."""
         analysis = self._managed()
-        wish = self._input(shapes.ResumeSerializer)
+        wish = self.read(shapes.ResumeSerializer)
         lifecycle.resume(
             analysis,
-            actor=self._person,
+            actor=self.person,
             now=timezone.now(),
             enqueue=enqueue_analysis,
             time_limit_seconds=wish.get("time_limit_seconds"),
@@ -272,30 +272,21 @@ class AnalysisViewSet(
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """A pinned analysis is never cleaned up."""
         analysis = self._managed()
-        is_pinned = self._input(shapes.PinSerializer)["is_pinned"]
-        saved.pin_analysis(analysis, is_pinned=is_pinned, actor=self._person, now=timezone.now())
+        is_pinned = self.read(shapes.PinSerializer)["is_pinned"]
+        saved.pin_analysis(analysis, is_pinned=is_pinned, actor=self.person, now=timezone.now())
         return self._show(self.get_object())
 
     def perform_destroy(self, instance: DuplicateAnalysisResult) -> None:
-        require(permissions.may_manage(self._person, instance), _OTHERS)
-        saved.delete_analysis(instance, actor=self._person, now=timezone.now())
+        require(permissions.may_manage(self.person, instance), _OTHERS)
+        saved.delete_analysis(instance, actor=self.person, now=timezone.now())
 
     # --- Helpers ----------------------------------------------------------------------------------------------------
 
-    @property
-    def _person(self) -> Any:
-        return self.request.user
-
     def _preferences(self) -> DuplicatePreferences:
-        return DuplicatePreferences.objects.of(self._person)
+        return DuplicatePreferences.objects.of(self.person)
 
     def _defaults(self) -> dict[str, Any]:
         return {"preset": self._preferences().default_preset}
-
-    def _input(self, shape: type[shapes.StrictSerializer]) -> dict[str, Any]:
-        serializer = shape(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
 
     def _condition(self, analysis: DuplicateAnalysisResult) -> ResultCondition:
         return judge_condition(analysis, self._preferences(), now=timezone.now())
@@ -317,7 +308,7 @@ class AnalysisViewSet(
 
     def _managed(self) -> DuplicateAnalysisResult:
         analysis = self.get_object()
-        require(permissions.may_manage(self._person, analysis), _OTHERS)
+        require(permissions.may_manage(self.person, analysis), _OTHERS)
         return analysis
 
     def _earlier(self, later: DuplicateAnalysisResult, wanted: str | None) -> DuplicateAnalysisResult:

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from duplicates.api.shapes import StrictSerializer
 from duplicates.choices import AnalysisStatus, Phase, Preset, SortBy, Trigger
 from duplicates.engine.settings import IGNORABLE_FIELDS
 from duplicates.models import DuplicateAnalysisResult
@@ -13,16 +14,6 @@ from duplicates.services.recommendations import SuggestedAction, Urgency, Warnin
 from duplicates.services.staleness import Staleness
 
 LONGEST_RUN_SECONDS = 7 * 86_400
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Input in which a misspelt name is an error and not silence."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
-            known = ", ".join(self.fields)
-            raise serializers.ValidationError({unknown[0]: f"There is no such field. Choose from {known}."})
-        return super().to_internal_value(data)
 
 
 class ParametersSerializer(StrictSerializer):
@@ -52,17 +43,6 @@ class StartSerializer(ParametersSerializer):
         min_value=1, max_value=LONGEST_RUN_SECONDS, required=False, allow_null=True
     )
     keep_partial = serializers.BooleanField(default=True, help_text="When it is stopped, keep the groups found so far.")
-
-
-class ErrorSerializer(serializers.Serializer[Any]):
-    """The one shape of every error."""
-
-    code = serializers.CharField(help_text="Upper snake case, such as ANALYSIS_NOT_FOUND.")
-    message = serializers.CharField(help_text="A sentence for people.")
-    details = serializers.DictField(help_text="Facts behind it, such as the fields that are not accepted.")
-    suggestions = serializers.ListField(child=serializers.CharField(), help_text="Ways out.")
-    retry_suggested = serializers.BooleanField()
-    partial_results_available = serializers.BooleanField()
 
 
 class AgeSerializer(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
-from duplicates.api.analysis_serializers import ErrorSerializer
+from duplicates.api.shapes import ErrorSerializer
 
 
 class Schema(AutoSchema):

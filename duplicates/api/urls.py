@@ -5,12 +5,19 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from duplicates.api.analyses import AnalysisViewSet
+from duplicates.api.decisions import NotDuplicateViewSet, RemovalViewSet
 from duplicates.api.errors import not_found
+from duplicates.api.groups import GroupViewSet
+from duplicates.api.pairs import PairViewSet
 
 app_name = "api"
 
 router = SimpleRouter(use_regex_path=False)
 router.register("analyses", AnalysisViewSet, basename="analysis")
+router.register("groups", GroupViewSet, basename="group")
+router.register("pairs", PairViewSet, basename="pair")
+router.register("removals", RemovalViewSet, basename="removal")
+router.register("not-duplicates", NotDuplicateViewSet, basename="not-duplicate")
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
