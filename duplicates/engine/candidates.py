@@ -8,6 +8,7 @@ whatever the vocabulary does: a library of one title repeated a million times re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,11 @@ from scipy.sparse import _sparsetools
 
 from duplicates.engine.features import features
 from duplicates.engine.hashing import Hashes, Ints
+from duplicates.engine.index import Leave, leave_nothing
 from duplicates.engine.memory import budget
 from duplicates.engine.normalise import Records
 from duplicates.engine.parts import Keeping, in_parts
-from duplicates.engine.progress import Checkpoints, Stage
+from duplicates.engine.progress import Arrays, Checkpoints, Stage
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.threads import in_threads
 
@@ -27,6 +29,7 @@ POSTINGS_BUDGET = 160  # posting entries one record may read, besides those of i
 ALWAYS_READ = 6  # bands of CAPS that cost nothing: a song owned five times must not use its budget up on its copies
 # Largest document frequency a record may read, chosen per record so that the budget holds.
 CAPS = np.array([2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256], np.int64)
+BAND_OF = np.searchsorted(CAPS, np.arange(CAPS[-1] + 1)).astype(np.uint8)  # of a frequency that may be read
 BEST = 10  # partners each record may name
 LOW_SHARE = 0.10  # share of their features two records must have in common
 HIGH_SHARE = 0.34  # from here on a pair is looked at even when its titles have few letters in common
@@ -36,10 +39,25 @@ CHUNK_PRODUCTS = 2_000_000  # sparse products computed at a time: bounds memory
 FEATURE_CHUNK = 12_500  # records
 SLICE = 1 << 22  # entries of a long array worked on at a time
 MOST_FEATURES = 48  # features of an ordinary record at most: room set aside, not memory used
-_ROW_BITS = 23
-_ROW_MASK = np.uint64((1 << _ROW_BITS) - 1)
+ROW_BITS = 23
+ROW_MASK = np.uint64((1 << ROW_BITS) - 1)
 
 Floats = npt.NDArray[np.float32]
+
+
+class Looked(Protocol):
+    """What is looked at before two records are worth comparing."""
+
+    @property
+    def letters(self) -> Hashes:
+        """Return the letter pairs of the titles as bit sets."""
+
+    @property
+    def duration_ms(self) -> Ints:
+        """Return the lengths, 0 where not known."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +81,12 @@ class Postings:
     frequency: npt.NDArray[np.int32]  # per feature: records that have it
     common: Ints  # per record: features too many others have to be read
     lonely: Ints  # per record: features nobody else has
+    scale: Floats  # per record: what its weights were multiplied by
+
+    def is_silent(self, asked: "sparse.csr_matrix") -> npt.NDArray[np.bool_]:
+        """Tell which records hold nothing rare enough to look up."""
+        silent: npt.NDArray[np.bool_] = (np.diff(asked.indptr) == 0) & (self.common > 0) & (self.lonely == 0)
+        return silent
 
 
 def propose(
@@ -71,22 +95,22 @@ def propose(
     advance: Callable[[int], None],
     settings: EngineSettings,
     checkpoints: Checkpoints | None = None,
+    leave: Leave = leave_nothing,
 ) -> CandidatePairs:
     """Return candidate pairs, each copy with its original among them.
 
     Only originals are looked up and found. `advance` hears how many records are done. What has been looked up is kept
-    in parts with `checkpoints`; the postings are built anew.
+    in parts with `checkpoints`; the postings are built anew. `leave` is handed what a later run may start from.
     """
     count = len(records)
     if count < 2:
         return _once(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
-    postings = build_postings(records, original, lambda done: advance(done // 3), settings.threads)
+    postings = build_postings(records, original, lambda done: advance(done // 3), settings.threads, leave)
     advance(count // 3)
-    asked, cost = _within_budget(postings, count)
-    copy = np.flatnonzero(original != np.arange(count))
-    codes, shares = [original[copy] * count + copy], [np.ones(len(copy), np.float32)]
-    chunks = _chunks(cost, budget(count, settings).chunk(CHUNK_PRODUCTS))
-    work = partial(_best_partners, asked=asked, cost=cost, postings=postings, records=records)
+    asked, cost, bands = _within_budget(postings, count)
+    codes, shares = [], []
+    chunks = chunks_of_work(cost, budget(count, settings).chunk(CHUNK_PRODUCTS))
+    work = partial(best_partners, asked=asked, cost=cost, postings=postings, records=records)
     for code, share in in_parts(
         chunks,
         work,
@@ -96,8 +120,20 @@ def propose(
     ):
         codes.append(code)
         shares.append(share)
-    narrowed = _narrowed(postings, asked)
-    return _once(np.concatenate(codes), np.concatenate(shares), count, narrowed)
+    code, share = np.concatenate(codes), np.concatenate(shares)
+    silent = postings.is_silent(asked)
+    reach: Arrays = {"scale": postings.scale, "bands": bands, "silent": silent}
+    leave("lists", reach | lists_of(code, share, count))
+    copy = np.flatnonzero(original != np.arange(count))
+    code = np.concatenate([original[copy] * count + copy, code])
+    return _once(code, np.concatenate([np.ones(len(copy), np.float32), share]), count, narrowed(int(silent.sum())))
+
+
+def lists_of(code: Ints, share: Floats, count: int) -> Arrays:
+    """Return the partners that each record named, row by row. `code` is row times count plus partner, by row."""
+    row, partner = np.divmod(code, count)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=count))])
+    return {"starts": starts, "partner": partner.astype(np.int32), "share": share}
 
 
 def _keeping(checkpoints: Checkpoints) -> Keeping[tuple[Ints, Floats]]:
@@ -114,9 +150,8 @@ def _keeping(checkpoints: Checkpoints) -> Keeping[tuple[Ints, Floats]]:
     )
 
 
-def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]:
+def narrowed(silent: int) -> tuple[str, ...]:
     """Say how many records hold nothing rare enough to look up, when there are any."""
-    silent = int(((np.diff(asked.indptr) == 0) & (postings.common > 0) & (postings.lonely == 0)).sum())
     if not silent:
         return ()
     return (
@@ -125,16 +160,24 @@ def _narrowed(postings: Postings, asked: "sparse.csr_matrix") -> tuple[str, ...]
     )
 
 
-def build_postings(records: Records, original: Ints, advance: Callable[[int], None], threads: int) -> Postings:
+def build_postings(
+    records: Records,
+    original: Ints,
+    advance: Callable[[int], None],
+    threads: int,
+    leave: Leave = leave_nothing,
+) -> Postings:
     """Sort the features into posting lists; features of one record only are counted and dropped."""
     count = len(records)
-    packed = _packed_features(records, original, advance, threads)
+    packed = packed_features(records, original, advance, threads)
+    packed = packed[~_as_before(packed, np.uint64(0))]  # a record that has a feature twice is not two records
+    leave("features", {"features": packed})
     advance(count)  # sorting takes long enough for somebody to lose patience
     packed, features_of = _shared_features(packed, count)
     advance(count)
-    starts = np.flatnonzero(~_as_before(packed, _ROW_MASK))
+    starts = np.flatnonzero(~_as_before(packed, ROW_MASK))
     frequency = np.diff(np.append(starts, len(packed))).astype(np.int32)
-    row = (packed & _ROW_MASK).astype(np.int32)
+    row = (packed & ROW_MASK).astype(np.int32)
     del packed
     entries = np.repeat(np.log1p(count / np.maximum(frequency, 1)).astype(np.float32), frequency)
     lonely = features_of - np.bincount(row, minlength=count)
@@ -146,24 +189,17 @@ def build_postings(records: Records, original: Ints, advance: Callable[[int], No
     keep = np.repeat(readable, frequency)
     offsets = np.concatenate([[0], np.cumsum(frequency[readable])])
     table = sparse.csr_matrix((entries[keep], row[keep], offsets), shape=(len(offsets) - 1, count))
-    return Postings(table, frequency[readable], np.bincount(row[~keep], minlength=count), lonely)
+    return Postings(table, frequency[readable], np.bincount(row[~keep], minlength=count), lonely, scale)
 
 
 def _shared_features(packed: Hashes, count: int) -> tuple[Hashes, Ints]:
-    """Return the entries whose feature another record has too, each once, and how many features each record has."""
-    again = _as_before(packed, np.uint64(0))
+    """Return the entries whose feature another record has too, and how many features each record has."""
     features_of = np.zeros(count, np.int64)
     for here in _slices(len(packed)):
-        rows = packed[here][~again[here]] & _ROW_MASK
-        features_of += np.bincount(rows.astype(np.int64), minlength=count)
-    shared = _as_before(packed, _ROW_MASK)
+        features_of += np.bincount((packed[here] & ROW_MASK).astype(np.int64), minlength=count)
+    shared = _as_before(packed, ROW_MASK)
     shared[:-1] |= shared[1:].copy()  # the first of a run is shared, too
-    shared &= ~again
-    packed = packed[shared]
-    # A record that has a feature twice is not two records.
-    several = _as_before(packed, _ROW_MASK)
-    several[:-1] |= several[1:].copy()
-    return packed[several], features_of
+    return packed[shared], features_of
 
 
 def _as_before(packed: Hashes, mask: np.uint64) -> npt.NDArray[np.bool_]:
@@ -179,7 +215,7 @@ def _slices(length: int) -> list[slice]:
     return [slice(start, min(start + SLICE, length)) for start in range(0, max(length, 0), SLICE)]
 
 
-def _packed_features(records: Records, original: Ints, advance: Callable[[int], None], threads: int) -> Hashes:
+def packed_features(records: Records, original: Ints, advance: Callable[[int], None], threads: int) -> Hashes:
     """Return every feature of every record, hash and row in one number, in order."""
     count = len(records)
     packed, filled = np.empty(count * MOST_FEATURES, np.uint64), 0  # memory is taken only as far as it is filled
@@ -200,31 +236,34 @@ def _features_of_chunk(start: int, *, records: Records, original: Ints) -> Hashe
     """Return the features of the originals in one chunk of records, hash and row in one number."""
     values, rows = features(records, start, min(start + FEATURE_CHUNK, len(records)))
     searched = original[rows] == rows
-    packed: Hashes = values[searched] & ~_ROW_MASK | rows[searched].astype(np.uint64)
+    packed: Hashes = values[searched] & ~ROW_MASK | rows[searched].astype(np.uint64)
     return packed
 
 
-def _within_budget(postings: Postings, count: int) -> tuple["sparse.csr_matrix", Ints]:
-    """Return per record the features it looks up, the rarest first until the budget is spent, and what that costs."""
+def _within_budget(postings: Postings, count: int) -> tuple["sparse.csr_matrix", Ints, npt.NDArray[np.uint8]]:
+    """Return per record the features it looks up, the rarest first until the budget is spent, what that costs, and how
+    many bands of CAPS it covers."""
     by_record = postings.by_feature.T.tocsr()
-    band_of = np.searchsorted(CAPS, np.arange(CAPS[-1] + 1)).astype(np.uint8)
+    bands = np.empty(count, np.uint8)
     keep = np.zeros(len(by_record.indices), np.bool_)
     kept, cost = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for start in range(0, count, FEATURE_CHUNK):
         stop = min(start + FEATURE_CHUNK, count)
         here = slice(by_record.indptr[start], by_record.indptr[stop])
         frequency = postings.frequency[by_record.indices[here]]
-        band = band_of[frequency].astype(np.int64)
+        band = BAND_OF[frequency].astype(np.int64)
         row = np.repeat(np.arange(stop - start), np.diff(by_record.indptr[start : stop + 1]))
         reading = np.bincount(row * len(CAPS) + band, frequency, minlength=(stop - start) * len(CAPS))
-        allowed, cost[start:stop] = _allowed_bands(reading.reshape(stop - start, len(CAPS)))
+        allowed, cost[start:stop] = allowed_bands(reading.reshape(stop - start, len(CAPS)))
+        bands[start:stop] = allowed
         keep[here] = band < allowed[row]
         kept[start:stop] = np.bincount(row[keep[here]], minlength=stop - start)
     indptr = np.concatenate([[0], np.cumsum(kept)])
-    return sparse.csr_matrix((by_record.data[keep], by_record.indices[keep], indptr), shape=by_record.shape), cost
+    table = sparse.csr_matrix((by_record.data[keep], by_record.indices[keep], indptr), shape=by_record.shape)
+    return table, cost, bands
 
 
-def _allowed_bands(reading: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:
+def allowed_bands(reading: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:
     """Return per record how many bands of frequency its budget covers, and what reading them costs."""
     free = reading[:, :ALWAYS_READ].sum(axis=1, keepdims=True)
     reading = reading.cumsum(axis=1)
@@ -233,7 +272,7 @@ def _allowed_bands(reading: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:
     return allowed, np.where(allowed > 0, last, 0).astype(np.int64)
 
 
-def _chunks(cost: Ints, products: int) -> list[tuple[int, int]]:
+def chunks_of_work(cost: Ints, products: int) -> list[tuple[int, int]]:
     """Cut the records into runs of about equal work."""
     total = np.cumsum(cost + 1)
     cuts = np.searchsorted(total, np.arange(products, total[-1], products), side="right")
@@ -241,10 +280,10 @@ def _chunks(cost: Ints, products: int) -> list[tuple[int, int]]:
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
-def _best_partners(
-    chunk: tuple[int, int], *, asked: "sparse.csr_matrix", cost: Ints, postings: Postings, records: Records
+def best_partners(
+    chunk: tuple[int, int], *, asked: "sparse.csr_matrix", cost: Ints, postings: Postings, records: Looked
 ) -> tuple[Ints, Floats]:
-    """Return the best partners of a run of records as pair codes with their shares."""
+    """Return the best partners of a run of records, as row times count plus partner, with their shares."""
     start, stop = chunk
     offsets, partners, shares = _product(asked[start:stop], postings.by_feature, int(cost[start:stop].sum()))
     at = np.flatnonzero(shares >= LOW_SHARE)
@@ -257,7 +296,7 @@ def _best_partners(
         | _lengths_agree(records.duration_ms[row], records.duration_ms[partner])
     )
     row, partner, share = _keep_best(row[keep], partner[keep], share[keep])
-    return np.minimum(row, partner) * len(records) + np.maximum(row, partner), share
+    return row * len(records) + partner, share
 
 
 def _product(
@@ -310,6 +349,8 @@ def _once(codes: Ints, shares: Floats, count: int, narrowed: tuple[str, ...] = (
     """Put each pair once, in order, with the larger of its two shares."""
     if not len(codes):
         return CandidatePairs(codes, codes, shares, narrowed)
+    row, partner = np.divmod(codes, count)
+    codes = np.minimum(row, partner) * count + np.maximum(row, partner)
     order = np.argsort(codes, kind="stable")
     codes, shares = codes[order], shares[order]
     first = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))

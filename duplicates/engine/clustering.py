@@ -36,10 +36,7 @@ class Links:
 def cluster(count: int, links: Links, threshold_bits: float, forbidden: Ints) -> Ints:
     """Return a cluster label for each of `count` records, -1 for those without one; labels are names, not an order."""
     linked = links.weight >= threshold_bits
-    graph = sparse.csr_matrix(
-        (np.ones(int(linked.sum()), np.int8), (links.left[linked], links.right[linked])), (count, count)
-    )
-    _, component = csgraph.connected_components(graph, directed=False)
+    component = components(count, links.left[linked], links.right[linked])
     sizes = np.bincount(component)
     inside = component[links.left] == component[links.right]
     pairs_of = np.bincount(component[links.left[inside & linked]], minlength=len(sizes))
@@ -53,6 +50,14 @@ def cluster(count: int, links: Links, threshold_bits: float, forbidden: Ints) ->
     for name, rows in enumerate(found, len(sizes)):
         label[rows] = name
     return label
+
+
+def components(count: int, left: Ints, right: Ints) -> npt.NDArray[np.int32]:
+    """Return a number for each of `count` records, equal where pairs join them, over however many others."""
+    graph = sparse.csr_matrix((np.ones(len(left), np.int8), (left, right)), (count, count))
+    _, component = csgraph.connected_components(graph, directed=False)
+    found: npt.NDArray[np.int32] = component
+    return found
 
 
 def in_order(label: Ints) -> tuple[Ints, Ints]:

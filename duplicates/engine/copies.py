@@ -19,25 +19,29 @@ def originals(records: Records, named: Ints) -> Ints:
 
     `named` are rows that people declared different from something: those stand for themselves, whatever they say.
     """
-    rows = np.arange(len(records))
-    alone = (records.title == 0) | (records.texts["unparsed"] != "").to_numpy()
-    alone[named] = True
-    prints = np.where(alone, 0, _fingerprints(records))
+    prints = fingerprints(records)
+    prints[named] = 0
+    return first_of_each(prints)
+
+
+def first_of_each(prints: Hashes) -> Ints:
+    """Return for each row the first with an equal fingerprint; 0 is equal to nothing."""
     order = np.argsort(prints, kind="stable")
     first = np.ones(len(order), np.bool_)
     first[1:] = (prints[order][1:] != prints[order][:-1]) | (prints[order][1:] == 0)
-    original = rows.copy()
+    original = np.arange(len(prints))
     original[order] = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
     return original
 
 
-def _fingerprints(records: Records) -> Hashes:
-    """Return a hash of everything a record says; never 0."""
+def fingerprints(records: Records) -> Hashes:
+    """Return a hash of everything a record says, 0 where that is too little for another to be its copy."""
     prints = np.full(len(records), 1, np.uint64)
     hashed: list[Hashes] = [getattr(records, name) for name in EVERYTHING]
     hashed += [getattr(records, name).astype(np.int64).view(np.uint64) for name in NUMBERS]
     for place, values in enumerate(hashed):
         prints = mix(prints * np.uint64(31) + values + np.uint64(1), place + 1)
+    prints[(records.title == 0) | (records.texts["unparsed"] != "").to_numpy()] = 0
     return prints
 
 

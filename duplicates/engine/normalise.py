@@ -97,6 +97,10 @@ class Records:
     def __getitem__(self, rows: slice) -> "Records":
         return Records(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
+    def taken(self, rows: Ints) -> "Records":
+        """Return these rows, in the order given."""
+        return Records(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
 
 def normalise(
     columns: TrackColumns,

@@ -13,9 +13,10 @@ import polars as pl
 
 from duplicates.engine import keeper, kept_records, model, shipped
 from duplicates.engine.candidates import CandidatePairs, propose
-from duplicates.engine.clustering import Links, cluster, in_order
+from duplicates.engine.clustering import Links, cluster, components, in_order
 from duplicates.engine.comparisons import compare
-from duplicates.engine.copies import originals, with_their_copies
+from duplicates.engine.copies import fingerprints, originals, with_their_copies
+from duplicates.engine.index import Leave, leave_nothing
 from duplicates.engine.keeper_rules import built_in
 from duplicates.engine.levels import pack
 from duplicates.engine.memory import budget
@@ -39,20 +40,59 @@ def find_clusters(
     not_duplicates: Ints = NO_PAIRS,
     progress: Progress | None = None,
     checkpoints: Checkpoints | None = None,
+    leave: Leave = leave_nothing,
 ) -> Clusters:
     """Return the records that are the same under the preset, at most one cluster each.
 
     `not_duplicates` holds pairs of track ids that people declared different: no cluster will hold both. Ids that are
-    not in `columns` are ignored.
+    not in `columns` are ignored. `leave` is handed the parts of an `Index`, from which a later run may start.
     """
     progress = NullProgress() if progress is None else progress
     checkpoints = NoCheckpoints() if checkpoints is None else checkpoints
     records = _records(columns, settings, progress, checkpoints)
-    forbidden = _rows_of_pairs(records.track_id, not_duplicates)
+    forbidden = rows_of_pairs(records.track_id, not_duplicates)
     original = originals(records, np.unique(forbidden))
-    pairs = _candidates(records, original, settings, progress, checkpoints)
+    if leave is not leave_nothing:
+        leave("records", _as_left(records, original))
+    pairs = _candidates(records, original, settings, progress, checkpoints, leave)
     codes, fitted = _scores(records, pairs, settings, progress, checkpoints)
-    return _clusters(records, original, pairs, codes, fitted, settings, forbidden, progress)
+    clusters = to_clusters(records, original, pairs, codes, fitted, settings, forbidden, progress)
+    if leave is not leave_nothing:
+        linked = weights(records, pairs, codes, fitted) >= threshold_bits(settings.threshold)
+        leave("clusters", _clusters_as_left(records, original, pairs, linked, forbidden, clusters))
+    return clusters
+
+
+def _as_left(records: Records, original: Ints) -> Arrays:
+    """Return what a later run needs of the records themselves; their texts it reads again where it must."""
+    return {
+        "track_id": records.track_id,
+        "letters": records.letters,
+        "duration_ms": records.duration_ms,
+        "prints": fingerprints(records),
+        "original": original.astype(np.int32),
+    }
+
+
+def _clusters_as_left(
+    records: Records,
+    original: Ints,
+    pairs: CandidatePairs,
+    linked: npt.NDArray[np.bool_],
+    forbidden: Ints,
+    clusters: Clusters,
+) -> Arrays:
+    """Return what a later run needs of the clusters, and of the components they were cut from."""
+    joined = linked | (original[pairs.right] == pairs.left)
+    return {
+        "component": components(len(records), pairs.left[joined], pairs.right[joined]),
+        "thin": thin(records),
+        "forbidden": records.track_id[forbidden].reshape(-1, 2),
+        "members": clusters.track_ids,
+        "offsets": clusters.offsets,
+        "cohesion": clusters.cohesion,
+        "tables": np.frombuffer(clusters.tables, np.uint8),
+    }
 
 
 def _records(columns: TrackColumns, settings: EngineSettings, progress: Progress, checkpoints: Checkpoints) -> Records:
@@ -68,7 +108,12 @@ def _records(columns: TrackColumns, settings: EngineSettings, progress: Progress
 
 
 def _candidates(
-    records: Records, original: Ints, settings: EngineSettings, progress: Progress, checkpoints: Checkpoints
+    records: Records,
+    original: Ints,
+    settings: EngineSettings,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    leave: Leave,
 ) -> CandidatePairs:
     """Propose pairs, or take them from a checkpoint."""
     progress.begin(Stage.CANDIDATES, len(records))
@@ -80,7 +125,7 @@ def _candidates(
             saved["share"].astype(np.float32),
             tuple(saved["narrowed"].tobytes().decode().splitlines()),
         )
-    pairs = propose(records, original, progress.advance, settings, checkpoints)
+    pairs = propose(records, original, progress.advance, settings, checkpoints, leave)
     arrays: Arrays = {"left": pairs.left, "right": pairs.right, "share": pairs.share}
     narrowed = np.array(list("\n".join(pairs.narrowed).encode()), np.uint8)
     checkpoints.save(Stage.CANDIDATES, arrays | {"narrowed": narrowed})
@@ -121,7 +166,13 @@ def _codes_from_arrays(kept: Arrays) -> Ints:
     return kept["codes"].astype(np.int64)
 
 
-def _clusters(
+def weights(records: Records, pairs: CandidatePairs, codes: Ints, fitted: model.Model) -> npt.NDArray[np.float64]:
+    """Return the match weight of each pair. What holds too little to be judged is listed, never grouped."""
+    too_thin = thin(records)
+    return np.where(too_thin[pairs.left] | too_thin[pairs.right], NEVER, fitted.weights(codes))
+
+
+def to_clusters(
     records: Records,
     original: Ints,
     pairs: CandidatePairs,
@@ -133,9 +184,7 @@ def _clusters(
 ) -> Clusters:
     """Join the links into clusters, and let copies follow their originals."""
     progress.begin(Stage.CLUSTERING, len(records))
-    too_thin = thin(records)
-    # What holds too little to be judged is listed, never grouped: no pair of it may link.
-    weight = np.where(too_thin[pairs.left] | too_thin[pairs.right], NEVER, fitted.weights(codes))
+    weight = weights(records, pairs, codes, fitted)
     linked = weight >= threshold_bits(settings.threshold)
     is_copy = original[pairs.right] == pairs.left
     links = Links(pairs.left[~is_copy], pairs.right[~is_copy], weight[~is_copy])
@@ -151,7 +200,7 @@ def _clusters(
         records.track_id[rows],
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         cohesion,
-        records.track_id[too_thin],
+        records.track_id[thin(records)],
         fitted.to_bytes(),
         pairs.narrowed,
         {"candidate_pairs": len(pairs), "linked_pairs": int(linked.sum())},
@@ -207,7 +256,7 @@ def thin(records: Records) -> npt.NDArray[np.bool_]:
     return unjudged
 
 
-def _rows_of_pairs(track_ids: Ints, wanted: Ints) -> Ints:
+def rows_of_pairs(track_ids: Ints, wanted: Ints) -> Ints:
     """Turn pairs of track ids into ordered pairs of rows, leaving out unknown ids."""
     if not len(wanted) or not len(track_ids):
         return NO_PAIRS
