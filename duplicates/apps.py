@@ -20,7 +20,11 @@ class DuplicatesConfig(AppConfig):
     verbose_name = "Duplicates"
 
     def ready(self) -> None:
-        """Listen for people logging in, who bring their time zone, and for `migrate`."""
+        """Listen for people logging in, who bring their time zone, for `migrate`, and for the library losing tracks."""
         from duplicates import time_zones  # noqa: F401, PLC0415 (models are not loaded before)
+        from duplicates.services.last_copies import last_copies_of_groups  # noqa: PLC0415 (likewise)
+        from library.last_copies import register_guardian  # noqa: PLC0415 (likewise)
+
+        register_guardian(last_copies_of_groups)
 
         post_migrate.connect(install_audit_triggers, sender=self, dispatch_uid="duplicates.install_audit_triggers")

@@ -20,7 +20,8 @@ from django.db import OperationalError, connection
 
 from library.changes import recording
 from library.importers.spool import KeyIndex, SpoolReader
-from library.models import LibraryImport, Merge, Playlist
+from library.last_copies import last_copies
+from library.models import LibraryImport, Playlist
 from library.playlists import replace_playlist, vanished_playlists
 from library.reconciliation import EXAMPLES
 from library.upserting import CATALOG, LIBRARY, BatchOutcome, RowWriter
@@ -98,6 +99,7 @@ class Application:
         self._target = CATALOG if import_row.is_catalog else LIBRARY
         self._writes = not import_row.is_dry_run
         self._present_playlists: list[str] = []
+        self._going: set[int] = set()
 
     def run(self) -> None:
         """Apply what is not applied yet: tracks, playlists, and the rows that the source does not have any more."""
@@ -151,15 +153,16 @@ class Application:
             kept = self._last_copies(gone) if prunes else []
             going = [row for row in gone if row not in kept]
             self._batch(0, partial(self._remove, going if prunes else []), self._note_vanished(gone, kept))
+            # A dry run removes nothing, and must name the last copy all the same when its fellow was in another batch.
+            self._going.update(pk for pk, _ in going)
             self._progress.advance(len(gone))
 
     def _last_copies(self, gone: list[tuple[int, str]]) -> list[tuple[int, str]]:
-        """Return the tracks that stand in for removed duplicates; they go only when that was confirmed by itself."""
+        """Return the tracks that are the last of their kind; they go only when that was confirmed by itself."""
         if self._target is not LIBRARY or self._row.options.get("prune_last_copies"):
             return []
-        merges = Merge.objects.filter(keeper_id__in=[pk for pk, _ in gone])
-        keepers = set(merges.values_list("keeper_id", flat=True))
-        return [row for row in gone if row[0] in keepers]
+        last = last_copies([pk for pk, _ in gone], gone=self._going)
+        return [row for row in gone if row[0] in last]
 
     @cached_property
     def _prunes(self) -> bool:

@@ -71,12 +71,15 @@ def from_json(name: str, value: Any) -> Any:
 
 def remove(copies: Sequence[Track], *, keeper_id: int, now: datetime) -> list[Moved]:
     """Put copies into quarantine and merge each into the keeper, in the order given; return what moved."""
+    keeper = Track.objects.get(pk=keeper_id)
     Merge.objects.bulk_create(
         Merge(
             source=copy.source,
             source_track_id=copy.source_track_id,
             track_id=copy.pk,
             keeper_id=keeper_id,
+            keeper_source=keeper.source,
+            keeper_source_track_id=keeper.source_track_id,
             values=_values_as_json(copy),
             removed_at=now,
         )
@@ -84,7 +87,7 @@ def remove(copies: Sequence[Track], *, keeper_id: int, now: datetime) -> list[Mo
     )
     removed = [copy.pk for copy in copies]
     Track.objects.filter(pk__in=removed).update(quarantined_at=now)
-    return [*settle([keeper_id]), *settle_playlists(_playlists_of([keeper_id, *removed]))]
+    return [*settle([keeper_id]), *settle_playlists(playlists_of([keeper_id, *removed]))]
 
 
 def restore(track_ids: Iterable[int], *, keeps_later_edits: bool = True) -> list[Moved]:
@@ -94,13 +97,13 @@ def restore(track_ids: Iterable[int], *, keeps_later_edits: bool = True) -> list
     """
     merges = list(Merge.objects.filter(track_id__in=track_ids))
     back, keepers = [merge.track_id for merge in merges], {merge.keeper_id for merge in merges}
-    playlists = _playlists_of([*back, *keepers])
+    playlists = playlists_of([*back, *keepers])
     if not keeps_later_edits:
         _discard_edits(keepers, playlists)
-    places = _take_stock(playlists)
+    places = take_stock(playlists)
     Merge.objects.filter(track_id__in=back).delete()
     Track.objects.filter(pk__in=back).update(quarantined_at=None)
-    return [*settle(sorted(keepers)), *_settle_places(places)]
+    return [*settle(sorted(keepers)), *settle_places(places)]
 
 
 def conflicts(track_ids: Iterable[int]) -> list[Conflict]:
@@ -149,6 +152,7 @@ def _hand_on(track: Track) -> None:
     for copy in copies:
         # Written anew behind the row of the copy between them, whose values come first.
         copy.pk, copy.keeper_id = None, onward.keeper_id
+        copy.keeper_source, copy.keeper_source_track_id = onward.keeper_source, onward.keeper_source_track_id
     Merge.objects.bulk_create(copies)
     MergedValue.objects.filter(track_id=track.pk).delete()
     settle([onward.keeper_id])
@@ -187,8 +191,10 @@ def settle(keeper_ids: Iterable[int]) -> list[Moved]:
     moved: list[Moved] = []
     waiting = list(dict.fromkeys(keeper_ids))
     while waiting:
-        keeper = Track.objects.filter(pk=waiting.pop(0)).first()
+        keeper_id = waiting.pop(0)
+        keeper = Track.objects.filter(pk=keeper_id).first()
         if keeper is None:
+            MergedValue.objects.filter(track_id=keeper_id).delete()
             continue
         changed = _settle_one(keeper)
         moved.extend(changed)
@@ -288,7 +294,7 @@ def with_keepers(own: Places) -> Places:
 
 def settle_playlists(playlist_ids: Iterable[int]) -> list[Moved]:
     """Compute anew who stands where in these playlists; return the places that changed hands."""
-    return _settle_places(_take_stock(playlist_ids))
+    return settle_places(take_stock(playlist_ids))
 
 
 def has_removed(track_ids: Iterable[int]) -> bool:
@@ -308,14 +314,14 @@ def note_merged_places(playlist_id: int, own: Places, shown: Places) -> None:
     )
 
 
-def _playlists_of(track_ids: Sequence[int]) -> list[int]:
+def playlists_of(track_ids: Sequence[int]) -> list[int]:
     """Return the playlists in which these tracks stand, or would stand."""
     shown = PlaylistEntry.objects.filter(track_id__in=track_ids).values_list("playlist_id", flat=True)
     closed = MergedPlace.objects.filter(own_track_id__in=track_ids).values_list("playlist_id", flat=True)
     return sorted({*shown, *closed})
 
 
-def _take_stock(playlist_ids: Iterable[int]) -> dict[int, tuple[Places, Places]]:
+def take_stock(playlist_ids: Iterable[int]) -> dict[int, tuple[Places, Places]]:
     """Return (own places, shown places) by playlist; a place edited since the merge counts as its own."""
     ids = list(playlist_ids)
     shown: dict[int, Places] = {playlist_id: {} for playlist_id in ids}
@@ -346,7 +352,8 @@ def _edited_places(places: Iterable[MergedPlace]) -> list[tuple[MergedPlace, int
     ]
 
 
-def _settle_places(stock: dict[int, tuple[Places, Places]]) -> list[Moved]:
+def settle_places(stock: dict[int, tuple[Places, Places]]) -> list[Moved]:
+    """Let the playlists taken stock of show who stands where now; return the places that changed hands."""
     moved: list[Moved] = []
     for playlist_id, (own, shown) in stock.items():
         full = with_keepers(own)

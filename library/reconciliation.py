@@ -156,7 +156,7 @@ def report_lines(row: LibraryImport) -> Iterator[str]:
         yield f"  {row.vanished_count:>10,} vanished from the source, {removed}"
         yield from (f"               {name}" for name in report.get("vanished", []))
     if last := report.get("last_copies"):
-        yield f"  {len(last):>10,} of them stay: their duplicates were removed. --prune-last-copies removes them too"
+        yield f"  {len(last):>10,} of them stay, the last of several copies. --prune-last-copies removes them too"
         yield from (f"               {name}" for name in last)
     if counts := report.get("playlists"):
         yield f"  Playlists: {', '.join(f'{count:,} {name.replace("_", " ")}' for name, count in counts.items())}"

@@ -18,6 +18,7 @@ from library import quarantine
 from library.copying import copy_rows
 from library.importers.records import TRACK_FIELDS
 from library.models import ITunesTrack, Merge, Track
+from library.returning import keepers_gone, welcoming
 
 ROWS_A_STATEMENT = 100
 
@@ -100,8 +101,13 @@ class RowWriter:
         for places, changed in updates.items():
             outcome.changed_fields.update({self._fields[place - 1]: len(changed) for place in places})
         if writes:
-            self._insert([row for key, row in incoming.items() if key not in back])
-            self._insert_removed([(merge, incoming[key]) for key, merge in back.items()])
+            keepers = {key: pk for key, pk in self._keepers_gone(incoming).items() if key not in back}
+            self._insert([row for key, row in incoming.items() if key not in back and key not in keepers])
+            with welcoming(keepers.values()):
+                self._insert_as_they_were([(pk, None, incoming[key]) for key, pk in keepers.items()])
+            self._insert_as_they_were(
+                [(merge.track_id, merge.removed_at, incoming[key]) for key, merge in back.items()]
+            )
             self._update(updates)
             if self._follows_merges():
                 quarantine.follow_import(self._written(updates, back.values()))
@@ -119,18 +125,22 @@ class RowWriter:
         found = Merge.objects.filter(source=self._source, source_track_id__in=list(incoming))
         return {merge.source_track_id: merge for merge in found}
 
-    def _insert_removed(self, rows: Iterable[tuple[Merge, Row]]) -> None:
-        """Write copies that come back into quarantine, each as the row it was."""
+    def _keepers_gone(self, incoming: dict[str, Row]) -> dict[str, int]:
+        """Return the primary keys that pruned keepers had which the source has again, by key."""
+        return keepers_gone(self._source, incoming) if incoming and self._follows_merges() else {}
+
+    def _insert_as_they_were(self, rows: Iterable[tuple[int, datetime | None, Row]]) -> None:
+        """Write tracks that come back, each as the row it was: keepers, and removed copies into quarantine."""
         Track.objects.bulk_create(
             Track(
-                pk=merge.track_id,
+                pk=track_id,
                 source=self._source,
                 source_track_id=row[0],
-                quarantined_at=merge.removed_at,
+                quarantined_at=removed_at,
                 last_import_id=self._import_id,
                 **dict(zip(self._fields, row[1:], strict=True)),
             )
-            for merge, row in rows
+            for track_id, removed_at, row in rows
         )
 
     def _written(self, updates: Updates, back: Iterable[Merge]) -> dict[int, set[str]]:

@@ -1,7 +1,7 @@
 """Whatever order things happen in: no play, rating or playlist place is lost, an undo is exact, a last copy survives.
 
-A machine imports, removes, undoes, purges and forgets analyses at random. Beside it runs the plainest model there is:
-what the source says of each song, and which song stands in for which.
+A machine imports, prunes, removes, undoes, purges, declares pairs different and forgets analyses at random. Beside it
+runs the plainest model there is: what the source says of each song, and which song stands in for which.
 """
 
 from datetime import timedelta
@@ -20,8 +20,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from duplicates.exceptions import LastCopy, NothingToUndo
-from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.exceptions import DeclaredDifferent, LastCopy, NothingToUndo
+from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisResult, NotDuplicate
+from duplicates.models.records import identity_key
+from duplicates.services import different
+from duplicates.services.decision_review import look_at_decisions
+from duplicates.services.impact import follow_library
 from duplicates.services.purging import expired_removals, purge_removal
 from duplicates.services.removal import remove_duplicates
 from duplicates.services.undo import undo_action
@@ -55,6 +59,8 @@ class Library(RuleBasedStateMachine):
         self.removed_by: dict[int, list[str]] = {}
         self.actions: list[Any] = []
         self.purged: set[str] = set()
+        self.pruned: set[str] = set()
+        self.different: set[tuple[str, str]] = set()
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -73,18 +79,34 @@ class Library(RuleBasedStateMachine):
 
     @rule()
     def import_again(self) -> None:
-        """Import what the source says, which brings back purged copies into quarantine."""
+        """Import what the source says, which brings back purged copies and pruned tracks as they were."""
+        self.read_source(set(SONGS))
+        self.purged.clear()
+        self.pruned.clear()
+
+    @precondition(lambda self: self.said)
+    @rule(vanished=st.sets(st.sampled_from(SONGS), min_size=1, max_size=3))
+    def prune(self, vanished: set[str]) -> None:
+        """Import from a source that some songs have left, and let those in the library go, the last ones too."""
+        going = vanished - self.keeper_of.keys()
+        self.listed = {name: [one for one in songs if one not in vanished] for name, songs in self.listed.items()}
+        self.read_source(set(SONGS) - vanished)
+        self.purged &= vanished
+        with recording("import"):
+            Track.objects.active().filter(source_track_id__in=going).delete()
+        self.pruned = (self.pruned & vanished) | going
+
+    def read_source(self, there: set[str]) -> None:
         writer = RowWriter(LIBRARY, source="test", fields=FIELDS, import_id=None)
         with recording("import"):
-            writer.apply([[song, "Harbour Lights", "Tide", *row] for song, row in self.said.items()])
+            writer.apply([[song, "Harbour Lights", "Tide", *row] for song, row in self.said.items() if song in there])
             for name, songs in self.listed.items():
                 replace_playlist(ImportedPlaylist(name, name, False, songs), source="test")
-        self.purged.clear()
 
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
         """Analyse some of the songs, and remove some of what was found."""
-        here = sorted(set(SONGS) - self.keeper_of.keys())
+        here = self.in_the_library()
         if len(here) < 2:
             return
         found = data.draw(st.lists(st.sampled_from(here), min_size=2, max_size=4, unique=True))
@@ -99,8 +121,10 @@ class Library(RuleBasedStateMachine):
         except LastCopy:
             assert everything() == before
             assert not self.leaves_a_copy_everywhere(gone)
+        except DeclaredDifferent:
+            assert everything() == before
+            assert any(pair_of(keeper, song) in self.different for song in gone)
         else:
-            assert self.leaves_a_copy_everywhere([])
             self.keeper_of |= dict.fromkeys(gone, keeper)
             self.removed_by[len(self.actions)] = gone
             self.actions.append(action.pk)
@@ -130,7 +154,31 @@ class Library(RuleBasedStateMachine):
         if waiting:
             number = data.draw(st.sampled_from(waiting))
             purge_removal(self.actions[number], actor=None, now=later)
-            self.purged.update(self.removed_by[number])
+            here = set(Track.objects.values_list("source_track_id", flat=True))
+            gone = set(self.removed_by[number]) - here
+            assert not any(self.root(song) in self.keeper_of for song in gone - self.purged), (
+                "held with its keeper gone"
+            )
+            self.purged |= gone
+
+    @rule(data=st.data())
+    def declare_different(self, data: st.DataObject) -> None:
+        here = self.in_the_library()
+        if len(here) < 2:
+            return
+        pair = data.draw(st.lists(st.sampled_from(here), min_size=2, max_size=2, unique=True))
+        first, second = group_of(*(self.track(song) for song in pair)).members.order_by("position")
+        different.declare_different([(first, second)], actor=None, now=NOW)
+        self.different.add(pair_of(*pair))
+
+    @precondition(lambda self: self.different)
+    @rule(data=st.data())
+    def take_back(self, data: st.DataObject) -> None:
+        pair = data.draw(st.sampled_from(sorted(self.different)))
+        keys = sorted(identity_key("test", song) for song in pair)
+        decisions = NotDuplicate.objects.in_force().filter(left_key=keys[0], right_key=keys[1])
+        assert different.take_back(decisions, actor=None, now=NOW) == 1
+        self.different.discard(pair)
 
     @rule()
     def forget_the_analyses(self) -> None:
@@ -153,24 +201,33 @@ class Library(RuleBasedStateMachine):
     def exactly_the_songs_not_removed_are_there(self) -> None:
         if self.said:
             here = set(Track.objects.active().values_list("source_track_id", flat=True))
-            assert here == set(SONGS) - self.keeper_of.keys()
-            assert Track.objects.count() == len(SONGS) - len(self.purged)
+            assert here == set(self.in_the_library())
+            assert Track.objects.count() == len(SONGS) - len(self.purged) - len(self.pruned)
+
+    @invariant()
+    def exactly_the_pairs_declared_different_are_kept_apart(self) -> None:
+        here = set(self.in_the_library())
+        wanted = {tuple(sorted(self.track(song).pk for song in pair)) for pair in self.different if here >= set(pair)}
+        assert set(look_at_decisions().pairs) == wanted
 
     @invariant()
     def every_playlist_names_whoever_stands_in_once_and_at_a_place_of_its_own(self) -> None:
         for playlist in Playlist.objects.all():
             own, shown = self.listed[playlist.name], places(playlist)
-            named = {at: self.track(self.root(song)).pk for at, song in enumerate(own)}
-            assert all(named[at] == track_id for at, track_id in shown.items())
-            assert set(shown.values()) == set(named.values())
+            here = set(self.in_the_library())
+            assert all(self.track(self.root(own[at])).pk == track_id for at, track_id in shown.items())
+            # A place whose keeper was pruned waits with its copy for one of the two to come back.
+            assert set(shown.values()) >= {self.track(root).pk for root in map(self.root, own) if root in here}
             untouched = {at for at, song in enumerate(own) if song not in self.keeper_of}
             assert untouched <= shown.keys()
 
     @invariant()
-    def every_saved_group_counts_its_copies_and_has_one(self) -> None:
+    def every_saved_group_counts_its_copies_and_lost_the_last_only_to_a_prune(self) -> None:
+        follow_library(now=NOW)
         for group in DuplicateAnalysisGroup.objects.all():
             ids = group.members.values_list("track_id", flat=True)
-            assert group.remaining_count == Track.objects.active().filter(pk__in=list(ids)).count() >= 1
+            assert group.remaining_count == Track.objects.active().filter(pk__in=list(ids)).count()
+            assert (group.lost_at is None) == (group.remaining_count >= 1)
 
     # --- Helpers ----------------------------------------------------------------------------------------------------
 
@@ -178,17 +235,22 @@ class Library(RuleBasedStateMachine):
         return Track.objects.get(source="test", source_track_id=song)
 
     def root(self, song: str) -> str:
-        while song in self.keeper_of:
+        """Return who stands in for a song: the last keeper up the chain that is still somewhere."""
+        while song in self.keeper_of and self.keeper_of[song] not in self.pruned:
             song = self.keeper_of[song]
         return song
 
+    def in_the_library(self) -> list[str]:
+        return sorted(set(SONGS) - self.keeper_of.keys() - self.pruned)
+
     def leaves_a_copy_everywhere(self, gone: list[str]) -> bool:
-        """Would every saved group keep a copy if these songs went?"""
-        here = set(SONGS) - self.keeper_of.keys() - set(gone)
-        return all(
-            here & set(group.members.values_list("source_track_id", flat=True))
-            for group in DuplicateAnalysisGroup.objects.all()
-        )
+        """Would every saved group that has a copy keep one if these songs went?"""
+        here = set(Track.objects.active().values_list("pk", flat=True))
+        left = here - {self.track(song).pk for song in gone}
+        groups = [
+            set(group.members.values_list("track_id", flat=True)) for group in DuplicateAnalysisGroup.objects.all()
+        ]
+        return all(members & left for members in groups if members & here)
 
     def undo_one(self, number: int) -> None:
         gone = self.removed_by[number]
@@ -201,6 +263,10 @@ class Library(RuleBasedStateMachine):
         del self.removed_by[number]
         for song in gone:
             del self.keeper_of[song]
+
+
+def pair_of(one: str, other: str) -> tuple[str, str]:
+    return (one, other) if one < other else (other, one)
 
 
 def run(examples: int, steps: int) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from duplicates.models import CleanupAction
+from duplicates.services.purging import purge_removal
 from duplicates.services.removal import remove_duplicates
 from duplicates.services.undo import undo_action
-from library import quarantine
+from library import applying, quarantine
 from library.models import LibraryImport, MergedPlace, Playlist, Track
 from library.reconciliation import report_lines
-from tests.duplicates.copies import group_of, places
+from tests.duplicates.copies import group_of, places, playlist_of
 from tests.duplicates.test_removal import NOW
 from tests.library.sources import entry, itunes_xml, playlist, run_import, write
 
@@ -143,6 +144,26 @@ class TestPruning:
         assert row.report["last_copies"] == ["Harbour Lights by The Quiet Tide"]
         assert any("--prune-last-copies removes them too" in line for line in report_lines(row))
 
+    @pytest.mark.parametrize("dry_run", [False, True])
+    @pytest.mark.parametrize("rows_a_batch", [1, 500])
+    def test_leaves_one_of_a_group_that_would_lose_all(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_a_batch: int, dry_run: bool
+    ) -> None:
+        monkeypatch.setattr(applying, "BATCH_ROWS", rows_a_batch)
+        load(tmp_path, songs())
+        group_of(track(KEEPER), track(COPY))
+
+        row = self.prune(tmp_path, dry_run=dry_run)
+
+        assert (row.vanished_count, row.pruned_count, len(row.report["last_copies"])) == (2, 1, 1)
+        assert Track.objects.filter(title="Harbour Lights").count() == (2 if dry_run else 1)
+
+    def test_members_of_no_duplicates_are_no_copies_of_each_other(self, tmp_path: Path) -> None:
+        load(tmp_path, songs())
+        group_of(track(KEEPER), track(COPY), is_resolved=True, resolution="not_duplicates")
+
+        assert self.prune(tmp_path).pruned_count == 2
+
     def test_says_so_in_a_dry_run(self, tmp_path: Path) -> None:
         load(tmp_path, songs())
         remove_the_copy()
@@ -164,7 +185,44 @@ class TestPruning:
         load(tmp_path, songs())
         undo_action(action=remove_the_copy(), actor=None, now=NOW)
 
-        assert self.prune(tmp_path).pruned_count == 2
+        assert self.prune(tmp_path, prune_last_copies=True).pruned_count == 2
+
+
+class TestAPrunedKeeper:
+    def test_that_is_imported_again_has_what_it_had_taken_over(self, tmp_path: Path) -> None:
+        load(tmp_path, songs(), [playlist("Mix", [100 + COPY, 100 + OTHER])])
+        action = remove_the_copy()
+        keeper = track(KEEPER)
+        Track.objects.filter(pk=keeper.pk).delete()
+
+        load(tmp_path, songs(keeper=40), [playlist("Mix", [100 + COPY, 100 + OTHER])])
+
+        assert (track(KEEPER).pk, track(KEEPER).play_count, track(KEEPER).album) == (keeper.pk, 54, "Low Water")
+        assert places(Playlist.objects.get()) == {0: keeper.pk, 1: track(OTHER).pk}
+        undo_action(action=action, actor=None, now=NOW)
+        assert (track(KEEPER).play_count, track(COPY).play_count) == (40, 14)
+
+    def test_stands_in_again_in_playlists_of_other_sources(self, tmp_path: Path) -> None:
+        load(tmp_path, songs())
+        others = playlist_of(track(COPY), track(OTHER))
+        remove_the_copy()
+        Track.objects.filter(pk=track(KEEPER).pk).delete()
+
+        load(tmp_path, songs())
+
+        assert places(others) == {0: track(KEEPER).pk, 1: track(OTHER).pk}
+
+    def test_lets_its_copies_be_purged_again(self, tmp_path: Path) -> None:
+        load(tmp_path, songs())
+        action = remove_the_copy()
+        Track.objects.filter(pk=track(KEEPER).pk).delete()
+        later = NOW + timedelta(days=31)
+        assert purge_removal(action.pk, actor=None, now=later).held == 1
+
+        load(tmp_path, songs())
+
+        assert purge_removal(action.pk, actor=None, now=later).deleted == 1
+        assert track(KEEPER).play_count == 50
 
 
 class TestPlaylists:
