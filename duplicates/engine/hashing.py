@@ -20,12 +20,12 @@ _MIX = np.uint64(0xD6E8FEB86659FD93)
 _SMALLEST_TABLE = 1 << 16
 # One fixed random number per byte value, so that sums of letters do not collide.
 _BYTE = np.random.default_rng(20).integers(1, 1 << 63, 256, dtype=np.uint64)
-NEWLINE = 10
+SPACE, NEWLINE = 32, 10
 
 
-def mix(values: Hashes, salt: int) -> Hashes:
+def mix(values: Hashes, salt: int | Hashes) -> Hashes:
     """Scramble hashes, each salt its own way; 0 stays 0 and nothing else becomes 0."""
-    mixed = (values + np.uint64(salt * 0x51_7C_C1_B7)) * _MIX
+    mixed = (values + np.asarray(salt, np.uint64) * np.uint64(0x51_7C_C1_B7)) * _MIX
     mixed ^= mixed >> np.uint64(32)
     mixed *= _MIX
     mixed ^= mixed >> np.uint64(29)
@@ -51,41 +51,9 @@ class Letters:
     end: Ints
     running: Hashes
 
-    def span(self, start: Ints, end: Ints) -> Hashes:
-        """Return the hash of the bytes from start to end, 0 where that is nothing."""
-        hashed = (self.running[end] - self.running[start]) * _powers(len(self.block))[1][start]
-        hashed[end <= start] = 0
-        return hashed
-
     def whole(self) -> Hashes:
         """Return the hash of each text, 0 for an empty one."""
-        return self.span(self.start, self.end)
-
-    def words(self) -> tuple[Hashes, Ints]:
-        """Return the hash of each word and the text it stands in."""
-        letter = self.block > 32
-        before = np.concatenate([[False], letter[:-1]])
-        starts = np.flatnonzero(letter & ~before)
-        ends = np.flatnonzero(before & ~letter)
-        return self.span(starts, ends), np.searchsorted(self.start, starts, side="right") - 1
-
-    def runs(self, size: int) -> tuple[Hashes, Hashes]:
-        """Return the smallest and largest hash among the runs of `size` letters of each text, 0 for a shorter one."""
-        rows = np.flatnonzero(self.end - self.start >= size)
-        low, high = np.zeros(len(self.start), np.uint64), np.zeros(len(self.start), np.uint64)
-        if len(rows):
-            count = len(self.block) - size + 1
-            hashed = (self.running[size : size + count] - self.running[:count]) * _powers(count)[1][:count]
-            hashed ^= hashed >> np.uint64(32)
-            hashed *= _MIX
-            first, last = self.start[rows], self.end[rows] - size + 1
-            edges = np.empty(2 * len(rows), np.int64)
-            edges[0::2], edges[1::2] = first, last
-            if edges[-1] == len(hashed):  # reduceat wants no end behind the last run; the last slice needs none
-                edges = edges[:-1]
-            low[rows] = np.minimum.reduceat(hashed, edges)[0::2]
-            high[rows] = np.maximum.reduceat(hashed, edges)[0::2]
-        return low, high
+        return _span(self.running, self.start, self.end)
 
     def signature(self) -> Hashes:
         """Return per text the set of its letter pairs, folded into 64 bits."""
@@ -98,14 +66,97 @@ class Letters:
         return signs
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A column of texts as letters without the spaces: where each word ends, and the running hash up to each letter.
+
+    Two spaces in a row, or a text without any letter, have a word of no letters between them.
+    """
+
+    end: Ints  # of each word
+    last: Ints  # of each text: its last word
+    running: Hashes
+
+    @property
+    def text_end(self) -> Ints:
+        return self.end[self.last]
+
+    def words(self) -> tuple[Hashes, Ints]:
+        """Return the hash of each word, 0 for one of no letters, and the text it stands in."""
+        many = np.diff(self.last, prepend=-1)
+        return _span(self.running, _before(self.end), self.end), np.repeat(np.arange(len(self.last)), many)
+
+    def whole(self) -> Hashes:
+        """Return the hash of each text, which is that of its letters as one word; 0 for an empty one."""
+        return _span(self.running, _before(self.text_end), self.text_end)
+
+    def first(self, size: int, least: int) -> tuple[Hashes, Ints]:
+        """Return the first letters of the texts that have at least so many, and which texts these are."""
+        start, rows = self._long_enough(least)
+        return _span(self.running, start, start + size), rows
+
+    def last_letters(self, size: int, least: int) -> tuple[Hashes, Ints]:
+        """Return the last letters of the texts that have at least so many, and which texts these are."""
+        _, rows = self._long_enough(least)
+        end = self.text_end[rows]
+        return _span(self.running, end - size, end), rows
+
+    def sampled_run(self, size: int) -> tuple[Hashes, Ints]:
+        """Return one run of letters of each text that has so many, which of them depends on the run alone."""
+        start, rows = self._long_enough(size)
+        if not len(rows):
+            return np.empty(0, np.uint64), rows
+        count = len(self.running) - size
+        hashed = (self.running[size:] - self.running[:count]) * _powers(count)[1][:count]
+        hashed ^= hashed >> np.uint64(32)
+        hashed *= _MIX
+        edges = np.empty(2 * len(rows), np.int64)
+        edges[0::2], edges[1::2] = start, self.text_end[rows] - size + 1
+        if edges[-1] == count:  # reduceat wants no end behind the last run; the last slice needs none
+            edges = edges[:-1]
+        return np.minimum.reduceat(hashed, edges)[0::2], rows
+
+    def _long_enough(self, least: int) -> tuple[Ints, Ints]:
+        """Return where the texts of so many letters start, and which these are."""
+        start = _before(self.text_end)
+        rows = np.flatnonzero(self.text_end - start >= least)
+        return start[rows], rows
+
+
+def words_of(joined: bytes) -> Words:
+    """Prepare a column of words given as bytes with a newline between texts."""
+    block = np.frombuffer(joined + b"\n", np.uint8)
+    is_letter = block > SPACE
+    between = np.flatnonzero(~is_letter)
+    last = np.flatnonzero(block[between] == NEWLINE)
+    return Words(between - np.arange(len(between)), last, _running(block[is_letter]))
+
+
 def letters(joined: bytes) -> Letters:
     """Prepare a column given as bytes with a newline between texts."""
     block = np.frombuffer(joined + b"\n", np.uint8)
     end = np.flatnonzero(block == NEWLINE)
     start = np.concatenate([[0], end[:-1] + 1])
+    return Letters(block, start, end, _running(block))
+
+
+def _running(block: npt.NDArray[np.uint8]) -> Hashes:
+    """Return the hash of the letters before each place."""
     running = np.zeros(len(block) + 1, np.uint64)
     np.cumsum(_BYTE[block] * _powers(len(block))[0][: len(block)], out=running[1:])
-    return Letters(block, start, end, running)
+    return running
+
+
+def _span(running: Hashes, start: Ints, end: Ints) -> Hashes:
+    """Return the hash of the letters from start to end, 0 where that is nothing."""
+    hashed = (running[end] - running[start]) * _powers(len(running))[1][start]
+    hashed[end <= start] = 0
+    return hashed
+
+
+def _before(ends: Ints) -> Ints:
+    """Return the starts of pieces that follow upon each other."""
+    return np.concatenate([[0], ends[:-1]])
 
 
 def _powers(count: int) -> tuple[Hashes, Hashes]:

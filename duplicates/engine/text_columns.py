@@ -75,4 +75,4 @@ def words_column(folded: pl.Series) -> pl.Series:
 
 def joined(texts: pl.Series) -> bytes:
     """Return a column as one block of bytes, a newline between texts."""
-    return str(texts.str.join("\n").item()).encode()
+    return bytes(texts.str.join("\n").cast(pl.Binary).item())
