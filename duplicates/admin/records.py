@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -12,7 +12,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from duplicates.models import AuditRecord, NotDuplicate
-from duplicates.models.analysis import sees_all
 from duplicates.models.records import action_words
 from library import admin_pages as pages
 
@@ -43,10 +42,7 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
     readonly_fields = ("when", "who", "what", "subject", "outcome", "took", "counted", "was", "became")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        records = super().get_queryset(request)
-        if sees_all(request.user):
-            return records
-        return records.filter(Q(user_id_then=request.user.pk) | Q(user_id_then__isnull=True))
+        return AuditRecord.objects.visible_to(request.user).order_by(*self.ordering)
 
     @admin.display(description="when", ordering="created_at")
     def when(self, record: AuditRecord) -> str | SafeString:

@@ -8,7 +8,9 @@ from duplicates.api.analyses import AnalysisViewSet
 from duplicates.api.decisions import NotDuplicateViewSet, RemovalViewSet
 from duplicates.api.errors import not_found
 from duplicates.api.groups import GroupViewSet
+from duplicates.api.library import ImportViewSet, PlaylistViewSet, TrackViewSet
 from duplicates.api.pairs import PairViewSet
+from duplicates.api.records import AuditViewSet, PreferencesViewSet
 
 app_name = "api"
 
@@ -18,10 +20,18 @@ router.register("groups", GroupViewSet, basename="group")
 router.register("pairs", PairViewSet, basename="pair")
 router.register("removals", RemovalViewSet, basename="removal")
 router.register("not-duplicates", NotDuplicateViewSet, basename="not-duplicate")
+router.register("tracks", TrackViewSet, basename="track")
+router.register("playlists", PlaylistViewSet, basename="playlist")
+router.register("imports", ImportViewSet, basename="import")
+router.register("audit", AuditViewSet, basename="audit")
+
+# One's own, so without an id.
+preferences = PreferencesViewSet.as_view({"get": "list", "patch": "partial_update", "delete": "destroy"})
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("preferences/", preferences, name="preferences"),
     path("", include(router.urls)),
     re_path("^(?P<path>.*)$", not_found),
 ]

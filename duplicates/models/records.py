@@ -2,14 +2,17 @@
 
 import hashlib
 import uuid
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
 from duplicates.choices import ExportFormat, ExportStatus
-from duplicates.models.analysis import DuplicateAnalysisResult
+from duplicates.models.analysis import DuplicateAnalysisResult, sees_all
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 
 class DuplicateAnalysisExport(models.Model):
@@ -136,6 +139,10 @@ class AuditQuerySet(models.QuerySet["AuditRecord"]):
     def forget(self) -> int:
         """Delete the rows; return how many. The database refuses unless retention has said that they may go."""
         return int(self._raw_delete(self.db) or 0)
+
+    def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "AuditQuerySet":
+        """One's own and the system's; everybody's for those who may see everybody's analyses."""
+        return self if sees_all(user) else self.filter(Q(user_id_then=user.pk) | Q(user_id_then__isnull=True))
 
     def older_than(self, moment: Any) -> "AuditQuerySet":
         return self.filter(created_at__lt=moment)

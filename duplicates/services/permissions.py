@@ -36,6 +36,31 @@ def may_read(user: "Person") -> bool:
     return _has(user, VIEW)
 
 
+def may_view_tracks(user: "Person") -> bool:
+    """May this person look at the tracks of the library?"""
+    return _has(user, "library.view_track")
+
+
+def may_view_playlists(user: "Person") -> bool:
+    """May this person look at playlists and their places?"""
+    return _has(user, "library.view_playlist") and _has(user, "library.view_playlistentry")
+
+
+def may_view_imports(user: "Person") -> bool:
+    """May this person look at what imports did?"""
+    return _has(user, "library.view_libraryimport")
+
+
+def may_see_location(user: "Person") -> bool:
+    """May this person see where files lie?"""
+    return _has(user, "library.view_track_location")
+
+
+def may_view_audit(user: "Person") -> bool:
+    """May this person read the audit trail?"""
+    return _has(user, "duplicates.view_auditrecord")
+
+
 def may_run(user: "Person") -> bool:
     """May this person start analyses, and refresh those they see?"""
     return _has(user, RUN)

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from duplicates.choices import AnalysisStatus
 from duplicates.models import AuditRecord, DuplicateAnalysisResult
 from library.changes import current_revision
+from tests.duplicates.api.counting import queries_of
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -51,10 +50,10 @@ class TestReading:
 
     def test_a_list_costs_the_same_however_long(self, api: APIClient) -> None:
         AnalysisFactory.create_batch(2)
-        few = _queries(api, ANALYSES)
+        few = queries_of(api, ANALYSES)
         AnalysisFactory.create_batch(8)
 
-        assert _queries(api, ANALYSES) == few <= 14
+        assert queries_of(api, ANALYSES) == few <= 14
 
     def test_pages_follow_each_other_without_gap(self, api: APIClient) -> None:
         made = {str(one.pk) for one in AnalysisFactory.create_batch(5)}
@@ -285,9 +284,3 @@ class TestKeeping:
         analysis = AnalysisFactory(status=AnalysisStatus.QUEUED)
 
         assert api.delete(f"{ANALYSES}{analysis.pk}/").json()["code"] == "ANALYSIS_ACTIVE"
-
-
-def _queries(api: APIClient, url: str) -> int:
-    with CaptureQueriesContext(connection) as queries:
-        assert api.get(url).status_code == 200
-    return len(queries)

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from duplicates.choices import Resolution
 from duplicates.models import CleanupAction, DuplicateAnalysisGroup, NotDuplicate
 from library.models import Track
+from tests.duplicates.api.counting import queries_of
 from tests.duplicates.copies import copy, everything, group_of, playlist_of
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
 
@@ -98,10 +97,10 @@ class TestReading:
 
     def test_a_list_costs_the_same_however_long(self, api: APIClient) -> None:
         first = GroupFactory()
-        few = _queries(api, GROUPS)
+        few = queries_of(api, GROUPS)
         GroupFactory.create_batch(6, analysis=first.analysis)
 
-        assert _queries(api, GROUPS) == few <= 14
+        assert queries_of(api, GROUPS) == few <= 14
 
     def test_one_group_has_its_members_and_its_version(self, api: APIClient, group: DuplicateAnalysisGroup) -> None:
         answer = api.get(f"{GROUPS}{group.pk}/")
@@ -288,9 +287,3 @@ class TestPairs:
     )
     def test_what_cannot_be_explained(self, api: APIClient, asked: dict[str, str], status: int) -> None:
         assert api.get("/api/v1/pairs/explain/", asked).status_code == status
-
-
-def _queries(api: APIClient, url: str) -> int:
-    with CaptureQueriesContext(connection) as queries:
-        assert api.get(url).status_code == 200
-    return len(queries)

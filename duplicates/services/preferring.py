@@ -1,0 +1,41 @@
+"""Changes one person's preferences, as a whole or back to the defaults."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from duplicates.models import DuplicatePreferences
+from duplicates.services import audit
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+
+def change_preferences(user: "AbstractBaseUser", values: Mapping[str, Any], *, now: datetime) -> DuplicatePreferences:
+    """Set some preferences; the others stay. Raises ValidationError, naming the field, and then changes nothing."""
+    with transaction.atomic():
+        preferences = _own(user)
+        before = {name: getattr(preferences, name) for name in values}
+        for name, value in values.items():
+            setattr(preferences, name, value)
+        preferences.full_clean()
+        preferences.save()
+        audit.record("preferences.changed", actor=user, now=now, before=before, after=dict(values))
+    return preferences
+
+
+def reset_preferences(user: "AbstractBaseUser", *, now: datetime) -> DuplicatePreferences:
+    """Put every preference back to its default."""
+    with transaction.atomic():
+        preferences = _own(user)
+        preferences.reset()
+        preferences.save()
+        audit.record("preferences.reset", actor=user, now=now)
+    return preferences
+
+
+def _own(user: "AbstractBaseUser") -> DuplicatePreferences:
+    """Return a person's row, made where there is none."""
+    return DuplicatePreferences.objects.select_for_update(of=("self",)).get_or_create(user_id=user.pk)[0]
