@@ -24,7 +24,9 @@ def send(file: Path, **headers: str) -> Any:
 
 
 def body_of(response: Any) -> bytes:
-    return b"".join(response.streaming_content)
+    body = b"".join(response.streaming_content)
+    response.close()
+    return body
 
 
 @pytest.mark.parametrize(
