@@ -59,6 +59,18 @@ def recording(cause: str) -> Iterator[None]:
         LibraryRevision.objects.filter(pk=1).update(cause=outer_cause)
 
 
+def hold_still() -> None:
+    """Keep the library as it is until the open transaction ends, and wait for whoever is changing it.
+
+    Several may hold it still at once. One lock instead of one a track, which would write to every page of the library.
+    SQLite has one writer at a time anyway.
+    """
+    if connection.vendor == "postgresql":
+        LibraryRevision.objects.get_or_create(pk=1)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT value FROM library_libraryrevision WHERE id = 1 FOR SHARE")
+
+
 def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, list[int | str]]:
     """Return a query of (track_id, kind), one row per track that is not as it was at `revision`, and its values.
 

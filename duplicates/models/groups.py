@@ -38,7 +38,10 @@ class DuplicateAnalysisGroup(models.Model):
     """Tracks that one analysis takes for the same, and what a person decided about them."""
 
     # Identity
-    analysis = models.ForeignKey(DuplicateAnalysisResult, on_delete=models.DB_CASCADE, related_name="groups")
+    # No index of its own, here and at the members: every row saved pays for it, and longer ones below begin with it.
+    analysis = models.ForeignKey(
+        DuplicateAnalysisResult, on_delete=models.DB_CASCADE, related_name="groups", db_index=False
+    )
     position = models.PositiveIntegerField(help_text="Counts from 1 in the order the analysis asked for.")
     group_key = models.CharField(max_length=32, help_text="Equal for the same members in any analysis.")
     identity = models.CharField(max_length=32, editable=False, help_text="Stays when a refresh adds or drops members.")
@@ -152,9 +155,11 @@ class DuplicateAnalysisTrack(TrackSnapshot):
     """One member of a group: the track as it was when the analysis read it, and its evidence against the keeper."""
 
     # Identity
-    group = models.ForeignKey(DuplicateAnalysisGroup, on_delete=models.DB_CASCADE, related_name="members")
+    group = models.ForeignKey(
+        DuplicateAnalysisGroup, on_delete=models.DB_CASCADE, related_name="members", db_index=False
+    )
     # No constraint and no cascade: the snapshot outlives its track.
-    track = models.ForeignKey(Track, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    track = models.ForeignKey(Track, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+", db_index=False)
     position = models.PositiveIntegerField(help_text="0 is the keeper.")
 
     # Evidence

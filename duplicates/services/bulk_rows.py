@@ -4,15 +4,14 @@ The database copies each member's snapshot from the track itself, so the text of
 Python. Call inside a transaction. A test keeps the columns below equal to those of the models.
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
+from itertools import batched
 from typing import Any
 
 from django.db import connection
 
 from duplicates.models.groups import TrackSnapshot
 from library.copying import copy_rows
-from library.models import Track
 
 Row = tuple[Any, ...]
 
@@ -63,14 +62,14 @@ MEMBER_COLUMNS = {
 SNAPSHOT_COLUMNS = tuple(field.attname for field in TrackSnapshot._meta.local_fields)
 
 
-def lock_tracks(track_ids: Sequence[int]) -> set[int]:
-    """Return which of the tracks are still in the library, and keep them there until the transaction ends."""
+def present_tracks(track_ids: Sequence[int]) -> set[int]:
+    """Return which of the tracks are in the library now."""
     present: set[int] = set()
-    for start in range(0, len(track_ids), IDS_PER_QUERY):
-        tracks = Track.objects.active().filter(pk__in=track_ids[start : start + IDS_PER_QUERY]).order_by()
-        if connection.features.has_select_for_no_key_update:
-            tracks = tracks.select_for_update(no_key=True)
-        present.update(tracks.values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        for part in batched(track_ids, IDS_PER_QUERY):
+            ids = ", ".join(map(str, part))
+            cursor.execute(f"SELECT id FROM library_track WHERE quarantined_at IS NULL AND id IN ({ids})")
+            present.update(row[0] for row in cursor.fetchall())
     return present
 
 
@@ -86,7 +85,7 @@ def insert_groups(rows: Sequence[Row]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {_GROUPS} ({', '.join(columns)}) VALUES ({marks})",
-            [tuple(map(_sqlite_value, row)) for row in numbered],
+            [(group_id, analysis_id.hex, *rest) for group_id, analysis_id, *rest in numbered],
         )
     return ids
 
@@ -102,9 +101,11 @@ def insert_members(rows: Iterable[Row]) -> int:
         if connection.vendor == "postgresql":
             arrays = ", ".join(f"%s::{kind}[]" for kind in MEMBER_COLUMNS.values())
             names = ", ".join(MEMBER_COLUMNS)
+            # LATERAL with a LIMIT: one look-up a member, never a pass through the whole library for each batch.
             cursor.execute(
                 f"INSERT INTO {_MEMBERS} ({columns}) SELECT {', '.join(f'm.{name}' for name in MEMBER_COLUMNS)}, "
-                f"{snapshot} FROM unnest({arrays}) AS m({names}) JOIN library_track t ON t.id = m.track_id",
+                f"{snapshot} FROM unnest({arrays}) AS m({names}) "
+                "CROSS JOIN LATERAL (SELECT * FROM library_track WHERE id = m.track_id LIMIT 1) t",
                 [list(column) for column in zip(*listed, strict=True)],
             )
         else:
@@ -128,7 +129,3 @@ def _reserve_ids(count: int) -> list[int]:
         last = cursor.fetchone()
     first = last[0] + 1 if last else 1
     return list(range(first, first + count))
-
-
-def _sqlite_value(value: Any) -> Any:
-    return value.hex if isinstance(value, uuid.UUID) else value

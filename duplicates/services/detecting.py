@@ -7,7 +7,8 @@ a caller without persistence reads groups.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from itertools import islice
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import RunReporter
 from duplicates.services.retrying import retrying
 
+# How many groups are put together at once.
+GROUPS_PER_BLOCK = 1_000
 # How each order sorts: (column, largest first). Ties fall to confidence, then to the oldest track.
 _ORDERS: dict[str, tuple[str, bool]] = {
     SortBy.CONFIDENCE: ("confidence", True),
@@ -37,9 +40,8 @@ _ORDERS: dict[str, tuple[str, bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FoundMember:
-    """One member of a group as the matcher judged it."""
+class FoundMember(NamedTuple):
+    """One member of a group as the matcher judged it. A tuple: a large library has a million of them."""
 
     track_id: int
     is_keeper: bool
@@ -95,32 +97,39 @@ class Detection:
     def iter_groups(self) -> Iterator[FoundGroup]:
         """Yield the groups in order."""
         columns = ("cluster", "confidence", "average", "title", "artist", "plays")
-        for cluster, confidence, average, title, artist, plays in self.shown.select(columns).iter_rows():
-            members = self._members(cluster)
-            yield FoundGroup(
-                key=group_key([member.track_id for member in members]),
-                title=title or "",
-                artist=artist or "",
-                confidence=confidence,
-                average_similarity=average,
-                cohesion=float(self.groups.clusters.cohesion[cluster]),
-                keeper_track_id=members[0].track_id,
-                keeper_rule=self.groups.keeper_rules[cluster],
-                keeper_reason=self.groups.keeper_reasons[cluster],
-                total_plays=plays,
-                members=tuple(members),
-            )
+        for block in self.shown.select(columns).iter_slices(GROUPS_PER_BLOCK):
+            every_member = self._members(block["cluster"].to_numpy())
+            for row, members in zip(block.iter_rows(), every_member, strict=True):
+                cluster, confidence, average, title, artist, plays = row
+                yield FoundGroup(
+                    key=group_key([member.track_id for member in members]),
+                    title=title or "",
+                    artist=artist or "",
+                    confidence=confidence,
+                    average_similarity=average,
+                    cohesion=float(self.groups.clusters.cohesion[cluster]),
+                    keeper_track_id=members[0].track_id,
+                    keeper_rule=self.groups.keeper_rules[cluster],
+                    keeper_reason=self.groups.keeper_reasons[cluster],
+                    total_plays=plays,
+                    members=tuple(members),
+                )
 
-    def _members(self, cluster: int) -> list[FoundMember]:
-        """Return the members of a cluster, the keeper first, then by similarity."""
+    def _members(self, clusters: npt.NDArray[np.int64]) -> Iterator[list[FoundMember]]:
+        """Yield the members of each cluster, the keeper first, then by similarity; all are sorted at once."""
         groups = self.groups
-        start, end = groups.clusters.offsets[cluster : cluster + 2]
-        keeper = int(groups.keeper_ids[cluster])
-        columns = (groups.clusters.track_ids, groups.probability, groups.match_weight, groups.evidence)
-        rows = zip(*(column[start:end].tolist() for column in (*columns, groups.matches_keeper)), strict=True)
-        members = [FoundMember(row[0], row[0] == keeper, *row[1:]) for row in rows]
-        members.sort(key=lambda member: (not member.is_keeper, -member.similarity, member.track_id))
-        return members
+        starts, ends = groups.clusters.offsets[clusters], groups.clusters.offsets[clusters + 1]
+        sizes = ends - starts
+        of_group = np.repeat(np.arange(len(clusters)), sizes)
+        firsts = np.cumsum(sizes) - sizes
+        places = starts[of_group] + np.arange(len(of_group)) - firsts[of_group]
+        track_ids = groups.clusters.track_ids[places]
+        is_keeper = track_ids == groups.keeper_ids[clusters][of_group]
+        order = np.lexsort((track_ids, -groups.probability[places], ~is_keeper, of_group))
+        judged = (groups.probability, groups.match_weight, groups.evidence, groups.matches_keeper)
+        columns = (track_ids[order], is_keeper[order], *(column[places[order]] for column in judged))
+        members = map(FoundMember._make, zip(*(column.tolist() for column in columns), strict=True))
+        return (list(islice(members, size)) for size in sizes.tolist())
 
 
 def group_key(track_ids: list[int]) -> str:

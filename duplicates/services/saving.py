@@ -21,6 +21,7 @@ from duplicates.services.claims import Claim
 from duplicates.services.detecting import Detection, FoundGroup, FoundMember
 from duplicates.services.itunes import CrossReference, Finding
 from duplicates.services.retrying import retrying
+from library.changes import hold_still
 
 GROUPS_PER_BATCH = 1_000
 _NOT_FOUND = Finding(ITunesMatch.NONE, 0.0, "", ())
@@ -79,11 +80,12 @@ def _write(
     """Write one batch together with the mark that it is written, so that a repeat notices."""
     taken = before.taken + len(batch)
     with transaction.atomic():
+        hold_still()
         claims.renew(claimed, now=now())
         behind = DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, saved_groups__lt=taken)
         if not behind.update(saved_groups=taken):
             return saved_so_far(claimed)
-        present = bulk_rows.lock_tracks([member.track_id for group in batch for member in group.members])
+        present = bulk_rows.present_tracks([member.track_id for group in batch for member in group.members])
         complete = [(group, members) for group in batch if (members := still_there(group, present))]
         rows = [
             group_row(group, members, before.groups + number, claimed.analysis_id, found)

@@ -4,12 +4,12 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from library.change_triggers import MATCHING_FIELDS, install
-from library.changes import ChangeCounts, changes_since, count_changes_since, current_revision, recording
+from library.changes import ChangeCounts, changes_since, count_changes_since, current_revision, hold_still, recording
 from library.models import LibraryChange, LibraryRevision, Playlist, Track
 from tests.factories import PlaylistEntryFactory, TrackFactory
 
@@ -256,3 +256,30 @@ def test_the_order_of_revisions_is_the_order_of_commits() -> None:
     titles = dict(Track.objects.values_list("pk", "title"))
     assert was_waiting
     assert [titles[pk] for pk in by_revision] == ["Slow", "Quick"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_a_library_that_is_held_still_lets_readers_of_it_in_and_no_change() -> None:
+    track = TrackFactory(title="Here")
+    refused: list[bool] = []
+
+    def visit() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            hold_still()
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                Track.objects.filter(pk=track.pk).update(title="Gone")
+        except OperationalError:
+            refused.append(True)
+        connections.close_all()
+
+    with transaction.atomic():
+        hold_still()
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        visitor.join()
+
+    assert refused == [True]
