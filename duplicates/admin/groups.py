@@ -1,130 +1,31 @@
-"""Groups and their members: the list people leaf through, and the page that sets members side by side."""
+"""Groups: the list people leaf through, and the page that sets members side by side and takes decisions."""
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from duplicates.admin.group_page import GroupPage
+from duplicates.admin import review
+from duplicates.admin.group_filters import BandFilter, ResolutionFilter, SinceFilter, SizeFilter, TouchedFilter
+from duplicates.admin.group_page import GroupPage, shown_members
 from duplicates.admin.pair_page import pair_context
-from duplicates.admin.shared import (
-    AnalysisFilter,
-    OfVisibleAnalyses,
-    band_badge,
-    chosen_analysis,
-    follow_if_possible,
-    itunes_badge,
-    person,
-)
-from duplicates.choices import ACTIVE, AnalysisStatus, ConfidenceBand, ITunesMatch, Resolution
+from duplicates.admin.published import PublishedOnly
+from duplicates.admin.removal_view import RemovalView
+from duplicates.admin.review_queue import QueueOfGroups, queue_of
+from duplicates.admin.shared import AnalysisFilter, band_badge, chosen_analysis, itunes_badge, person
+from duplicates.choices import ITunesMatch
 from duplicates.exceptions import DuplicatesError
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, DuplicatePreferences
-from duplicates.services.difference import GroupChange, groups_that_changed
-from duplicates.services.library_changes import touched_groups
+from duplicates.models import DuplicateAnalysisGroup, DuplicatePreferences
+from duplicates.services.preview import preview_removal
 from library import admin_pages as pages
-
-PLAYED, ADDED = pages.when("last_played_at"), pages.when("added_at")
-
-
-class BandFilter(admin.SimpleListFilter):
-    """How sure a group is, in the bands of the settings."""
-
-    title = "confidence"
-    parameter_name = "band"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return ConfidenceBand.choices
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        very_high, high, medium = settings.CONFIDENCE_VERY_HIGH, settings.CONFIDENCE_HIGH, settings.CONFIDENCE_MEDIUM
-        limits = {
-            ConfidenceBand.VERY_HIGH: Q(confidence__gte=very_high),
-            ConfidenceBand.HIGH: Q(confidence__gte=high, confidence__lt=very_high),
-            ConfidenceBand.MEDIUM: Q(confidence__gte=medium, confidence__lt=high),
-            ConfidenceBand.LOW: Q(confidence__lt=medium),
-        }
-        return queryset.filter(limits[ConfidenceBand(value)]) if (value := self.value()) in limits else queryset
-
-
-class SizeFilter(admin.SimpleListFilter):
-    """Pairs, small groups and large ones; large ones deserve a closer look."""
-
-    title = "size"
-    parameter_name = "size"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("pair", "Two tracks"), ("few", "3 to 5 tracks"), ("many", "More than 5")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        limits = {
-            "pair": Q(member_count=2),
-            "few": Q(member_count__range=(3, 5)),
-            "many": Q(member_count__gt=5),
-        }
-        return queryset.filter(limits[value]) if (value := self.value()) in limits else queryset
-
-
-class ResolutionFilter(admin.SimpleListFilter):
-    """Still open, or what was decided."""
-
-    title = "decision"
-    parameter_name = "decision"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Open"), *((value, str(label)) for value, label in Resolution.choices)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "open":
-            return queryset.filter(is_resolved=False)
-        return queryset.filter(is_resolved=True, resolution=self.value()) if self.value() else queryset
-
-
-class TouchedFilter(admin.SimpleListFilter):
-    """Groups with a member that was edited or removed since the analysis; every other one is still true."""
-
-    title = "still true"
-    parameter_name = "touched"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        self.analysis = chosen_analysis(request)
-        return [("yes", "A track has changed"), ("no", "Unchanged")] if self.analysis else []
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.analysis is None or self.value() not in ("yes", "no"):
-            return queryset
-        touched = touched_groups(self.analysis).values("pk")
-        return queryset.filter(pk__in=touched) if self.value() == "yes" else queryset.exclude(pk__in=touched)
-
-
-class SinceFilter(admin.SimpleListFilter):
-    """What became of a group since the analysis before. Those that are gone are listed there."""
-
-    title = "since the one before"
-    parameter_name = "since"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        self.analysis = chosen_analysis(request)
-        older = self.analysis.predecessor if self.analysis else None
-        fates = [fate for fate in GroupChange if fate != GroupChange.GONE]
-        return [(fate.value, str(fate.label)) for fate in fates] if older else []
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        older = self.analysis.predecessor if self.analysis else None
-        fate = self.value()
-        if older is None or self.analysis is None or fate is None or fate not in dict(self.lookup_choices):
-            return queryset
-        changed = groups_that_changed(older, self.analysis, GroupChange(fate))
-        return queryset.filter(pk__in=changed.values("pk"))
 
 
 class GroupList(ChangeList):
@@ -133,29 +34,6 @@ class GroupList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         self.list_per_page = DuplicatePreferences.objects.of(person(request)).groups_per_page
         super().get_results(request)
-
-
-class PublishedOnly(OfVisibleAnalyses):
-    """Rows of finished analyses, and what stopped ones kept: a run under way may have written some that are neither."""
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        completed = Q(**{f"{self.analysis_path}__status": AnalysisStatus.COMPLETED})
-        kept = Q(**{f"{self.analysis_path}__is_partial": True}) & ~Q(**{f"{self.analysis_path}__status__in": ACTIVE})
-        return super().get_queryset(request).filter(completed | kept)
-
-    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show what is true now of tracks that an import or somebody else took out of the library."""
-        follow_if_possible()
-        return super().change_view(request, *args, **kwargs)
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Say which analysis the list is about."""
-        follow_if_possible()
-        analysis = chosen_analysis(request)
-        context: dict[str, Any] = {"of_analysis": analysis}
-        if analysis is not None:
-            context["of_analysis_age"] = pages.moment(analysis.age_anchor, timezone.now())
-        return super().changelist_view(request, context | (extra_context or {}))
 
 
 @admin.register(DuplicateAnalysisGroup)
@@ -192,29 +70,79 @@ class GroupAdmin(PublishedOnly):
     empty_message = "No group: in this analysis every track stands alone."
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return GroupList
+        return QueueOfGroups if getattr(request, "wants_queue", False) else GroupList
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Fill the page of one group."""
-        return GroupPage(obj, timezone.now()).context()
+        queue = queue_of(self, request, obj)
+        page = GroupPage(obj, person(request), timezone.now(), queue)
+        return page.context() | review.left_over(request)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.explain_view)
+        def view(of: Any, where: str, name: str) -> URLPattern:
+            found: URLPattern = path(where, self.admin_site.admin_view(of), name=f"duplicates_{name}")
+            return found
+
         return [
-            path("<int:group_id>/explain/<int:track_id>/", view, name="duplicates_explain_member"),
+            view(self.decide_view, "<int:group_id>/decide/", "decide"),
+            view(self.preview_view, "<int:group_id>/preview/", "preview_removal"),
+            view(self.explain_view, "<int:group_id>/explain/<int:track_id>/", "explain_member"),
+            view(self.pair_view, "pair/", "explain_pair"),
             *super().get_urls(),
         ]
+
+    def decide_view(self, request: HttpRequest, group_id: int) -> HttpResponseBase:
+        """Take a decision about a group."""
+        group = self._group(request, group_id)
+        return (
+            review.decide(self, request, group) if request.method == "POST" else review.not_saved(self, request, group)
+        )
+
+    def preview_view(self, request: HttpRequest, group_id: int) -> HttpResponseBase:
+        """Say what removing the ticked copies would do, for the script of the page."""
+        group = self._group(request, group_id)
+        preview = preview_removal(group, shown_members(group), wanted=_ticked(request))
+        return TemplateResponse(request, "admin/duplicates/removal_preview.html", {"preview": RemovalView(preview)})
+
+    def pair_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Say of any two tracks why they are, or are not, a group."""
+        # Loads the matcher, which no other page of a group needs.
+        from duplicates.services.explaining import explain_tracks, find_track  # noqa: PLC0415
+
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        names = [request.GET.get(side, "").strip() for side in ("left", "right")]
+        analysis = chosen_analysis(request)
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "names": names,
+            "of_analysis": analysis,
+        }
+        if all(names):
+            try:
+                found = explain_tracks(*map(find_track, names), analysis=analysis)
+                context |= pair_context(found, of_group=False)
+            except DuplicatesError as refused:
+                context["refused"] = refused.sentence
+        context |= {"title": _("Why, or why not?"), "subtitle": None}
+        return TemplateResponse(request, "admin/duplicates/any_pair.html", context)
+
+    def _group(self, request: HttpRequest, group_id: int) -> DuplicateAnalysisGroup:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        group: DuplicateAnalysisGroup | None = self.get_queryset(request).filter(pk=group_id).first()
+        if group is None:
+            raise Http404("There is no such group.")
+        return group
 
     def explain_view(self, request: HttpRequest, group_id: int, track_id: int) -> HttpResponseBase:
         """Show a member against its keeper, step by step."""
         # Loads the matcher, which no other page of a group needs.
         from duplicates.services.explaining import explain_tracks, find_track  # noqa: PLC0415
 
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        group = self.get_queryset(request).filter(pk=group_id).first()
-        if group is None or not group.members.filter(track_id=track_id).exists():
-            raise Http404("There is no such group or member.")
+        group = self._group(request, group_id)
+        if not group.members.filter(track_id=track_id).exists():
+            raise Http404("There is no such member.")
         group_url = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[group.pk])
         try:
             keeper, other = (find_track(str(number)) for number in (group.keeper_track_id, track_id))
@@ -268,103 +196,6 @@ class GroupAdmin(PublishedOnly):
         return pages.badge("good", group.get_resolution_display())
 
 
-class RoleFilter(admin.SimpleListFilter):
-    """Keepers, or the duplicates beside them."""
-
-    title = "role"
-    parameter_name = "role"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("keeper", "Keepers"), ("duplicate", "Duplicates")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() not in ("keeper", "duplicate"):
-            return queryset
-        return queryset.filter(is_canonical=self.value() == "keeper")
-
-
-@admin.register(DuplicateAnalysisTrack)
-class MemberAdmin(PublishedOnly):
-    """Members of groups, as their tracks were when the analysis read them."""
-
-    analysis_path = "group__analysis"
-    list_display = (
-        "shown_title",
-        "album",
-        "length",
-        "quality",
-        "role",
-        "alike",
-        "direct",
-        "itunes",
-        "in_group",
-    )
-    list_filter = (AnalysisFilter, RoleFilter, "matches_keeper", "still_exists", "itunes_match")
-    search_fields = ("title", "artist", "album")
-    search_help_text = "Title, artist or album"
-    sortable_by = ()
-    ordering = ("group_id", "position")
-    change_list_template = "admin/duplicates/of_analysis.html"
-    empty_message = "No member: in this analysis every track stands alone."
-    readonly_fields = (
-        "length",
-        "quality",
-        "role",
-        "alike",
-        "direct",
-        "itunes",
-        "in_group",
-        "track_link",
-        PLAYED,
-        ADDED,
-    )
-    fieldsets = (
-        (None, {"fields": ("in_group", "role", "alike", "direct", "track_link")}),
-        ("What it said", {"fields": ("title", "artist", "album_artist", "album", "length", "year", "isrc", "quality")}),
-        ("What people did with it", {"fields": ("play_count", "rating", PLAYED, ADDED)}),
-        ("Where it comes from", {"fields": ("source", "source_track_id", "itunes", "itunes_persistent_id")}),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("group")
-
-    @admin.display(description="title")
-    def shown_title(self, member: DuplicateAnalysisTrack) -> SafeString:
-        return pages.two_lines(member.title or "Untitled", member.artist or "Unknown artist")
-
-    @admin.display(description="length")
-    def length(self, member: DuplicateAnalysisTrack) -> str:
-        return pages.length(member.duration_ms)
-
-    @admin.display(description="file")
-    def quality(self, member: DuplicateAnalysisTrack) -> str:
-        return pages.quality(member.format, member.bit_rate_kbps)
-
-    @admin.display(description="role")
-    def role(self, member: DuplicateAnalysisTrack) -> SafeString:
-        return pages.badge("keeper", "Keeper") if member.is_canonical else pages.badge("quiet", "Duplicate")
-
-    @admin.display(description="similarity")
-    def alike(self, member: DuplicateAnalysisTrack) -> str:
-        return pages.UNKNOWN if member.is_canonical else pages.percent(member.similarity)
-
-    @admin.display(description="match")
-    def direct(self, member: DuplicateAnalysisTrack) -> str:
-        if member.is_canonical:
-            return pages.UNKNOWN
-        return "Direct" if member.matches_keeper else "Through others"
-
-    @admin.display(description="iTunes")
-    def itunes(self, member: DuplicateAnalysisTrack) -> str | SafeString:
-        return pages.UNKNOWN if member.itunes_match == ITunesMatch.NONE else itunes_badge(member.itunes_match)
-
-    @admin.display(description="group")
-    def in_group(self, member: DuplicateAnalysisTrack) -> SafeString:
-        link = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[member.group_id])
-        return format_html('<a href="{}">#{}</a>', link, pages.number(member.group.position))
-
-    @admin.display(description="track now")
-    def track_link(self, member: DuplicateAnalysisTrack) -> str | SafeString:
-        if not member.still_exists:
-            return "Not in the library any more"
-        return format_html('<a href="{}">Open</a>', reverse("admin:library_track_change", args=[member.track_id]))
+def _ticked(request: HttpRequest) -> list[int]:
+    """Return the copies an address names for removal."""
+    return [int(one) for one in request.GET.getlist("removing") if one.isascii() and one.isdecimal() and len(one) < 19]

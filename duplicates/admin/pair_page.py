@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from duplicates.admin.group_page import Cell, kind_of, marked_cell
+from duplicates.admin.comparison import Cell, marked_cell
+from duplicates.admin.evidence_view import kind_of, signed
 from library import admin_pages as pages
 
 if TYPE_CHECKING:
@@ -27,18 +28,18 @@ class Row:
     running: str
 
 
-def pair_context(explained: "Explained") -> dict[str, Any]:
-    """Return everything the template needs."""
+def pair_context(explained: "Explained", *, of_group: bool = True) -> dict[str, Any]:
+    """Return everything the template needs; in a group the first of the two is the keeper and the second a copy."""
     pair = explained.pair
     return {
         "title": explained.right.title or "Untitled",
         "subtitle": explained.right.artist or "Unknown artist",
         "explained": explained,
         "probability": pages.percent(pair.probability),
-        "start": _signed(pair.base_weight),
-        "end": _signed(pair.match_weight),
+        "start": signed(pair.base_weight),
+        "end": signed(pair.match_weight),
         "rows": [_row(step) for step in explained.steps() if not step.is_missing or round(step.bits, 1)],
-        "missing": list(_missing(explained)),
+        "missing": list(_missing(explained, of_group=of_group)),
         "full_bar": FULL_BAR,
     }
 
@@ -50,15 +51,13 @@ def _row(step: "Step") -> Row:
     kind = kind_of(step.bits)
     bar = f"{min(abs(step.bits), FULL_BAR):.1f}"
     left = step.left or pages.UNKNOWN
-    return Row(step.comparison, step.level, kind, left, other, _signed(step.bits), bar, _signed(step.running))
+    return Row(step.comparison, step.level, kind, left, other, signed(step.bits), bar, signed(step.running))
 
 
-def _missing(explained: "Explained") -> Iterator[str]:
+def _missing(explained: "Explained", *, of_group: bool) -> Iterator[str]:
     for step in explained.steps():
         if step.is_missing and not round(step.bits, 1):
-            level = step.level.replace("the first", "the keeper").replace("the second", "the copy")
+            level = step.level
+            if of_group:
+                level = level.replace("the first", "the keeper").replace("the second", "the copy")
             yield f"{step.comparison} ({level})"
-
-
-def _signed(bits: float) -> str:
-    return f"{bits:+.1f}".replace("-", "−")

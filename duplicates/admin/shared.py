@@ -119,6 +119,11 @@ def chosen_analysis(request: HttpRequest) -> DuplicateAnalysisResult | None:
     return chosen
 
 
+def forget_chosen_analysis(request: HttpRequest) -> None:
+    """Let a request whose address was replaced look its analysis up anew."""
+    request.__dict__.pop(_CHOSEN, None)
+
+
 def _look_up(request: HttpRequest) -> DuplicateAnalysisResult | None:
     results = visible_results(request).for_lists()
     if "analysis" in request.GET:

@@ -6,6 +6,8 @@ The guards that refuse a removal say here the same, one copy at a time. Nothing 
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from duplicates.exceptions import (
     DeclaredDifferent,
     DuplicatesError,
@@ -45,7 +47,7 @@ def preview_removal(
     obstacles = find_obstacles(group, named, tracks)
     others = [pk for pk in named if pk != group.keeper_track_id]
     chosen = tuple(pk for pk in others if pk not in obstacles and (wanted is None or pk in wanted))
-    if refused := _refused(group, obstacles):
+    if refused := _refused(group, named, obstacles):
         return RemovalPreview((), obstacles, refused)
     keeper, copies = tracks[group.keeper_track_id], [tracks[pk] for pk in chosen]
     sizes = [copy.size_bytes for copy in copies]
@@ -68,7 +70,9 @@ def find_obstacles(
     here = [pk for pk in members if pk in tracks and tracks[pk].quarantined_at is None]
     found.update({pk: MemberGone() for pk in members if pk not in here})
     changes = guards.changed_fields(group, members, tracks, here)
-    found.update({pk: MemberChanged(fields=names) for pk, names in changes.items()})
+    for pk, names in changes.items():
+        said = _("Edited since it was analysed: %(fields)s.")
+        found[pk] = MemberChanged(said % {"fields": ", ".join(names).replace("_", " ")}, fields=names)
     others = [pk for pk in here if pk != group.keeper_track_id]
     if group.keeper_track_id in members:
         apart = guards.declared_different(members, group.keeper_track_id, others)
@@ -78,10 +82,20 @@ def find_obstacles(
     return found
 
 
-def _refused(group: DuplicateAnalysisGroup, obstacles: dict[int, DuplicatesError]) -> DuplicatesError | None:
+def _refused(
+    group: DuplicateAnalysisGroup, members: guards.Members, obstacles: dict[int, DuplicatesError]
+) -> DuplicatesError | None:
     """Return what forbids removing anything from the group."""
     try:
         guards.require_open(group)
     except DuplicatesError as refused:
         return refused
-    return obstacles.get(group.keeper_track_id)
+    if group.keeper_track_id not in members:
+        return MemberGone(_("The keeper is not shown."))
+    of_keeper = obstacles.get(group.keeper_track_id)
+    if isinstance(of_keeper, MemberGone):
+        return MemberGone(_("The keeper is no longer in the library."), way_out=_("Choose another keeper."))
+    if isinstance(of_keeper, MemberChanged):
+        fields = ", ".join(name.replace("_", " ") for name in of_keeper.facts["fields"])
+        return MemberChanged(_("The keeper was edited since it was analysed (%(fields)s).") % {"fields": fields})
+    return of_keeper

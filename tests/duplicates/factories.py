@@ -105,8 +105,10 @@ class GroupFactory(factory.django.DjangoModelFactory[DuplicateAnalysisGroup]):
 
     @factory.post_generation
     def members(self: DuplicateAnalysisGroup, create: bool, extracted: Any, **kwargs: Any) -> None:
-        for place in range(self.member_count):
-            MemberFactory(group=self, position=place, **kwargs)
+        made = [MemberFactory(group=self, position=place, **kwargs) for place in range(self.member_count)]
+        if made and not self.keeper_track_id:
+            self.keeper_track_id = made[0].track_id
+            self.save(update_fields=["keeper_track_id"])
 
 
 class MemberFactory(factory.django.DjangoModelFactory[DuplicateAnalysisTrack]):

@@ -1,0 +1,109 @@
+"""How the list of groups is narrowed down: by confidence, decision, size, and what became of them since."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from duplicates.admin.shared import chosen_analysis
+from duplicates.choices import ConfidenceBand, Resolution
+from duplicates.services.difference import GroupChange, groups_that_changed
+from duplicates.services.library_changes import touched_groups
+
+
+class BandFilter(admin.SimpleListFilter):
+    """How sure a group is, in the bands of the settings."""
+
+    title = "confidence"
+    parameter_name = "band"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return ConfidenceBand.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        very_high, high, medium = settings.CONFIDENCE_VERY_HIGH, settings.CONFIDENCE_HIGH, settings.CONFIDENCE_MEDIUM
+        limits = {
+            ConfidenceBand.VERY_HIGH: Q(confidence__gte=very_high),
+            ConfidenceBand.HIGH: Q(confidence__gte=high, confidence__lt=very_high),
+            ConfidenceBand.MEDIUM: Q(confidence__gte=medium, confidence__lt=high),
+            ConfidenceBand.LOW: Q(confidence__lt=medium),
+        }
+        return queryset.filter(limits[ConfidenceBand(value)]) if (value := self.value()) in limits else queryset
+
+
+class SizeFilter(admin.SimpleListFilter):
+    """Pairs, small groups and large ones; large ones deserve a closer look."""
+
+    title = "size"
+    parameter_name = "size"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("pair", "Two tracks"), ("few", "3 to 5 tracks"), ("many", "More than 5")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        limits = {
+            "pair": Q(member_count=2),
+            "few": Q(member_count__range=(3, 5)),
+            "many": Q(member_count__gt=5),
+        }
+        return queryset.filter(limits[value]) if (value := self.value()) in limits else queryset
+
+
+def decided(decision: str | None) -> Q:
+    """Return which groups a choice of the decision filter means; all of them for none."""
+    if decision == "open":
+        return Q(is_resolved=False)
+    return Q(is_resolved=True, resolution=decision) if decision else Q()
+
+
+class ResolutionFilter(admin.SimpleListFilter):
+    """Still open, or what was decided."""
+
+    title = "decision"
+    parameter_name = "decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), *((value, str(label)) for value, label in Resolution.choices)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(decided(self.value()))
+
+
+class TouchedFilter(admin.SimpleListFilter):
+    """Groups with a member that was edited or removed since the analysis; every other one is still true."""
+
+    title = "still true"
+    parameter_name = "touched"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.analysis = chosen_analysis(request)
+        return [("yes", "A track has changed"), ("no", "Unchanged")] if self.analysis else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.analysis is None or self.value() not in ("yes", "no"):
+            return queryset
+        touched = touched_groups(self.analysis).values("pk")
+        return queryset.filter(pk__in=touched) if self.value() == "yes" else queryset.exclude(pk__in=touched)
+
+
+class SinceFilter(admin.SimpleListFilter):
+    """What became of a group since the analysis before. Those that are gone are listed there."""
+
+    title = "since the one before"
+    parameter_name = "since"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.analysis = chosen_analysis(request)
+        older = self.analysis.predecessor if self.analysis else None
+        fates = [fate for fate in GroupChange if fate != GroupChange.GONE]
+        return [(fate.value, str(fate.label)) for fate in fates] if older else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        older = self.analysis.predecessor if self.analysis else None
+        fate = self.value()
+        if older is None or self.analysis is None or fate is None or fate not in dict(self.lookup_choices):
+            return queryset
+        changed = groups_that_changed(older, self.analysis, GroupChange(fate))
+        return queryset.filter(pk__in=changed.values("pk"))
