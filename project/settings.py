@@ -423,6 +423,14 @@ SIGNIFICANT_CHANGE_PERCENT = ENVIRONMENT.number(
     unit="percent",
     says="A larger changed share of the library than this suggests a refresh.",
 )
+SIGNIFICANT_CLEANUP_PERCENT = ENVIRONMENT.number(
+    "REPRISE_SIGNIFICANT_CLEANUP_PERCENT",
+    default=20,
+    least=0,
+    most=100,
+    unit="percent",
+    says="From this share of an analysis's duplicates cleaned up on, a new analysis is suggested.",
+)
 
 # --- Analysis -------------------------------------------------------------------------------------------------------
 

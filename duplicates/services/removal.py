@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 
-recorded_failures = audit.attempt  # its former name and place
-
-
 def remove_duplicates(
     *,
     group: DuplicateAnalysisGroup,

@@ -21,6 +21,7 @@ from duplicates.choices import ACTIVE, AnalysisStatus, ExportStatus
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import audit
 from duplicates.services.impact import follow_library
+from duplicates.services.impact_summary import get_impact_summary
 from duplicates.services.purging import expired_removals, purge_removal
 from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints
 from library.changes import compact
@@ -154,7 +155,9 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             with transaction.atomic():
                 # The state may have changed since the plan: an analysis pinned or requeued meanwhile stays.
                 removable = DuplicateAnalysisResult.objects.filter(pk=analysis_id, is_pinned=False)
-                deleted, _ = removable.exclude(status__in=ACTIVE).delete()
+                removable = removable.exclude(status__in=ACTIVE)
+                _remember(removable.for_lists().first(), actor=actor, now=now)
+                deleted, _ = removable.delete()
             if deleted:
                 result.deleted += 1
                 discard_checkpoints(analysis_id)
@@ -192,6 +195,25 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
         },
     )
     return result
+
+
+def _remember(analysis: DuplicateAnalysisResult | None, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
+    """Let the history know how far an analysis was cleaned up that is about to go."""
+    if analysis is None or not analysis.is_readable:
+        return
+    summary = get_impact_summary(analysis)
+    audit.record(
+        "analysis.forgotten",
+        actor=actor,
+        now=now,
+        subject=analysis,
+        counts={
+            "groups": summary.groups,
+            "resolved": summary.groups_resolved,
+            "duplicates": summary.duplicates,
+            "eliminated": summary.duplicates_eliminated,
+        },
+    )
 
 
 def _purge(plan: CleanupPlan, result: CleanupResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:

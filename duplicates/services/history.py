@@ -1,0 +1,255 @@
+"""The history of clean-up, added up from the audit trail: what was done, how well it went, week by week.
+
+Everything is one pass over a range of the index `audit_history`, which holds all it needs, so that a trail of a million
+records answers at once. Weeks are counted back from now, seven times 24 hours each: no time zone can move a record.
+"""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, F, Q
+
+from duplicates.exceptions import InvalidOptions
+from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisResult, DuplicateAnalysisTrack
+
+PERIODS = (30, 90, 365)  # days that pages offer
+LONGEST = 3_650
+ANALYSES = "analysis.completed"
+REMOVALS = "duplicates.removed"
+UNDOS = "removal.undone"
+FORGOTTEN = "analysis.forgotten"
+# What counts as clean-up: verbs by which people, or commands in their name, changed what is decided or held.
+CLEANUP = (
+    REMOVALS,
+    UNDOS,
+    "removal.purged",
+    "groups.resolved",
+    "groups.reopened",
+    "keeper.chosen",
+    "pairs.declared_different",
+    "pairs.taken_back",
+    "tracks.deleted",
+)
+# How the activity of the newer half of a period may differ from the older half's before it is a trend.
+STEADY = 0.20
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one kind of verb amounts to. Failures count as actions; what they would have changed is not counted."""
+
+    actions: int = 0
+    failed: int = 0
+    groups: int = 0
+    tracks: int = 0
+    plays: int = 0
+    seconds: float = 0.0  # of the actions whose duration is known
+    timed: int = 0  # how many those are
+    timed_tracks: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(getattr(self, name) + getattr(other, name) for name in Tally.__slots__))
+
+    @property
+    def success_percent(self) -> float | None:
+        return 100.0 * (self.actions - self.failed) / self.actions if self.actions else None
+
+    @property
+    def mean_seconds(self) -> float | None:
+        return self.seconds / self.timed if self.timed else None
+
+    @property
+    def tracks_per_second(self) -> float | None:
+        return self.timed_tracks / self.seconds if self.seconds and self.timed_tracks else None
+
+
+@dataclass(frozen=True)
+class Week:
+    """Seven days of the history, the newest week ending now."""
+
+    begins_at: datetime
+    ends_at: datetime
+    by_action: dict[str, Tally]
+
+    @cached_property
+    def cleanup(self) -> Tally:
+        return total(self.by_action, CLEANUP)
+
+
+@dataclass(frozen=True)
+class CleanupHistory:
+    """What was done in a period, as a whole and by weeks, the oldest first."""
+
+    days: int
+    begins_at: datetime
+    ends_at: datetime
+    weeks: tuple[Week, ...]
+    single_removals: int
+    bulk_removals: int
+    gone: int  # members of saved analyses that went, by whatever road
+    keepers_gone: int  # of those, tracks the analysis would have kept
+    last_analysis_at: datetime | None
+    last_cleanup_at: datetime | None
+    rates: tuple[float, ...]  # percent of groups resolved, by analysis, the oldest first
+
+    @cached_property
+    def by_action(self) -> dict[str, Tally]:
+        """What each verb amounts to in the whole period."""
+        names = sorted({name for week in self.weeks for name in week.by_action})
+        return {name: total_of(week.by_action.get(name, Tally()) for week in self.weeks) for name in names}
+
+    @cached_property
+    def cleanup(self) -> Tally:
+        return total(self.by_action, CLEANUP)
+
+    @cached_property
+    def analyses(self) -> Tally:
+        return self.by_action.get(ANALYSES, Tally())
+
+    @property
+    def actions_per_week(self) -> float:
+        return self.cleanup.actions * 7 / self.days
+
+    @cached_property
+    def most_active_week(self) -> Week | None:
+        busy = [week for week in self.weeks if week.cleanup.actions]
+        return max(busy, key=lambda week: week.cleanup.actions, default=None)
+
+    @cached_property
+    def least_active_week(self) -> Week | None:
+        busy = [week for week in self.weeks if week.cleanup.actions]
+        return min(busy, key=lambda week: week.cleanup.actions, default=None)
+
+    @cached_property
+    def activity_trend(self) -> str:
+        """increasing, decreasing or steady: the newer half of the weeks beside the older half, within a fifth."""
+        counts = [week.cleanup.actions for week in self.weeks]
+        half = len(counts) // 2
+        older, newer = sum(counts[:half]), sum(counts[-half:]) if half else 0
+        if newer > older * (1 + STEADY):
+            return "increasing"
+        return "decreasing" if newer < older * (1 - STEADY) else "steady"
+
+    @cached_property
+    def average_rate(self) -> float | None:
+        return statistics.fmean(self.rates) if self.rates else None
+
+    @cached_property
+    def rate_trend(self) -> str:
+        """improving, declining or stable: the newer analyses' resolution beside the older ones', within 5 points."""
+        half = len(self.rates) // 2
+        if not half:
+            return "stable"
+        gained = statistics.fmean(self.rates[-half:]) - statistics.fmean(self.rates[:half])
+        return "improving" if gained > 5 else "declining" if gained < -5 else "stable"
+
+    @cached_property
+    def consistency(self) -> float | None:
+        """100 less the standard deviation of the analyses' resolution, in points; nothing for fewer than two."""
+        return max(0.0, 100 - statistics.stdev(self.rates)) if len(self.rates) > 1 else None
+
+
+def get_cleanup_history(*, now: datetime, days: int = 30) -> CleanupHistory:
+    """Add up the last `days` days. Raises InvalidOptions for a period out of range."""
+    if not 1 <= days <= LONGEST:
+        raise InvalidOptions(f"A history covers 1 to {LONGEST:,} days, not {days}.")
+    begins_at = now - timedelta(days=days)
+    counted = _count_weeks(begins_at, now)
+    weeks = tuple(
+        Week(max(now - timedelta(weeks=number + 1), begins_at), now - timedelta(weeks=number), counted.get(number, {}))
+        for number in reversed(range(-(-days // 7)))
+    )
+    return CleanupHistory(
+        days=days,
+        begins_at=begins_at,
+        ends_at=now,
+        weeks=weeks,
+        last_analysis_at=_newest([ANALYSES], now),
+        last_cleanup_at=_newest(CLEANUP, now),
+        rates=tuple(_rates(begins_at, now)),
+        **_removals(begins_at, now),
+        **_gone(begins_at, now),
+    )
+
+
+def total(by_action: dict[str, Tally], names: Iterable[str]) -> Tally:
+    """Add up some verbs."""
+    return total_of(by_action[name] for name in names if name in by_action)
+
+
+def total_of(tallies: Iterable[Tally]) -> Tally:
+    """Add up tallies."""
+    whole = Tally()
+    for tally in tallies:
+        whole += tally
+    return whole
+
+
+_WEEK = {
+    "sqlite": "CAST((julianday(%s) - julianday(created_at)) / 7 AS integer)",
+    "postgresql": "CAST(floor(extract(epoch FROM (%s - created_at)) / 604800) AS integer)",
+}
+
+
+def _count_weeks(begins_at: datetime, now: datetime) -> dict[int, dict[str, Tally]]:
+    """Count the records by week, 0 being the newest, and by action, in one pass over the index."""
+    adapt = connection.ops.adapt_datetimefield_value
+    query = f"""
+        SELECT {_WEEK[connection.vendor]} AS week, action, COUNT(*),
+               SUM(CASE WHEN was_successful THEN 0 ELSE 1 END),
+               SUM(CASE WHEN was_successful THEN group_count ELSE 0 END),
+               SUM(CASE WHEN was_successful THEN track_count ELSE 0 END),
+               SUM(CASE WHEN was_successful THEN play_count ELSE 0 END),
+               COALESCE(SUM(duration_seconds), 0), COUNT(duration_seconds),
+               SUM(CASE WHEN was_successful AND duration_seconds IS NOT NULL THEN track_count ELSE 0 END)
+        FROM duplicates_auditrecord WHERE created_at > %s AND created_at <= %s GROUP BY 1, 2"""  # noqa: S608 (our own)
+    found: dict[int, dict[str, Tally]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(query, [adapt(now), adapt(begins_at), adapt(now)])
+        for week, action, *numbers in cursor.fetchall():
+            found.setdefault(week, {})[action] = Tally(*map(_plain, numbers))
+    return found
+
+
+def _plain(number: Any) -> Any:
+    """Return a sum as a whole number or a float; PostgreSQL adds large ones up as decimals."""
+    return number if isinstance(number, int | float) else int(number)
+
+
+def _newest(actions: Iterable[str], now: datetime) -> datetime | None:
+    """Return when one of these verbs was last done; one short look at the index for each."""
+    done = AuditRecord.objects.filter(created_at__lte=now).order_by("-created_at")
+    found = [done.filter(action=name).values_list("created_at", flat=True).first() for name in actions]
+    return max((at for at in found if at is not None), default=None)
+
+
+def _removals(begins_at: datetime, now: datetime) -> dict[str, int]:
+    """Count the removals that were done one by one, and those that were part of something larger."""
+    done = CleanupAction.objects.filter(created_at__gt=begins_at, created_at__lte=now)
+    return done.aggregate(
+        single_removals=Count("pk", filter=Q(batch_id=F("action_id"))),
+        bulk_removals=Count("pk", filter=~Q(batch_id=F("action_id"))),
+    )
+
+
+def _gone(begins_at: datetime, now: datetime) -> dict[str, int]:
+    """Count the members of saved analyses that went, and how many of them were to be kept."""
+    went = DuplicateAnalysisTrack.objects.filter(still_exists=False, deleted_at__gt=begins_at, deleted_at__lte=now)
+    return went.aggregate(gone=Count("pk"), keepers_gone=Count("pk", filter=Q(is_canonical=True)))
+
+
+def _rates(begins_at: datetime, now: datetime) -> Iterable[float]:
+    """Yield which percent of its groups is resolved, by analysis; of one cleaned up since, what the record says."""
+    kept = DuplicateAnalysisResult.objects.completed().filter(completed_at__gt=begins_at, completed_at__lte=now)
+    counted = kept.annotate(resolved=Count("groups", filter=Q(groups__is_resolved=True)), whole=Count("groups"))
+    found = list(counted.filter(whole__gt=0).values_list("completed_at", "resolved", "whole"))
+    gone = AuditRecord.objects.filter(action=FORGOTTEN, created_at__gt=begins_at, created_at__lte=now)
+    for at, counts, whole in gone.filter(group_count__gt=0).values_list("created_at", "counts", "group_count"):
+        found.append((at, int(counts.get("resolved", 0)), whole))
+    for _, resolved, whole in sorted(found):
+        yield 100.0 * resolved / whole

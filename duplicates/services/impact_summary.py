@@ -1,0 +1,182 @@
+"""How far the clean-up of one analysis is: what is decided, what went, what that kept and freed, and what comes next.
+
+Two queries whatever the size of the analysis. Plays kept and bytes freed are those of copies in quarantine or purged,
+by whichever analysis they were removed; what a prune or a hand-typed statement took is counted as gone and as nothing
+kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from duplicates.choices import Resolution
+from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack
+from library.models import Merge
+
+HIGH_PERCENT, MEDIUM_PERCENT = 50.0, 30.0  # of the duplicates: how sure the suggestion is
+NO_ACTION = "no_action"
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactSummary:
+    """What clean-up has made of an analysis. Percentages are 0 to 100; nothing of nothing is 0."""
+
+    groups: int
+    groups_resolved: int
+    groups_partly: int  # open, with copies gone
+    groups_open: int  # not decided, partly cleaned or not
+    groups_lost: int  # without any copy left, by other roads than clean-up
+    duplicates: int
+    duplicates_eliminated: int
+    tracks: int
+    tracks_remaining: int
+    tracks_gone: int
+    keepers_gone: int
+    tracks_removed: int  # by clean-up: in quarantine, or purged
+    plays_kept: int
+    bytes_freed: int | None  # nothing where a size is not known
+    sizes_unknown: int
+    by_resolution: Mapping[str, int]
+
+    @property
+    def groups_resolved_percent(self) -> float:
+        return _percent(self.groups_resolved, self.groups)
+
+    @property
+    def duplicates_eliminated_percent(self) -> float:
+        return _percent(self.duplicates_eliminated, self.duplicates)
+
+    @property
+    def tracks_cleaned_percent(self) -> float:
+        return _percent(self.tracks_gone, self.tracks)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnalysisSuggestion:
+    """Is a new analysis worth while after this much clean-up?
+
+    `timing` is recommended, suggested, optional or not_recommended; `confidence` high, medium or low.
+    """
+
+    is_suggested: bool
+    timing: str
+    confidence: str
+    eliminated_percent: float
+    threshold_percent: float
+    reasons: tuple[str, ...]
+
+
+def get_impact_summary(analysis: DuplicateAnalysisResult) -> ImpactSummary:
+    """Count what has become of the groups and tracks of an analysis."""
+    partly = Q(is_resolved=False, remaining_count__lt=F("member_count"))
+    counted = analysis.groups.aggregate(
+        groups=Count("pk"),
+        resolved=Count("pk", filter=Q(is_resolved=True)),
+        partly=Count("pk", filter=partly),
+        lost=Count("pk", filter=Q(remaining_count=0)),
+        tracks=Sum("member_count", default=0),
+        remaining=Sum("remaining_count", default=0),
+        duplicates=Sum("duplicate_count", default=0),
+        **{name: Count("pk", filter=Q(is_resolved=True, resolution=name)) for name in Resolution.values},
+    )
+    # Of a group that lost every copy one counts as the song itself, not as a duplicate.
+    gone = counted["tracks"] - counted["remaining"]
+    resolutions = {name: counted[name] for name in Resolution.values}
+    return ImpactSummary(
+        groups=counted["groups"],
+        groups_resolved=counted["resolved"],
+        groups_partly=counted["partly"],
+        groups_open=counted["groups"] - counted["resolved"],
+        groups_lost=counted["lost"],
+        duplicates=counted["duplicates"],
+        duplicates_eliminated=gone - counted["lost"],
+        tracks=counted["tracks"],
+        tracks_remaining=counted["remaining"],
+        tracks_gone=gone,
+        by_resolution=resolutions | {NO_ACTION: counted["groups"] - counted["resolved"]},
+        **_of_the_gone(analysis),
+    )
+
+
+def suggest_new_analysis(summary: ImpactSummary, *, threshold_percent: float | None = None) -> NewAnalysisSuggestion:
+    """Say whether to run a new analysis, how sure that is, and why; `threshold_percent` (0 to 100) is the setting's."""
+    threshold = settings.SIGNIFICANT_CLEANUP_PERCENT if threshold_percent is None else threshold_percent
+    eliminated = summary.duplicates_eliminated_percent
+    is_suggested = bool(summary.duplicates_eliminated) and eliminated >= threshold
+    confidence = "high" if eliminated >= HIGH_PERCENT else "medium" if eliminated >= MEDIUM_PERCENT else "low"
+    timing = {"high": "recommended", "medium": "suggested", "low": "optional"}[confidence]
+    return NewAnalysisSuggestion(
+        is_suggested=is_suggested,
+        timing=timing if is_suggested else "not_recommended",
+        confidence=confidence,
+        eliminated_percent=eliminated,
+        threshold_percent=threshold,
+        reasons=tuple(_reasons(summary, threshold)),
+    )
+
+
+def _of_the_gone(analysis: DuplicateAnalysisResult) -> dict[str, Any]:
+    """Add up the members that are gone; only groups that lost some are looked into."""
+    gone = DuplicateAnalysisTrack.objects.filter(
+        group__analysis=analysis, group__remaining_count__lt=F("group__member_count"), still_exists=False
+    ).annotate(was_removed=Exists(Merge.objects.filter(track_id=OuterRef("track_id"))))
+    removed = Q(was_removed=True)
+    counted = gone.aggregate(
+        keepers=Count("pk", filter=Q(is_canonical=True)),
+        removed=Count("pk", filter=removed),
+        plays=Sum("play_count", filter=removed, default=0),
+        size=Sum("size_bytes", filter=removed, default=0),
+        sizeless=Count("pk", filter=removed & Q(size_bytes=None)),
+    )
+    return {
+        "keepers_gone": counted["keepers"],
+        "tracks_removed": counted["removed"],
+        "plays_kept": counted["plays"],
+        "bytes_freed": None if counted["sizeless"] else counted["size"],
+        "sizes_unknown": counted["sizeless"],
+    }
+
+
+def _reasons(summary: ImpactSummary, threshold: float) -> list[str]:
+    eliminated = summary.duplicates_eliminated
+    percent = f"{summary.duplicates_eliminated_percent:.1f}"
+    said = [
+        ngettext(
+            "%(count)s of %(all)s duplicates is gone (%(percent)s %%).",
+            "%(count)s of %(all)s duplicates are gone (%(percent)s %%).",
+            eliminated,
+        )
+        % {"count": f"{eliminated:,}", "all": f"{summary.duplicates:,}", "percent": percent}
+    ]
+    if summary.duplicates_eliminated_percent < threshold:
+        said.append(_("A new analysis is suggested from %(percent)s %% on.") % {"percent": f"{threshold:g}"})
+    if summary.groups_open == 0 and summary.groups:
+        said.append(_("Every group is decided; only a new analysis can find more."))
+    if summary.groups_partly:
+        said.append(
+            ngettext(
+                "%(count)s group is cleaned up in part; a new analysis shows what is left of it.",
+                "%(count)s groups are cleaned up in part; a new analysis shows what is left of them.",
+                summary.groups_partly,
+            )
+            % {"count": f"{summary.groups_partly:,}"}
+        )
+    if summary.keepers_gone:
+        said.append(
+            ngettext(
+                "%(count)s track that the analysis would have kept is gone; a new one chooses again.",
+                "%(count)s tracks that the analysis would have kept are gone; a new one chooses again.",
+                summary.keepers_gone,
+            )
+            % {"count": f"{summary.keepers_gone:,}"}
+        )
+    return said
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100.0 * part / whole if whole else 0.0
