@@ -13,7 +13,7 @@ import polars as pl
 
 from duplicates.engine import features, shipped
 from duplicates.engine.candidates import propose
-from duplicates.engine.comparisons import SPOKEN_MARKERS, compare
+from duplicates.engine.comparisons import SPOKEN_MARKERS, compare_once
 from duplicates.engine.copies import originals
 from duplicates.engine.evidence import (
     AGAINST,
@@ -23,7 +23,7 @@ from duplicates.engine.evidence import (
     decode_evidence,
     probability,
 )
-from duplicates.engine.levels import COMPARISONS, GROUNDS, pack
+from duplicates.engine.levels import COMPARISONS, GROUNDS
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.pipeline import thin
 from duplicates.engine.records import TrackColumns
@@ -132,7 +132,7 @@ def explain_pair(
         if track_id not in rows:
             raise KeyError(track_id)
     records = normalise(TrackColumns(frame), settings)
-    code = int(pack(compare(records, np.array([0]), np.array([1])))[0])
+    code = int(compare_once(records, np.array([0]), np.array([1]))[0])
     parts = decode_evidence(code, tables)
     start = base_weight(tables)
     weight = start + sum(part.bits for part in parts)

@@ -35,6 +35,7 @@ from duplicates.engine.neighbours import (
 )
 from duplicates.engine.normalise import Records, normalise, together
 from duplicates.engine.pipeline import rows_of_pairs, thin, threshold_bits, to_clusters, weights
+from duplicates.engine.prepared import prepare
 from duplicates.engine.progress import NullProgress, Progress, Stage
 from duplicates.engine.records import Clusters, TrackColumns
 from duplicates.engine.settings import EngineSettings
@@ -293,10 +294,10 @@ def _are_linked(library: _Library, left: Ints, right: Ints, progress: Progress) 
 
 def _codes(records: Records, pairs: CandidatePairs, progress: Progress) -> Ints:
     """Compare pairs."""
-    codes = np.empty(len(pairs), np.int64)
+    codes, prepared = np.empty(len(pairs), np.int64), prepare(records)
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         here = slice(start, start + PAIRS_AT_ONCE)
-        codes[here] = pack(compare(records, pairs.left[here], pairs.right[here]))
+        codes[here] = pack(compare(prepared, pairs.left[here], pairs.right[here]))
         progress.advance(0)
     return codes
 

@@ -14,6 +14,7 @@ from duplicates.engine.candidates import propose
 from duplicates.engine.comparisons import compare
 from duplicates.engine.levels import pack
 from duplicates.engine.normalise import normalise
+from duplicates.engine.prepared import prepare_rows
 from duplicates.engine.progress import NullProgress, Progress, Stage
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings
@@ -54,9 +55,10 @@ def best_links(
         return BestLinks(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     progress.begin(Stage.SCORING, len(left))
     codes = np.empty(len(left), np.int64)
+    prepared, left_place, right_place = prepare_rows(records, left, right)
     for start in range(0, len(left), COMPARED_AT_ONCE):
         chunk = slice(start, start + COMPARED_AT_ONCE)
-        codes[chunk] = pack(compare(records, left[chunk], right[chunk]))
+        codes[chunk] = pack(compare(prepared, left_place[chunk], right_place[chunk]))
         progress.advance(min(start + COMPARED_AT_ONCE, len(left)))
     weight = model.fit(shipped.shipped_model(settings), codes).weights(codes)
     record_row, entry_row = np.where(entry[left], right, left), np.where(entry[left], left, right)

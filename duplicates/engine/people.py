@@ -4,13 +4,17 @@ Works on the pairs that `comparisons` found to differ as a whole; `artists` know
 written into the levels given.
 """
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
 from duplicates.engine.artists import GUESTS, Credit, Kinship, kinship, read_credit, remixer
 from duplicates.engine.hashing import Ints
 from duplicates.engine.normalise import Records
-from duplicates.engine.titles import are_strangers, is_ensemble
+from duplicates.engine.prepared import Prepared
+from duplicates.engine.titles import are_strangers
+from duplicates.engine.vocabulary import ENSEMBLE
 
 Level = npt.NDArray[np.uint8]
 
@@ -27,21 +31,29 @@ BY_NAMES = {
 }
 
 
-def judge_names(records: Records, left: Ints, right: Ints, level: Level, rows: Ints) -> None:
+def judge_names(prepared: Prepared, left: Ints, right: Ints, level: Level, rows: Ints) -> None:
     """Look at artists that differ as a whole once more, name by name: letters in common are no name in common.
 
     Two different orchestras are two performances.
     """
     rows = rows[(level[rows] <= UNLIKE) | (level[rows] == CONTAINS)]
-    artists, people = records.texts["artist"], records.texts["people"]
-    sides = [(people.gather(side), artists.gather(side)) for side in (left[rows], right[rows])]
-    for row, mine, one, yours, other in zip(rows.tolist(), *sides[0], *sides[1], strict=True):
-        # Two single names that are no part of each other need no second look.
-        is_listed = mine or yours or level[row] == CONTAINS
-        found = BY_NAMES.get(kinship(_printed(mine, one), _printed(yours, other))) if is_listed else None
-        if found is not None and (found != SOME_NAMES or not (is_ensemble(one) and is_ensemble(other))):
+    artists, people = prepared.records.texts["artist"], prepared.records.texts["people"]
+    ones, others, mine, yours = (
+        texts.gather(side[rows]) for texts, side in itertools.product((artists, people), (left, right))
+    )
+    ensembles = (ones.str.contains(ENSEMBLE.pattern) & others.str.contains(ENSEMBLE.pattern)).to_numpy()
+    # Two single names that are no part of each other need no second look, nor do names of which no word begins alike.
+    listed = ((mine != "") | (yours != "")).to_numpy() & prepared.may_share_words("artist", left[rows], right[rows])
+    listed |= level[rows] == CONTAINS
+    asked = np.flatnonzero(listed | ensembles | (level[rows] > 1))
+    sides = zip(*(texts.gather(asked).to_list() for texts in (ones, others, mine, yours)), strict=True)
+    flags = zip(rows[asked].tolist(), listed[asked].tolist(), ensembles[asked].tolist(), strict=True)
+    for (row, is_listed, are_ensembles), (one, other, mine_printed, yours_printed) in zip(flags, sides, strict=True):
+        kin = kinship(_printed(mine_printed, one), _printed(yours_printed, other)) if is_listed else None
+        found = BY_NAMES.get(kin) if kin else None
+        if found is not None and (found != SOME_NAMES or not are_ensembles):
             level[row] = found
-        elif is_ensemble(one) and is_ensemble(other):
+        elif are_ensembles:
             level[row] = OTHER_PERFORMERS
         elif level[row] > 1 and are_strangers(one, other):
             level[row] = 1
@@ -52,22 +64,34 @@ def _printed(people: str, artist: str) -> Credit:
     return read_credit(people.partition(GUESTS)[0] or artist)
 
 
-def judge_guests(records: Records, left: Ints, right: Ints, level: Level) -> None:
+def judge_guests(prepared: Prepared, left: Ints, right: Ints, level: Level) -> None:
     """Look at artists whose names do not cover each other once more, with those whom title and version name.
 
     "Song (feat. B)" by A is the same as "Song" by "A, B", and so is "Song (B Remix)".
     """
     rows = np.flatnonzero(((level >= 1) & (level <= UNLIKE)) | (level >= SOME_NAMES) | (level == CONTAINS))
-    people, version, artist = (records.texts[name] for name in ("people", "version", "artist"))
-    named = np.zeros(len(rows), np.bool_)
-    for side in (left[rows], right[rows]):
-        named |= (people.gather(side).str.contains(GUESTS, literal=True) | (version.gather(side) != "")).to_numpy()
-    rows = rows[named]
-    for row, mine, yours in zip(rows.tolist(), left[rows].tolist(), right[rows].tolist(), strict=True):
-        one, other = (read_credit(people[side] or artist[side]) for side in (mine, yours))
-        found = BY_NAMES.get(kinship(one, other, f"{version[mine]} {version[yours]}".strip()))
+    rows = rows[prepared.names_guests[left[rows]] | prepared.names_guests[right[rows]]]
+    texts = prepared.records.texts.select("people", "artist", "version")
+    sides = (texts[side[rows]].rows() for side in (left, right))
+    for row, mine, yours in zip(rows.tolist(), *sides, strict=True):
+        if level[row] <= UNLIKE and not _may_have_met(mine, yours):
+            continue
+        one, other = (read_credit(people or artist) for people, artist, _ in (mine, yours))
+        found = BY_NAMES.get(kinship(one, other, f"{mine[2]} {yours[2]}".strip()))
         if found in (EQUAL, CONTAINS):
             level[row] = found
+
+
+def _may_have_met(mine: tuple[str, str, str], yours: tuple[str, str, str]) -> bool:
+    """Tell whether one of two unlike artists may be named by the other side, given people, artist and version each.
+
+    Where neither is more than one name, only a version can name the other.
+    """
+    if mine[0] or yours[0]:
+        return True
+    names = (artist.rpartition(" ")[2] for artist in (mine[1], yours[1]))
+    versions = f"{mine[2]} {yours[2]}"
+    return any(name in versions for name in names)
 
 
 def judge_other_words(records: Records, one: str, other: str, left: int, right: int) -> int:

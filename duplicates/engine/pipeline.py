@@ -14,7 +14,7 @@ import polars as pl
 from duplicates.engine import keeper, kept_records, model, shipped
 from duplicates.engine.candidates import CandidatePairs, propose
 from duplicates.engine.clustering import Links, cluster, components, in_order
-from duplicates.engine.comparisons import compare
+from duplicates.engine.comparisons import compare, compare_once
 from duplicates.engine.copies import fingerprints, originals, with_their_copies
 from duplicates.engine.index import Leave, leave_nothing
 from duplicates.engine.keeper_rules import built_in
@@ -22,6 +22,7 @@ from duplicates.engine.levels import pack
 from duplicates.engine.memory import budget
 from duplicates.engine.normalise import Records, normalise, together
 from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
+from duplicates.engine.prepared import prepare
 from duplicates.engine.progress import Arrays, Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
 from duplicates.engine.records import Clusters, Groups, PairCodes, TrackColumns
 from duplicates.engine.settings import EngineSettings
@@ -30,7 +31,7 @@ Ints = npt.NDArray[np.int64]
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
 MOST_JUDGED = 30  # members of a cluster whose pairs are all kept for the keeper stage
 NEVER = -1000.0  # bits of a pair that must not link, whatever it agrees in
-SCORING_CHUNK = 50_000  # pairs compared between two reports
+SCORING_CHUNK = 150_000  # pairs compared between two reports
 
 
 def find_clusters(
@@ -141,9 +142,11 @@ def _scores(
     if saved is not None:
         return saved["codes"].astype(np.int64), model.from_bytes(saved["tables"].tobytes())
 
+    prepared = prepare(records)
+
     def score(chunk: Chunk) -> Ints:
         here = slice(*chunk)
-        return pack(compare(records, pairs.left[here], pairs.right[here]))
+        return pack(compare(prepared, pairs.left[here], pairs.right[here]))
 
     parts = in_parts(
         chunks_of(len(pairs), budget(len(records), settings).chunk(SCORING_CHUNK)),
@@ -217,7 +220,7 @@ def _judge_inside(records: Records, rows: Ints, sizes: Ints, pairs: CandidatePai
     if len(known):
         code = np.where(known[place] == wanted, codes[place], -1)
     missing = np.flatnonzero(code < 0)
-    code[missing] = pack(compare(records, left[missing], right[missing]))
+    code[missing] = compare_once(records, left[missing], right[missing])
     return PairCodes(records.track_id[left], records.track_id[right], code)
 
 
@@ -340,7 +343,7 @@ def compare_ids(columns: TrackColumns, left: Ints, right: Ints, settings: Engine
     wanted = pl.DataFrame({"track_id": np.unique(np.concatenate([left, right]))})
     records = normalise(TrackColumns(columns.frame.join(wanted, on="track_id", how="semi")), settings)
     rows = [np.searchsorted(records.track_id, ids) for ids in (left, right)]
-    return pack(compare(records, rows[0], rows[1]))
+    return compare_once(records, *rows)
 
 
 def find_duplicates(

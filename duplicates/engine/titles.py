@@ -6,6 +6,7 @@ brackets and dash tails are classified one by one and taken off only when they a
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -261,6 +262,14 @@ def _matching_bracket(text: str) -> int:
         if depth == 0:
             return position
     return text.find("(")
+
+
+def may_count(words: Iterable[str]) -> bool:
+    """Tell whether any of some words may number a part: two titles that differ in none of those number the same."""
+    return any(
+        not (word.isalpha() and word.isascii()) or word in say.COUNTING_WORDS or not word.strip("ivxlc")
+        for word in words
+    )
 
 
 def part_numbers(words: str) -> str:

@@ -160,11 +160,12 @@ EDITION = re.compile(
 TRACK_PREFIX = re.compile(r"^\s*(0[0-9a-z]{1,3}|\d{1,3}|[a-d]\d{1,2})(?:\s*[-.)]\s*|$)")
 
 _NUMBER_WORDS = phrases("one,two,three,four,five,six,seven,eight,nine,ten,eleven,twelve")
-PART_WORD = re.compile(
-    r"\b(?:parts?|pts?|act|no|nr|num|number|vol|volume|chapter|ch|episode|ep|mvt|movement|book|scene|op|side|disc|cd|"
-    r"teil|parte|partie|kapitel|chapitre|capitulo|capitolo|folge|satz|tome|часть)\b ?"
-    rf"([ivxlc]+|\d+|{'|'.join(_NUMBER_WORDS)})\b"
+_PARTS = phrases(
+    """part,parts,pt,pts,act,no,nr,num,number,vol,volume,chapter,ch,episode,ep,mvt,movement,book,scene,op,side,disc,cd,
+    teil,parte,partie,kapitel,chapitre,capitulo,capitolo,folge,satz,tome,часть"""
 )
+PART_WORD = re.compile(rf"\b(?:{'|'.join(_PARTS)})\b ?([ivxlc]+|\d+|{'|'.join(_NUMBER_WORDS)})\b")
+COUNTING_WORDS = frozenset((*_PARTS, *_NUMBER_WORDS))
 ROMAN = {
     numeral: value
     for value, numeral in enumerate(

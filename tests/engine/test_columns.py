@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duplicates.engine.comparisons import MAY_NUMBER
 from duplicates.engine.text import fold, romanised, to_words
 from duplicates.engine.text_columns import fold_column, put, romanised_column, words_column
 from duplicates.engine.threads import in_threads
 from duplicates.engine.title_columns import take_apart
-from duplicates.engine.titles import MAY_HOLD_MORE, ParsedTitle, numbers_a_part, parse_title, part_numbers
+from duplicates.engine.titles import MAY_HOLD_MORE, ParsedTitle, parse_title
 
 ANY_TEXT = st.one_of(
     st.text(st.characters(blacklist_categories=("Cs",)), max_size=30),
@@ -54,12 +53,6 @@ class TestTitles:
         parts = take_apart(column([*titles]), column([*artists]), column([*albums]), np.array(numbers))
         read = [ParsedTitle(**row) for row in parts.to_dicts()]
         assert read == [parse_title(*row) if re.search(MAY_HOLD_MORE, row[0]) else ParsedTitle(row[0]) for row in rows]
-
-    @given(st.lists(st.sampled_from(["part ", "no ", "ii", "x", "two", "2", " ", "vol ", "三", "mix"]), max_size=5))
-    def test_the_cheap_look_for_part_numbers_misses_none(self, pieces: list[str]) -> None:
-        words = "".join(pieces)
-        if not column([words]).str.contains(MAY_NUMBER).item():
-            assert (part_numbers(words), numbers_a_part(words)) == ("", False)
 
 
 class TestThreads:

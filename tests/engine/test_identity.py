@@ -33,7 +33,7 @@ def test_the_same_modules_elsewhere_are_the_same_matcher(copied: Path) -> None:
         pytest.param("shipped.py", "SHARES = (0.31,", "SHARES = (0.32,", id="a shipped weight"),
         pytest.param("vocabulary.py", '"acoustic, stripped,', '"acoustic, barefoot, stripped,', id="a word"),
         pytest.param("levels.py", '"two or three apart"', '"two to three apart"', id="a level"),
-        pytest.param("comparisons.py", "DOUBTFUL = 88.0", "DOUBTFUL = 87.0", id="a cut"),
+        pytest.param("title_levels.py", "DOUBTFUL = 88.0", "DOUBTFUL = 87.0", id="a cut"),
     ],
 )
 def test_the_smallest_change_makes_another_matcher(copied: Path, module: str, before: str, after: str) -> None:

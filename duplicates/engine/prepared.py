@@ -1,0 +1,72 @@
+"""What comparing needs of every record beside its columns, worked out once for all of its pairs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from duplicates.engine.artists import GUESTS
+from duplicates.engine.bags import Bags, bags
+from duplicates.engine.hashing import Hashes, Ints
+from duplicates.engine.normalise import Records
+from duplicates.engine.spellings import Flags, Spellings, spellings, word_starts
+
+NAMES = ("title", "artist", "album")
+ELSEWHERE = ("other", "credits", "unparsed")  # columns in which a title or name may stand besides NAMES
+MORE = (*ELSEWHERE, "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Records with what their comparisons ask for again and again."""
+
+    records: Records
+    titles: Bags
+    titles_in_latin: Bags  # the same, of titles in other scripts as they are spelt in Latin letters
+    readings: Bags  # the same, of the other reading of a title that has one
+    spelt: dict[str, Spellings]  # per column of NAMES
+    starts: dict[str, Hashes]  # how words begin, see `spellings.word_starts`: per column of NAMES, "more" for MORE
+    lacks_name: Flags  # without artist or without album: its title may hold them
+    has_more: Flags  # has text in a column of MORE
+    names_guests: Flags  # its title or version may name people that the artist column does not
+    has_identifiers: bool  # has any record one?
+
+    def may_share_words(self, field: str, left: Ints, right: Ints) -> Flags:
+        """Tell which pairs have a word in common in this column, or two that begin alike."""
+        share: Flags = (self.starts[field][left] & self.starts[field][right]) != 0
+        return share
+
+
+def prepare(records: Records) -> Prepared:
+    """Work out what the comparisons of these records need."""
+    texts = records.texts
+    has_more = texts.select(pl.any_horizontal(pl.col(MORE) != "")).to_series().to_numpy()
+    guests = texts["people"].str.contains(GUESTS, literal=True) | (texts["version"] != "")
+    spelt = {name: spellings(texts[name]) for name in NAMES}
+    titles, two_ways = bags(texts["title"]), np.flatnonzero(records.other)
+    return Prepared(
+        records,
+        titles,
+        titles.with_rows(spelt["title"].foreign, bags(spelt["title"].spelt)),
+        titles.with_rows(two_ways, bags(texts["other"].gather(two_ways))),
+        spelt,
+        {name: word_starts(texts[name]) for name in NAMES} | {"more": _starts_of_more(texts, has_more)},
+        (records.artist == 0) | (records.album == 0),
+        has_more,
+        guests.to_numpy(),
+        bool(records.isrc.any() or records.recording_id.any()),
+    )
+
+
+def _starts_of_more(texts: pl.DataFrame, has_more: Flags) -> Hashes:
+    """Return how the words of the columns of MORE begin."""
+    starts = np.zeros(len(texts), np.uint64)
+    rows = np.flatnonzero(has_more)
+    starts[rows] = word_starts(texts[rows].select(pl.concat_str(MORE, separator=" ")).to_series())
+    return starts
+
+
+def prepare_rows(records: Records, left: Ints, right: Ints) -> tuple[Prepared, Ints, Ints]:
+    """Prepare only the records of some pairs; the pairs come back as rows of what is prepared."""
+    rows = np.unique(np.concatenate([left, right]))
+    return prepare(records.taken(rows)), np.searchsorted(rows, left), np.searchsorted(rows, right)
