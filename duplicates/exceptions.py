@@ -228,6 +228,25 @@ class TrackProtected(DuplicatesError):
     advice = "Take its protection away first, or make it the keeper."
 
 
+class PlanNotFound(DuplicatesError):
+    """There is no such clean-up plan."""
+
+    code = "PLAN_NOT_FOUND"
+    advice = "The admin lists the plans with their ids."
+
+
+class PlanNotReady(DuplicatesError):
+    """This clean-up plan is not in a state for that."""
+
+    code = "PLAN_NOT_READY"
+
+
+class NotConfirmed(DuplicatesError):
+    """So many copies are removed only when their number is typed."""
+
+    code = "NOT_CONFIRMED"
+
+
 class NothingToUndo(DuplicatesError):
     """There is nothing here to undo."""
 

@@ -25,6 +25,17 @@ def write_export_task(export_id: str) -> str:
     return write_export(uuid.UUID(export_id)).status
 
 
+@task()
+def work_on_plan_task(plan_id: str) -> str:
+    """Do what a clean-up plan waits for; returns the state it ended in."""
+    from django.utils import timezone  # noqa: PLC0415 (likewise)
+
+    from duplicates.services.plan_work import work_on_plan  # noqa: PLC0415 (likewise)
+
+    plan = work_on_plan(uuid.UUID(plan_id), now=timezone.now)
+    return plan.state if plan else ""
+
+
 def enqueue_analysis(analysis_id: uuid.UUID) -> None:
     """Wake a worker for this analysis."""
     run_analysis_task.enqueue(analysis_id=str(analysis_id))
@@ -33,3 +44,8 @@ def enqueue_analysis(analysis_id: uuid.UUID) -> None:
 def enqueue_export(export_id: uuid.UUID) -> None:
     """Wake a worker for this export."""
     write_export_task.enqueue(export_id=str(export_id))
+
+
+def enqueue_plan(plan_id: uuid.UUID) -> None:
+    """Wake a worker for this clean-up plan."""
+    work_on_plan_task.enqueue(plan_id=str(plan_id))

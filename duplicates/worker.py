@@ -26,7 +26,7 @@ from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
 
 from duplicates.services import process, workers
 from duplicates.services.clock import ClockWatch
-from duplicates.tasks import enqueue_analysis, enqueue_export
+from duplicates.tasks import enqueue_analysis, enqueue_export, enqueue_plan
 
 logger = logging.getLogger("reprise.workers")
 
@@ -176,6 +176,7 @@ class Supervisor:
         self._tidied_at = time.monotonic()
         try:
             workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis, enqueue_export=enqueue_export)
+            workers.wake_for_plans(now=timezone.now(), enqueue=enqueue_plan)
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", type(error).__name__)
             connection.close()

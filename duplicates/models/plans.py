@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from duplicates.choices import PLAN_AT_WORK, PlanItemState, PlanState, Resolution
+from duplicates.choices import PLAN_AT_WORK, LaterEdits, PlanItemState, PlanState, Resolution
 from duplicates.models.analysis import DuplicateAnalysisResult
 
 
@@ -67,7 +67,9 @@ class CleanupPlan(models.Model):
     lease_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     attempt = models.PositiveSmallIntegerField(default=0, help_text="Times its work was taken up and left undone.")
-    cancel_requested = models.BooleanField(default=False)
+    later_edits = models.CharField(
+        max_length=8, choices=LaterEdits, default=LaterEdits.ASK, help_text="What its undo does with them."
+    )
     ended_at = models.DateTimeField(_("ended"), null=True)
     error_message = models.TextField(_("error"), blank=True)
     failed_state = models.CharField(max_length=10, blank=True, help_text="What it was at when it failed.")

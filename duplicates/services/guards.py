@@ -119,7 +119,12 @@ def declared_different(members: Members, keeper_id: int, others: Iterable[int]) 
 
 def require_unchanged(group: DuplicateAnalysisGroup, members: Members, tracks: Tracks, wanted: Collection[int]) -> None:
     """Refuse copies whose matching fields differ from what the analysis saw; what a merge filled in is no edit."""
-    for pk, changed in changed_fields(group, members, tracks, wanted).items():
+    refuse_changed(members, changed_fields(group, members, tracks, wanted))
+
+
+def refuse_changed(members: Members, changes: dict[int, list[str]]) -> None:
+    """Refuse the first of the copies whose matching fields were edited, naming the fields."""
+    for pk, changed in changes.items():
         fields = ", ".join(name.replace("_", " ") for name in changed)
         raise MemberChanged(f"Edited since it was analysed: {_named(members, [pk])} ({fields}).", fields=changed)
 

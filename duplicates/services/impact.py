@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
@@ -105,7 +106,7 @@ def _recount(group_ids: list[int], *, actor: "AbstractBaseUser | None", now: dat
             continue
         if not count and not may_lose:
             raise LastCopy(f"This would remove the last copy of {group} in the analysis {group.analysis}.")
-        before = _decision(group)
+        before = decision_of(group)
         values = _following_decision(group, count, actor=actor, now=now)
         DuplicateAnalysisGroup.objects.filter(pk=group.pk).update(
             remaining_count=count, lost_at=None if count else now, **values
@@ -134,11 +135,22 @@ def _decision_before(group: DuplicateAnalysisGroup) -> dict[str, Any]:
         .order_by("-pk")
         .first()
     )
-    if entry is None or not isinstance(entry.before, dict):
-        return _OPEN
-    resolved_at = entry.before["resolved_at"]
-    return entry.before | {"resolved_at": datetime.fromisoformat(resolved_at) if resolved_at else None}
+    return _from_json(entry.before) if entry is not None and isinstance(entry.before, dict) else _OPEN
 
 
-def _decision(group: DuplicateAnalysisGroup) -> dict[str, Any]:
+def write_decision(group_id: int, decision: dict[str, Any]) -> None:
+    """Write a decision as `decision_of` returned it; who made it may have left since."""
+    values = _from_json(decision)
+    if not get_user_model().objects.filter(pk=values["resolved_by_id"] or 0).exists():
+        values["resolved_by_id"] = None
+    DuplicateAnalysisGroup.objects.filter(pk=group_id).update(**values)
+
+
+def _from_json(decision: dict[str, Any]) -> dict[str, Any]:
+    resolved_at = decision["resolved_at"]
+    return decision | {"resolved_at": datetime.fromisoformat(resolved_at) if resolved_at else None}
+
+
+def decision_of(group: DuplicateAnalysisGroup) -> dict[str, Any]:
+    """Return what was decided about a group as JSON holds it."""
     return {name: as_json(getattr(group, name)) for name in DECISION}

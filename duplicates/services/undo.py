@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from duplicates.choices import CleanupState, LaterEdits, LedgerKind
 from duplicates.exceptions import DuplicatesError, NothingToUndo, UndoConflict
-from duplicates.models import CleanupAction
+from duplicates.models import CleanupAction, KeeperChoice
 from duplicates.services import audit, impact
+from duplicates.services.keepers import undo_choice
 from library import quarantine
 from library.changes import recording
 from library.models import Track
@@ -54,6 +55,7 @@ def undo_action(
             raise UndoConflict(f"Edited since: {_named(found)}.", conflicts=found)
         moved = quarantine.restore(removed, keeps_later_edits=later_edits != LaterEdits.RESTORE)
         impact.follow_tracks(removed, actor=actor, now=now)
+        _undo_choices(action, now=now)
         action.state, action.ended_at = CleanupState.UNDONE, now
         action.save(update_fields=["state", "ended_at"])
         audit.record(
@@ -117,6 +119,13 @@ def _removed_by(action: CleanupAction) -> list[int]:
     if gone := [pk for pk in ids if pk not in here]:
         raise NothingToUndo(f"Track {', '.join(map(str, gone))} is not in quarantine any more.")
     return ids
+
+
+def _undo_choices(action: CleanupAction, *, now: datetime) -> None:
+    """Take back the keepers that were chosen for this removal."""
+    made = action.entries.filter(kind=LedgerKind.KEEPER).values_list("after", flat=True)
+    for choice in KeeperChoice.objects.filter(pk__in=list(made), undone_at=None).order_by("-pk"):
+        undo_choice(choice, now=now)
 
 
 def _named(conflicts: Iterable[Conflict]) -> str:

@@ -16,6 +16,7 @@ from duplicates.choices import AnalysisStatus, ExportStatus
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
 from duplicates.services import impact, lifecycle
 from duplicates.services.log_context import lines_of
+from duplicates.services.plan_lease import waiting_plans
 
 logger = logging.getLogger("reprise.workers")
 
@@ -81,6 +82,14 @@ def tidy(
         enqueue_export(export_id)
     _wake_for_the_forgotten(now=now, enqueue=enqueue_analysis)
     impact.follow_library(now=now)
+
+
+def wake_for_plans(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:
+    """Wake a worker for clean-up plans that nobody is at and no task stands for, as after a worker that died."""
+    for plan_id in waiting_plans(now=now):
+        tasks = DBTaskResult.objects.ready().filter(task_path="duplicates.tasks.work_on_plan_task")
+        if not tasks.filter(args_kwargs__kwargs__plan_id=str(plan_id)).exists():
+            enqueue(plan_id)
 
 
 def _settle_orphans(*, now: datetime) -> list[uuid.UUID]:
