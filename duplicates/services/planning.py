@@ -171,6 +171,16 @@ def refused_items(plan: CleanupPlan, *, most: int) -> list[CleanupPlanItem]:
     return list(plan.items.exclude(code="").order_by("code", "pk")[:most])
 
 
+def progress_of(plan: CleanupPlan) -> tuple[int, int]:
+    """Return how many groups the present work of a plan has in all, and how many are behind it."""
+    if plan.state in (PlanState.PLANNING, PlanState.PLANNED):
+        return plan.total_groups, plan.planned_groups
+    if plan.state in (PlanState.UNDOING, PlanState.UNDONE):
+        return plan.done_groups, plan.undone_groups
+    refused = plan.items.filter(state=PlanItemState.REFUSED).count() + plan.group_count - plan.total_groups
+    return plan.group_count, plan.done_groups + refused
+
+
 def is_at_work(plan: CleanupPlan) -> bool:
     """Is there work to do that needs nobody's word?"""
     return plan.state in PLAN_AT_WORK

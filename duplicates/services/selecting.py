@@ -47,6 +47,11 @@ class GroupFilter:
                 raise InvalidOptions(_("%(value)s is no %(name)s. Choose from %(accepted)s.") % named)
 
     @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return what can be filtered by, but for single groups."""
+        return tuple(field.name for field in fields(cls) if field.name != "group_ids")
+
+    @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Read back what `as_json` wrote."""
         known = {field.name for field in fields(cls)}

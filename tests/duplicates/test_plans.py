@@ -13,6 +13,7 @@ from duplicates.exceptions import InvalidOptions, NotConfirmed, NothingToUndo, P
 from duplicates.models import AuditRecord, CleanupAction, CleanupPlan, DuplicateAnalysisResult, NotDuplicate
 from duplicates.services import plan_work
 from duplicates.services.different import declare_different
+from duplicates.services.impact import follow_library
 from duplicates.services.keeper_profiles import find_profile
 from duplicates.services.keepers import choose_keeper
 from duplicates.services.plan_lease import MOST_ATTEMPTS, waiting_plans
@@ -90,13 +91,13 @@ class TestThePreview:
 
     def test_takes_as_many_queries_for_many_groups_as_for_few(self, analysis: DuplicateAnalysisResult) -> None:
         groups_of_two(analysis, 3)
-        planned(analysis)  # follows the library for the first time
         few = self._queries(analysis)
         groups_of_two(analysis, 30)
 
         assert self._queries(analysis) == few
 
     def _queries(self, analysis: DuplicateAnalysisResult) -> int:
+        follow_library(now=NOW)
         profile = find_profile("keep_best_quality")
         plan = plan_cleanup(
             analysis=analysis, wanted=GroupFilter(), resolution="deleted", profile=profile, actor=None, now=NOW
