@@ -32,6 +32,7 @@ from duplicates.models import (
 )
 from duplicates.services import audit, limits, staleness
 from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
+from duplicates.services.csv_cells import as_cell
 from duplicates.services.work_folder import is_unsaved_result_kept
 from library.folders import private_folder
 
@@ -265,22 +266,13 @@ def _csv_rows(
     for member in members:
         own = [getattr(member, name) for name in MEMBER_FIELDS]
         differences = "; ".join(f"{d['field']}: {d['library']} | {d['itunes']}" for d in member.itunes_differences)
-        yield [_cell(value) for value in (*shared, *own, differences, _evidence_text(analysis, member))]
+        yield [as_cell(value) for value in (*shared, *own, differences, _evidence_text(analysis, member))]
 
 
 def _csv_text(rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode("utf-8", "surrogatepass")
-
-
-def _cell(value: Any) -> Any:
-    """Return a value a spreadsheet shows as it is: text that begins like a formula gets a leading apostrophe."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _blocks_of_groups(analysis: DuplicateAnalysisResult) -> Blocks:
