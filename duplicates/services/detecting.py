@@ -23,6 +23,7 @@ from duplicates.engine.settings import EngineSettings
 from duplicates.exceptions import MemoryLimit
 from duplicates.services import itunes, loading
 from duplicates.services.options import AnalysisOptions
+from duplicates.services.pace import earlier_paces
 from duplicates.services.progress import RunReporter
 from duplicates.services.retrying import retrying
 
@@ -215,7 +216,11 @@ def _load(reporter: RunReporter, settings: EngineSettings) -> loading.Library:
             way_out=f"Set REPRISE_ANALYSIS_MEMORY_MB to {memory.needed_mb} or more.",
             needed_mb=memory.needed_mb,
         )
-    reporter.set_total_tracks(total, catalog_entries=retrying(loading.count_catalog_entries))
+    reporter.set_total_tracks(
+        total,
+        catalog_entries=retrying(loading.count_catalog_entries),
+        paces=retrying(lambda: earlier_paces(total)),
+    )
     reporter.begin("load", total)
     return retrying(lambda: loading.load_library(report=reporter.advance))
 

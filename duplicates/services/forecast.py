@@ -1,11 +1,12 @@
 """Predicts how far a run is and how long it still takes, from what it has done so far.
 
-The reference below says how long each stage takes in relation to the others, measured at three sizes. A run supplies
-the rest: its own pace, whatever the machine, and the units of a stage (pairs, groups) as soon as they are known. Reads
-no clock; whoever measures hands the seconds in.
+The reference below says how long each stage takes in relation to the others, measured at three sizes; earlier runs may
+have shown that the relations are others here. A run supplies the rest: its own pace, whatever the machine, and the
+units of a stage (pairs, groups) as soon as they are known. Reads no clock; whoever measures hands the seconds in.
 """
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 
 # Tracks → seconds of each stage, in the order they happen; two threads, between a quiet SQLite and PostgreSQL.
@@ -50,11 +51,13 @@ def expected_seconds(tracks: int, catalog_entries: int = 0) -> dict[str, float]:
 
 
 class Forecast:
-    """Follows one run through its stages."""
+    """Follows one run through its stages. `paces` says how many times as long as in the reference one takes here."""
 
-    def __init__(self, tracks: int, catalog_entries: int = 0) -> None:
+    def __init__(self, tracks: int, catalog_entries: int = 0, paces: Mapping[str, float] | None = None) -> None:
         self._tracks = max(tracks, 1)
-        self._expected = expected_seconds(tracks, catalog_entries)
+        reference = expected_seconds(tracks, catalog_entries)
+        self._here = {stage: seconds * (paces or {}).get(stage, 1.0) for stage, seconds in reference.items()}
+        self._expected = dict(self._here)
         self._stage = ""
         self._spent = self._earned = 0.0  # seconds of the finished stages, and what the reference gives for them
 
@@ -64,9 +67,8 @@ class Forecast:
         if stage not in UNITS_PER_TRACK:
             return
         ratio = units / (UNITS_PER_TRACK[stage] * self._tracks)
-        reference = expected_seconds(self._tracks)
         for name in ALSO_SAYS[stage]:
-            self._expected[name] = ratio * reference[name]
+            self._expected[name] = ratio * self._here[name]
 
     def finish(self, seconds: float) -> None:
         """Leave the stage; only for one that was worked through, not one taken from a checkpoint."""

@@ -7,7 +7,7 @@ the one place where a cancel, a passed deadline or a lost claim stops a run.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -102,9 +102,14 @@ class RunReporter:
     def elapsed_seconds(self) -> float:
         return self._clock() - self._begun_at
 
-    def set_total_tracks(self, total: int, *, catalog_entries: int = 0) -> None:
-        """Note the size of the library and of the iTunes catalogue; the log begins with it."""
-        self._forecast = Forecast(total, catalog_entries)
+    def set_total_tracks(
+        self, total: int, *, catalog_entries: int = 0, paces: Mapping[str, float] | None = None
+    ) -> None:
+        """Note the size of the library and of the iTunes catalogue, and what earlier runs have shown of each stage.
+
+        The log begins with it.
+        """
+        self._forecast = Forecast(total, catalog_entries, paces)
         self.progress = replace(self.progress, total_tracks=total)
         self._log.info("Analysis started: %d tracks", total)
 
