@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     help = (
         "Write a removal plan for the files of tracks in quarantine: CSV, M3U and a POSIX shell script that only says "
-        "what it would do unless it is told to delete. No file is deleted by this command. Exit code 0: written; 1: refused."
+        "what it would do unless it is told to delete. This command deletes no file. Exit code 0: written; 1: refused."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
