@@ -1,0 +1,45 @@
+"""`manage.py import_decisions`: take over decisions that two tracks differ, and name what contradicts them."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from duplicates.exceptions import DuplicatesError
+from duplicates.services.decision_files import import_decisions
+
+
+class Command(BaseCommand):
+    """Parse, import, print the report."""
+
+    help = (
+        "Take over the decisions of a CSV file as export_decisions writes it. What contradicts a decision or a removal "
+        "here is named and left out. Exit code 0: taken over, conflicts or not; 1: refused."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("file", type=Path, help="The CSV file.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would happen.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Import and report."""
+        path: Path = options["file"].expanduser()
+        try:
+            text = path.read_bytes().decode("utf-8")
+            report = import_decisions(text, actor=None, now=timezone.now(), dry_run=options["dry_run"])
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{path} is not UTF-8 (byte {error.start:,}). Save it as UTF-8.") from error
+        except DuplicatesError as error:
+            raise CommandError(error.sentence) from error
+        verb = "Would add" if options["dry_run"] else "Added"
+        self.stdout.write(
+            f"{report.rows:,} rows. {verb} {report.added:,}, of which {report.waiting:,} wait for a track; "
+            f"{report.known:,} were known; {len(report.conflicts):,} conflicts; {len(report.unreadable):,} unreadable."
+        )
+        for problem in sorted((*report.conflicts, *report.unreadable), key=lambda one: one.line):
+            self.stdout.write(f"  line {problem.line:,}: {problem.code} {problem.message}")
