@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,10 +83,12 @@ class House:
     environment: dict[str, str]
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+    def manage(
+        self, *arguments: str, check: bool = True, under: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; `under` is what comes before it, such as a limit."""
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [*under, sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,

@@ -4,6 +4,8 @@ import os
 import resource
 import signal
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from library.importers.audio_folder import read_audio_folder
 from library.importers.audio_workers import AudioWorkers
 from library.importers.records import ImportedItem, ImportedTrack, ImportProblem, SkippedEntry, UnreadableSource
 from tests.library.sources import flac, write_wav
+from tests.privileges import as_a_common_user
+
+ROOT = Path(__file__).parent.parent.parent.parent
 
 M4A_START = b"\0\0\0\x18ftypM4A " + bytes(12)
 
@@ -154,13 +159,16 @@ class TestOtherFiles:
 
         assert tracks(tmp_path) == []
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may open every folder")
     def test_a_closed_folder_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "closed").mkdir(mode=0)
-        problem = read(tmp_path)[-1]
+        script = (
+            "import sys; from pathlib import Path; from tests.library.importers.test_audio_folder import read; "
+            "print(read(Path(sys.argv[1]))[-1].code)"
+        )
+        command = [*as_a_common_user(), sys.executable, "-c", script, str(tmp_path)]
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
-        assert isinstance(problem, ImportProblem)
-        assert problem.code == "NOT_ALL_READ"
+        assert told.stdout.strip() == "NOT_ALL_READ"
 
     def test_a_folder_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(UnreadableSource):
