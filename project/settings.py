@@ -372,6 +372,14 @@ QUARANTINE_DAYS = ENVIRONMENT.whole(
     says="How long a removed track can be restored.",
 )
 
+KEPT_INDEXES = ENVIRONMENT.whole(
+    "REPRISE_KEPT_INDEXES",
+    default=2,
+    least=0,
+    most=100,
+    unit="full runs",
+    says="How many keep their tables on disk, so that a refresh need only match what changed; 0 for none.",
+)
 CHECKPOINT_HOURS = ENVIRONMENT.whole(
     "REPRISE_CHECKPOINT_HOURS",
     default=24,

@@ -116,6 +116,11 @@ class DuplicateAnalysisResult(models.Model):
     library_revision = models.PositiveBigIntegerField(null=True, blank=True)
     newest_import = models.UUIDField(null=True, blank=True, editable=False)
 
+    # A refresh that matched only what changed, and the full run whose tables it used
+    learns_anew = models.BooleanField(default=False, help_text="Match every track, however few have changed.")
+    tables_of = models.UUIDField(null=True, blank=True, editable=False)
+    tables_revision = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
+
     # Counts
     tracks_analyzed = models.PositiveIntegerField(default=0)
     groups_found = models.PositiveIntegerField(default=0)

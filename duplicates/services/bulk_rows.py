@@ -4,6 +4,7 @@ The database copies each member's snapshot from the track itself, so the text of
 Python. Call inside a transaction. A test keeps the columns below equal to those of the models.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 from itertools import batched
 from typing import Any
@@ -75,7 +76,7 @@ def present_tracks(track_ids: Sequence[int]) -> set[int]:
 
 def insert_groups(rows: Sequence[Row]) -> list[int]:
     """Insert groups, values in the order of GROUP_COLUMNS; return their ids in the same order."""
-    ids = _reserve_ids(len(rows))
+    ids = reserve_ids(len(rows))
     columns = ("id", *GROUP_COLUMNS)
     numbered = ((group_id, *row) for group_id, row in zip(ids, rows, strict=True))
     if connection.vendor == "postgresql":
@@ -117,7 +118,7 @@ def insert_members(rows: Iterable[Row]) -> int:
     return len(listed)
 
 
-def _reserve_ids(count: int) -> list[int]:
+def reserve_ids(count: int) -> list[int]:
     """Return ids that no other writer will use."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -129,3 +130,8 @@ def _reserve_ids(count: int) -> list[int]:
         last = cursor.fetchone()
     first = last[0] + 1 if last else 1
     return list(range(first, first + count))
+
+
+def key_value(key: uuid.UUID) -> str:
+    """Return a key the way its column holds it."""
+    return key.hex if connection.vendor == "sqlite" else str(key)

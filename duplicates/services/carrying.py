@@ -1,13 +1,15 @@
-"""What a refresh takes over from the analysis it renews: the identity of groups, and decisions that still hold."""
+"""What a refresh takes over from the analysis it renews: identities of groups, chosen keepers, decisions."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services import claims
 from duplicates.services.claims import Claim
 from duplicates.services.difference import analysis_keys, carry_identities_over
+from duplicates.services.keepers import carry_choice
 
 _GROUPS, _MEMBERS = "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack"
 # What a person had before their eyes when they decided; a change of any of it opens the group again.
@@ -25,18 +27,36 @@ SEEN = (
 )
 
 
-def carry_over(analysis: DuplicateAnalysisResult, claimed: Claim, *, now: datetime) -> None:
-    """Take over what holds from the predecessor of a saved, not yet published analysis. Safe to repeat."""
+def carry_over(analysis: DuplicateAnalysisResult, claimed: Claim, *, now: datetime, first_new: int = 0) -> None:
+    """Take over what holds from the predecessor of a saved, not yet published analysis. Safe to repeat.
+
+    Groups with ids below `first_new` were copied from there and have it already.
+    """
     older = analysis.predecessor
     if older is None:
         return
     with transaction.atomic():
         claims.renew(claimed, now=now)
-        carry_identities_over(older, analysis)
-        _carry_decisions_over(older, analysis)
+        carry_identities_over(older, analysis, first_new=first_new)
+        _carry_keepers_over(older, analysis, first_new)
+        _carry_decisions_over(older, analysis, first_new)
 
 
-def _carry_decisions_over(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> None:
+def _carry_keepers_over(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, first_new: int) -> None:
+    """Choose again what a person chose in each group that has the same members, none of which has changed."""
+    renewed = newer.groups.filter(pk__gte=first_new, keeper_chosen_at=None)
+    for chosen in older.groups.exclude(keeper_chosen_at=None).select_related("keeper_chosen_by").order_by("pk"):
+        group = renewed.filter(group_key=chosen.group_key).first()
+        if group is not None and _said(group) == _said(chosen):
+            carry_choice(chosen, group)
+
+
+def _said(group: DuplicateAnalysisGroup) -> list[tuple[Any, ...]]:
+    """Return what a person had before their eyes, member by member."""
+    return list(group.members.order_by("track_id").values_list("track_id", *SEEN))
+
+
+def _carry_decisions_over(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, first_new: int) -> None:
     """Resolve each group that was resolved before with the same members, none of which has changed."""
     differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
     changed = " OR ".join(f"om.{name} {differs} nm.{name}" for name in SEEN)
@@ -44,8 +64,9 @@ def _carry_decisions_over(older: DuplicateAnalysisResult, newer: DuplicateAnalys
         cursor.execute(
             f"UPDATE {_GROUPS} SET is_resolved = o.is_resolved, resolution = o.resolution, "
             f"resolved_at = o.resolved_at, resolved_by_id = o.resolved_by_id FROM {_GROUPS} o "
-            f"WHERE o.analysis_id = %s AND {_GROUPS}.analysis_id = %s AND o.group_key = {_GROUPS}.group_key "
-            f"AND o.is_resolved AND NOT EXISTS (SELECT 1 FROM {_MEMBERS} om JOIN {_MEMBERS} nm "
+            f"WHERE o.analysis_id = %s AND {_GROUPS}.analysis_id = %s AND {_GROUPS}.id >= %s "
+            f"AND o.group_key = {_GROUPS}.group_key AND o.is_resolved "
+            f"AND NOT EXISTS (SELECT 1 FROM {_MEMBERS} om JOIN {_MEMBERS} nm "
             f"ON nm.group_id = {_GROUPS}.id AND nm.track_id = om.track_id WHERE om.group_id = o.id AND ({changed}))",
-            analysis_keys(older, newer),
+            analysis_keys(older, newer, first_new),
         )

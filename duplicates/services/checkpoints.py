@@ -32,6 +32,9 @@ class StageCheckpoints:
     `belongs_to` names everything the arrays depend on; `notes` collects sentences for people (no space, not writable).
     """
 
+    is_flushed = True  # a checkpoint is for the moment after a power cut
+    without = "The run goes on without a checkpoint of stage {part}: {why}."
+
     def __init__(self, analysis_id: uuid.UUID, belongs_to: str) -> None:
         self._analysis_id = analysis_id
         self._belongs_to = belongs_to
@@ -64,12 +67,12 @@ class StageCheckpoints:
         unfinished = self._path(stage).with_suffix(f".{uuid.uuid4().hex[:8]}.part")
         try:
             private_folder(unfinished.parent)
-            _write(unfinished, self._belongs_to, arrays)
+            _write(unfinished, self._belongs_to, arrays, is_flushed=self.is_flushed)
             unfinished.replace(self._path(stage))
             self._drop_parts(stage)
         except OSError as error:
             whole, _, _ = stage.partition("-")
-            self._note(f"The run goes on without a checkpoint of stage {whole}: {error.strerror or 'disk trouble'}.")
+            self._note(self.without.format(part=whole, why=error.strerror or "disk trouble"))
             _remove(unfinished)
 
     def _drop_parts(self, stage: str) -> None:
@@ -87,7 +90,7 @@ class StageCheckpoints:
             self.notes.append(sentence)
 
 
-def _write(path: Path, belongs_to: str, arrays: Arrays) -> None:
+def _write(path: Path, belongs_to: str, arrays: Arrays, *, is_flushed: bool) -> None:
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     layout = [[name, array.dtype.str, array.shape] for name, array in plain.items()]
     header = json.dumps({"belongs_to": belongs_to, "arrays": layout}).encode() + b"\n"
@@ -100,7 +103,8 @@ def _write(path: Path, belongs_to: str, arrays: Arrays) -> None:
             file.write(content)
         file.write(digest.digest())
         file.flush()
-        os.fsync(file.fileno())
+        if is_flushed:
+            os.fsync(file.fileno())
 
 
 def _read(path: Path, belongs_to: str) -> Arrays:

@@ -17,8 +17,8 @@ import polars as pl
 from duplicates.choices import SortBy
 from duplicates.engine.memory import budget
 from duplicates.engine.pipeline import choose_keepers, find_clusters
-from duplicates.engine.progress import Checkpoints
-from duplicates.engine.records import Clusters, Groups
+from duplicates.engine.progress import Arrays, Checkpoints
+from duplicates.engine.records import Clusters, Groups, TrackColumns
 from duplicates.engine.settings import EngineSettings
 from duplicates.exceptions import MemoryLimit
 from duplicates.services import itunes, loading
@@ -74,6 +74,7 @@ class Detection:
     """What a run found: the engine's groups, those that were asked for, and what the catalogue knows of their members.
 
     `shown` has one row a group that passes the filters, in order: cluster, confidence, average, title, artist, plays.
+    A `group_id` above 0 is that of a saved group that says the same: `groups` holds only the others, `clusters` all.
     """
 
     track_count: int
@@ -82,6 +83,7 @@ class Detection:
     cross_reference: itunes.CrossReference
     engine_fingerprint: str
     revision: int
+    clusters: Clusters | None = None
 
     def __len__(self) -> int:
         return self.shown.height
@@ -95,10 +97,22 @@ class Detection:
         mean = self.shown["average"].mean()
         return float(mean) if isinstance(mean, float) else None
 
+    @property
+    def fresh(self) -> pl.DataFrame:
+        """The rows of `shown` that are no saved group yet, each with its place among all, counting from 1."""
+        placed = self.shown.with_row_index("place", 1)
+        return placed.filter(pl.col("group_id") < 0) if "group_id" in placed.columns else placed
+
+    @property
+    def reused(self) -> pl.DataFrame:
+        """The saved groups that say the same, with their places: `group_id` and `place`."""
+        placed = self.shown.with_row_index("place", 1).select("group_id", "place")
+        return placed.filter(pl.col("group_id") > 0)
+
     def iter_groups(self) -> Iterator[FoundGroup]:
-        """Yield the groups in order."""
+        """Yield the groups in order, without those that are reused."""
         columns = ("cluster", "confidence", "average", "title", "artist", "plays")
-        for block in self.shown.select(columns).iter_slices(GROUPS_PER_BLOCK):
+        for block in self.fresh.select(columns).iter_slices(GROUPS_PER_BLOCK):
             every_member = self._members(block["cluster"].to_numpy())
             for row, members in zip(block.iter_rows(), every_member, strict=True):
                 cluster, confidence, average, title, artist, plays = row
@@ -145,6 +159,9 @@ class Listener(Protocol):
     def library_read(self, library: loading.Library) -> "Checkpoints | None":
         """Hear what the run looks at; return where its stages may be kept."""
 
+    def keep_part(self, part: str, arrays: Arrays) -> None:
+        """Hear what a later run may start from, part by part."""
+
     def clusters_found(self, library: loading.Library, clusters: Clusters) -> None:
         """Hear what belongs together, before keepers are chosen."""
 
@@ -154,6 +171,9 @@ class NoListener:
 
     def library_read(self, library: loading.Library) -> None:
         """Keep no stages."""
+
+    def keep_part(self, part: str, arrays: Arrays) -> None:
+        """Leave nothing behind."""
 
     def clusters_found(self, library: loading.Library, clusters: Clusters) -> None:
         """Remember nothing."""
@@ -170,6 +190,7 @@ def detect(options: AnalysisOptions, reporter: RunReporter, *, listener: Listene
         not_duplicates=library.not_duplicates,
         progress=reporter,
         checkpoints=kept,
+        leave=listener.keep_part,
     )
     listener.clusters_found(library, clusters)
     return _judged(library, clusters, options, reporter)
@@ -194,8 +215,8 @@ def _judged(library: loading.Library, clusters: Clusters, options: AnalysisOptio
     wanted = options.engine_settings()
     keeper_columns = retrying(lambda: loading.load_keeper_columns(clusters.track_ids))
     groups = choose_keepers(library.columns, clusters, keeper_columns, wanted, progress=reporter)
-    figures = _group_figures(library, groups, keeper_columns)
-    shown = _in_order(_with_search(figures, library, groups, options), options)
+    figures = group_figures(library.columns, groups, keeper_columns)
+    shown = in_order(_with_search(figures, library, groups, options), options)
     members = _members_of(shown, groups)
     reporter.begin("cross_reference", len(members))
     cross_reference = retrying(
@@ -225,14 +246,14 @@ def _load(reporter: RunReporter, settings: EngineSettings) -> loading.Library:
     return retrying(lambda: loading.load_library(report=reporter.advance))
 
 
-def _group_figures(library: loading.Library, groups: Groups, keeper_columns: pl.DataFrame) -> pl.DataFrame:
+def group_figures(columns: TrackColumns, groups: Groups, keeper_columns: pl.DataFrame) -> pl.DataFrame:
     """Return one row a group: its confidence, what it is called and what its members add up to."""
     offsets = groups.clusters.offsets
     sizes = np.diff(offsets)
     is_keeper = groups.clusters.track_ids == np.repeat(groups.keeper_ids, sizes)
     others = np.where(is_keeper, 0.0, groups.probability)
     starts = offsets[:-1]
-    frame = library.columns.frame
+    frame = columns.frame
     keeper_rows = np.searchsorted(frame["track_id"].to_numpy(), groups.keeper_ids)
     totals = (
         pl.DataFrame({"track_id": groups.clusters.track_ids, "cluster": np.repeat(np.arange(len(sizes)), sizes)})
@@ -274,7 +295,8 @@ def _with_search(
     return figures.filter(pl.col("cluster").is_in(np.unique(clusters)))
 
 
-def _in_order(figures: pl.DataFrame, options: AnalysisOptions) -> pl.DataFrame:
+def in_order(figures: pl.DataFrame, options: AnalysisOptions) -> pl.DataFrame:
+    """Sort groups as the options ask."""
     column, largest_first = _ORDERS[options.sort_by]
     return figures.with_columns(
         title_key=pl.col("title").str.to_lowercase(), artist_key=pl.col("artist").str.to_lowercase()

@@ -27,7 +27,7 @@ _LIVED_ON = f"""
             JOIN {_MEMBERS} n ON n.group_id = gn.id
             JOIN {_MEMBERS} o ON o.track_id = n.track_id
             JOIN {_GROUPS} go ON go.id = o.group_id AND go.analysis_id = %s
-            WHERE gn.analysis_id = %s GROUP BY n.group_id, o.group_id
+            WHERE gn.analysis_id = %s AND gn.id >= %s GROUP BY n.group_id, o.group_id
         ) overlap
     ) ranked
     JOIN {_GROUPS} n ON n.id = new_id JOIN {_GROUPS} o ON o.id = old_id
@@ -96,9 +96,14 @@ def groups_that_changed(
     return newer.groups.filter(pk__in=RawSQL(f"SELECT new_id FROM ({_LIVED_ON}) l WHERE {_KINDS[change]}", keys))
 
 
-def carry_identities_over(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> None:
-    """Give every group of `newer` that lived on the identity it had in `older`; one whose own is taken gets another."""
-    keys = analysis_keys(older, newer)
+def carry_identities_over(
+    older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, *, first_new: int = 0
+) -> None:
+    """Give every group of `newer` that lived on the identity it had in `older`; one whose own is taken gets another.
+
+    Groups with ids below `first_new` were copied from `older` and have theirs.
+    """
+    keys = analysis_keys(older, newer, first_new)
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {_GROUPS} SET identity = o.identity FROM ({_LIVED_ON}) l JOIN {_GROUPS} o ON o.id = l.old_id "
@@ -110,15 +115,19 @@ def carry_identities_over(older: DuplicateAnalysisResult, newer: DuplicateAnalys
 
 def _rename_those_whose_identity_is_taken(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> None:
     """Tell new groups from those whose identity their key once was: {1, 2} comes back, but what it was moved on."""
-    twice = newer.groups.values("identity").annotate(many=models.Count("pk")).filter(many__gt=1).values("identity")
+    counted = newer.groups.values("identity").annotate(many=models.Count("pk")).filter(many__gt=1)
+    if not (twice := list(counted.values_list("identity", flat=True))):
+        return
     for group in groups_that_changed(older, newer, GroupChange.NEW).filter(identity__in=twice):
         group.identity = uuid.uuid5(newer.pk, group.identity).hex
         group.save(update_fields=["identity"])
 
 
-def analysis_keys(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> list[str]:
-    """Return the keys of two analyses for SQL of our own."""
-    return [analysis_key(older), analysis_key(newer)]
+def analysis_keys(
+    older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, first_new: int = 0
+) -> list[str | int]:
+    """Return the values for SQL of our own: the keys of two analyses, and the first group of the newer that counts."""
+    return [analysis_key(older), analysis_key(newer), first_new]
 
 
 def analysis_key(analysis: DuplicateAnalysisResult) -> str:

@@ -28,7 +28,7 @@ def to_arrays(detection: Detection) -> Arrays:
     arrays: Arrays = {name: getattr(clusters, name) for name in _CLUSTER_ARRAYS}
     arrays |= {name: getattr(groups, name) for name in _GROUP_ARRAYS}
     arrays["tables"] = np.frombuffer(clusters.tables, np.uint8)
-    arrays["shown"] = _frame_bytes(detection.shown)
+    arrays["shown"] = frame_bytes(detection.shown)
     arrays["rest"] = _json_bytes(
         {
             "narrowed": clusters.narrowed,
@@ -67,17 +67,23 @@ def from_arrays(arrays: Arrays) -> Detection:
     return Detection(
         track_count=rest["track_count"],
         groups=groups,
-        shown=pl.read_ipc(io.BytesIO(arrays["shown"].tobytes())),
+        shown=frame_of(arrays["shown"]),
         cross_reference=CrossReference(findings, rest["note"]),
         engine_fingerprint=rest["engine_fingerprint"],
         revision=rest["revision"],
     )
 
 
-def _frame_bytes(frame: pl.DataFrame) -> npt.NDArray[np.uint8]:
+def frame_bytes(frame: pl.DataFrame) -> npt.NDArray[np.uint8]:
+    """Return a frame as the bytes of one file."""
     written = io.BytesIO()
     frame.write_ipc(written)
     return np.frombuffer(written.getvalue(), np.uint8)
+
+
+def frame_of(written: npt.NDArray[np.generic]) -> pl.DataFrame:
+    """Return the frame that `frame_bytes` was given."""
+    return pl.read_ipc(io.BytesIO(written.tobytes()))
 
 
 def _json_bytes(values: dict[str, Any]) -> npt.NDArray[np.uint8]:

@@ -114,6 +114,29 @@ def take_back_choice(
     return choice
 
 
+def carry_choice(chosen: DuplicateAnalysisGroup, group: DuplicateAnalysisGroup) -> None:
+    """Give a group of a newer analysis the keeper that a person chose in `chosen`; it can be taken back there, too.
+
+    Call it in the transaction that carries decisions over.
+    """
+    if chosen.keeper_chosen_at is None:
+        return
+    members = list(group.members.order_by("position"))
+    who = chosen.keeper_chosen_by
+    KeeperChoice.objects.create(
+        group=group,
+        track_id=chosen.keeper_track_id,
+        before=_state(group, members),
+        user=who,
+        user_name=who.get_username() if who else "",
+        created_at=chosen.keeper_chosen_at,
+    )
+    verdicts = verdicts_against(group.analysis, [(group, members, chosen.keeper_track_id)])
+    group.keeper_rule, group.keeper_reason = chosen.keeper_rule, chosen.keeper_reason
+    group.keeper_chosen_at, group.keeper_chosen_by_id = chosen.keeper_chosen_at, chosen.keeper_chosen_by_id
+    set_keeper(group, members, chosen.keeper_track_id, verdicts)
+
+
 def undo_choice(choice: KeeperChoice, *, now: datetime) -> None:
     """Undo one choice, wherever in the pile it lies: a later one stays in force and falls back on what this one had."""
     later = KeeperChoice.objects.filter(group_id=choice.group_id, undone_at=None, pk__gt=choice.pk).order_by("pk")

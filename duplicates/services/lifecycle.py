@@ -56,6 +56,7 @@ def queue_analysis(
     force: bool = False,
     time_limit_seconds: int | None = None,
     keep_partial: bool = True,
+    learns_anew: bool = False,
 ) -> Queued:
     """Write a queued analysis, or return the equal one that is queued, running or, unless forced, still good.
 
@@ -81,6 +82,7 @@ def queue_analysis(
                 parameters_fingerprint=options.fingerprint(),
                 time_limit_seconds=time_limit_seconds,
                 keep_partial=keep_partial,
+                learns_anew=learns_anew,
                 created_at=now,
             )
             audit.record(

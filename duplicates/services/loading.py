@@ -17,8 +17,8 @@ from django.db import connection, transaction
 
 from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA, TrackColumns
 from duplicates.services.decision_review import look_at_decisions
-from library.changes import current_revision
-from library.models import ITunesTrack, Track
+from library.changes import current_revision, net_changes_since
+from library.models import ChangeKind, ITunesTrack, Track
 
 ROWS_PER_CHUNK = 20_000
 IDS_PER_QUERY = 5_000
@@ -61,6 +61,35 @@ def load_library(*, report: Callable[[int], None] = lambda done: None) -> Librar
     frame = pl.concat(chunks, rechunk=True) if chunks else pl.DataFrame(schema=TRACK_SCHEMA)
     seen = current_revision() if revision is None else revision
     return Library(TrackColumns(frame), seen, load_not_duplicates())
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of the library since a revision: tracks added or edited as they are now, ids of those removed."""
+
+    changed: TrackColumns
+    gone: npt.NDArray[np.int64]
+    revision: int
+
+    def __len__(self) -> int:
+        return len(self.changed) + len(self.gone)
+
+
+def load_changes(since: int) -> Changes:
+    """Read the net changes after a revision, with the revision they belong to: one statement, one snapshot."""
+    net, values = net_changes_since(since)
+    query = (
+        f"SELECT c.kind, c.track_id, (SELECT value FROM library_libraryrevision WHERE id = 1), {_TRACK_COLUMNS} "
+        f"FROM ({net}) c LEFT JOIN library_track t ON t.id = c.track_id ORDER BY c.track_id"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        rows = cursor.fetchall()
+    gone = [row[1] for row in rows if row[0] == ChangeKind.DELETED]
+    there = [row[3:] for row in rows if row[0] != ChangeKind.DELETED]
+    frame = _track_frame(list(zip(*there, strict=True))) if there else pl.DataFrame(schema=TRACK_SCHEMA)
+    revision = rows[0][2] if rows else current_revision()
+    return Changes(TrackColumns(frame), np.array(gone, np.int64), revision)
 
 
 def load_tracks(track_ids: npt.NDArray[np.int64]) -> TrackColumns:

@@ -113,6 +113,11 @@ class RunReporter:
         self.progress = replace(self.progress, total_tracks=total)
         self._log.info("Analysis started: %d tracks", total)
 
+    def start_over(self) -> None:
+        """Forget the stages so far: they are gone through again, from the first."""
+        self.stage_seconds.clear()
+        self.progress = replace(self.progress, stage="", current_step=0)
+
     def begin(self, stage: str, total: int) -> None:
         """Enter a stage with `total` units of work."""
         self._finish_stage()
@@ -162,6 +167,10 @@ class RunReporter:
         self.progress = replace(self.progress, percentage=100.0, estimated_seconds_remaining=0.0, message=summary)
         self._draw(self.progress)
         self._log.info("%s", summary)
+
+    def say(self, sentence: str) -> None:
+        """Write something about the run into its log."""
+        self._log.info("%s", sentence)
 
     def fail(self, message: str, *, detail: BaseException | None = None) -> None:
         """Log the error that ends the run."""

@@ -33,9 +33,11 @@ def refresh_analysis(
     enqueue: Enqueue | None = None,
     overrides: Mapping[str, Any] | None = None,
     trigger: Trigger = Trigger.REFRESH,
+    learns_anew: bool = False,
 ) -> DuplicateAnalysisResult:
     """Queue a successor with the same parameters, or with `overrides` in place of some; they are recorded.
 
+    Where little has changed it matches only that, on the tables of the last full run, unless it `learns_anew`.
     Raises AnalysisAlreadyRunning with the id when this analysis is being refreshed already or an equal one runs, and
     InvalidOptions for an override that is no parameter or has a value out of range.
     """
@@ -45,7 +47,14 @@ def refresh_analysis(
         raise _already(running)
     with transaction.atomic():
         queued = lifecycle.queue_analysis(
-            options, actor=actor, trigger=trigger, now=now, enqueue=enqueue, predecessor=analysis, force=True
+            options,
+            actor=actor,
+            trigger=trigger,
+            now=now,
+            enqueue=enqueue,
+            predecessor=analysis,
+            force=True,
+            learns_anew=learns_anew,
         )
         if not queued.is_new:
             raise _already(queued.analysis)
@@ -65,6 +74,7 @@ def quick_refresh(
     now: datetime,
     enqueue: Enqueue | None = None,
     overrides: Mapping[str, Any] | None = None,
+    learns_anew: bool = False,
 ) -> DuplicateAnalysisResult:
     """Refresh the most recent completed analysis of a person (None: of the system).
 
@@ -73,7 +83,7 @@ def quick_refresh(
     newest = DuplicateAnalysisResult.objects.of(actor).completed().for_lists().order_by("-created_at").first()
     if newest is None:
         raise AnalysisNotFound("There is no analysis yet.", way_out="Start one; afterwards it can be refreshed.")
-    return refresh_analysis(newest, actor=actor, now=now, enqueue=enqueue, overrides=overrides)
+    return refresh_analysis(newest, actor=actor, now=now, enqueue=enqueue, overrides=overrides, learns_anew=learns_anew)
 
 
 def due_for_refresh(*, now: datetime) -> list[DuplicateAnalysisResult]:

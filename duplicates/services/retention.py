@@ -23,7 +23,7 @@ from duplicates.services import audit
 from duplicates.services.impact import follow_library
 from duplicates.services.impact_summary import get_impact_summary
 from duplicates.services.purging import expired_removals, purge_removal
-from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints
+from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints, drop_needless_indexes
 from library.changes import compact
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class CleanupResult:
     deleted: int = 0
     tasks: int = 0  # settled calls in the queue
     exports: int = 0
+    indexes: int = 0  # what refreshes might have started from
+    index_bytes: int = 0
     changes: int = 0  # rows of the library's change log
     records: int = 0  # audit records past their retention
     purged: int = 0  # tracks deleted from quarantine
@@ -120,9 +122,9 @@ def expire_exports(*, now: datetime) -> int:
 
 def compact_library_changes(*, now: datetime) -> int:
     """Drop changes older than the retention that no kept analysis needs to count exactly; return how many."""
-    kept = DuplicateAnalysisResult.objects.exclude(library_revision=None).values_list("library_revision", flat=True)
+    rows = DuplicateAnalysisResult.objects.values_list("library_revision", "tables_revision")
     return compact(
-        [revision for revision in kept if revision is not None],
+        [revision for revisions in rows for revision in revisions if revision is not None],
         older_than=now - timedelta(days=settings.ANALYSIS_RETENTION_DAYS),
     )
 
@@ -173,6 +175,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
     _purge(plan, result, actor=actor, now=now)
     follow_library(now=now)  # before the log is compacted, which it reads
     result.exports = expire_exports(now=now)
+    result.indexes, result.index_bytes = drop_needless_indexes()
     result.changes = compact_library_changes(now=now)
     result.records = audit.forget_old_records(now=now)
     audit.record(
@@ -187,6 +190,8 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             "checkpoints": len(plan.checkpoints),
             "tasks": result.tasks,
             "exports": result.exports,
+            "indexes": result.indexes,
+            "index_bytes": result.index_bytes,
             "library_changes": result.changes,
             "audit_records": result.records,
             "tracks_purged": result.purged,

@@ -24,24 +24,26 @@ from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import claims, lifecycle, memory, process
 from duplicates.services.carrying import carry_over
 from duplicates.services.claims import Claim
+from duplicates.services.deadlines import time_limit, too_late
 from duplicates.services.decision_review import settle_decisions
 from duplicates.services.leasing import LeaseKeeper, kept_alive
 from duplicates.services.log_context import lines_of
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
 from duplicates.services.retrying import retrying
-from duplicates.services.work_folder import FOUND, discard_checkpoints
+from duplicates.services.work_folder import FOUND, discard_checkpoints, drop_needless_indexes
 
 if TYPE_CHECKING:
+    from duplicates.engine.progress import Arrays
     from duplicates.engine.records import Clusters
     from duplicates.services.checkpoints import StageCheckpoints
     from duplicates.services.detecting import Detection
+    from duplicates.services.incremental import Start
+    from duplicates.services.indexes import IndexShelf
     from duplicates.services.loading import Library
     from duplicates.services.saving import Saved
 
 INTERNAL_ERROR = "INTERNAL_ERROR"
-# The default time limit holds for this many tracks; a larger library gets more in proportion.
-TIMEOUT_SECONDS, TIMEOUT_TRACKS = 300, 100_000
 # What a stopped run may still spend on keeping what it has found.
 PARTIAL_SECONDS, PARTIAL_GROUPS = 1.0, 1_000
 
@@ -129,6 +131,8 @@ class _Run:
         self.detection: Detection | None = None
         self.clustered: tuple[Library, Clusters] | None = None
         self.kept: StageCheckpoints | None = None
+        self.shelf: IndexShelf | None = None
+        self.start: Start | None = None  # of a refresh that matches only what changed
         self.is_saving = False
         self.notes: list[str] = []
         self.warning = ""
@@ -155,21 +159,35 @@ class _Run:
         """Note what the run looks at and set its deadline."""
         from duplicates.services.checkpoints import StageCheckpoints  # noqa: PLC0415 (loads numpy)
 
-        tracks = len(library.columns)
-        if retrying(lifecycle.is_import_half_applied):
-            self.notes.append("An import had been applied only in part; import again to complete it, then refresh.")
+        self.read(len(library.columns), library.revision)
+        belongs_to = f"{self.options.engine_settings().fingerprint()}-{library.fingerprint()}"
+        self.kept = StageCheckpoints(self.analysis.pk, belongs_to)
+        return self.kept
+
+    def read(self, tracks: int, revision: int) -> None:
+        """Note how many tracks the run looks at, of which state of the library, and make room for what it leaves."""
+        from duplicates.services.indexes import shelf_of  # noqa: PLC0415 (loads numpy)
+
+        half_applied = "An import had been applied only in part; import again to complete it, then refresh."
+        if retrying(lifecycle.is_import_half_applied) and half_applied not in self.notes:
+            self.notes.append(half_applied)
         retrying(
             lambda: claims.keep(
                 self.claimed,
                 now=self.now(),
                 library_track_count=tracks,
-                library_revision=library.revision,
+                library_revision=revision,
                 newest_import=lifecycle.newest_import(),
             )
         )
-        belongs_to = f"{self.options.engine_settings().fingerprint()}-{library.fingerprint()}"
-        self.kept = StageCheckpoints(self.analysis.pk, belongs_to)
-        return self.kept
+        self.analysis.library_track_count, self.analysis.library_revision = tracks, revision
+        if settings.KEPT_INDEXES and not (self.options.search or self.options.min_confidence):
+            self.shelf = shelf_of(self.analysis, self.options.engine_settings().fingerprint())
+
+    def keep_part(self, part: str, arrays: "Arrays") -> None:
+        """Keep what a refresh of this analysis may start from."""
+        if self.shelf is not None:
+            self.shelf.save(part, arrays)
 
     def clusters_found(self, library: "Library", clusters: "Clusters") -> None:
         """Remember the clusters for a run that is stopped before its keepers are chosen."""
@@ -226,6 +244,10 @@ class _Run:
 
         if not self.analysis.keep_partial or (self.clustered is None and self.detection is None):
             return {}
+        if self.start is not None:  # so quick that a part of it is not worth keeping
+            with contextlib.suppress(ClaimLost, DatabaseError):
+                retrying(lambda: saving.sweep(self.claimed))
+            return {}
         began = time.monotonic()
         try:
             if self.detection is None:
@@ -257,10 +279,32 @@ class _Run:
         from duplicates.services.saving import sweep  # noqa: PLC0415 (likewise)
 
         retrying(lambda: settle_decisions(now=self.now()))
+        if self._detect_again():
+            return
         detection = detect(self.options, self.reporter, listener=self)
         retrying(lambda: sweep(self.claimed))
         self._found_checkpoint().save(FOUND, found.to_arrays(detection))
         self.detection, self.clustered = detection, None
+
+    def _detect_again(self) -> bool:
+        """Match only what changed since the predecessor, where that is possible; else note why it is not."""
+        from duplicates.services.incremental import EveryTrack, detect_again, start_of  # noqa: PLC0415 (likewise)
+
+        try:
+            start = start_of(self.analysis, self.options)
+            self.detection, looked_at = detect_again(start, self.options, self.reporter, self.read)
+        except EveryTrack as why:
+            if why.sentence:
+                self.note(why.sentence)
+            return False
+        self.start = start
+        self.note(start.sentence(looked_at))
+        return True
+
+    def note(self, sentence: str) -> None:
+        """Say something about the run, in its log and on its result."""
+        self.reporter.say(sentence)
+        self.notes.append(sentence)
 
     def _take_up_what_was_found(self) -> None:
         """Go on saving what an earlier attempt found, whatever has happened to the library since."""
@@ -282,14 +326,13 @@ class _Run:
 
     def _save(self) -> None:
         """Write the groups and make them visible. Raises SaveFailed when the database refuses for good."""
-        from duplicates.services import saving  # noqa: PLC0415 (loads numpy and polars)
 
         assert self.detection is not None
         self.reporter.begin("saving", len(self.detection))
         self.is_saving = True
         try:
-            saved = saving.save_groups(self.detection, self.claimed, now=self.now, report=self.reporter.advance)
-            retrying(lambda: carry_over(self.analysis, self.claimed, now=self.now()))
+            saved = self._write_groups(self.detection)
+            self._leave_result(self.detection)
             self.reporter.finish(self._summary(saved))
             retrying(
                 lambda: lifecycle.complete(
@@ -301,6 +344,27 @@ class _Run:
             self.warning = str(failed)
             raise failed from error
         discard_checkpoints(self.analysis.pk)
+        retrying(drop_needless_indexes)
+
+    def _write_groups(self, detection: "Detection") -> "Saved":
+        """Write the groups and take over what holds from the predecessor."""
+        from duplicates.services.saving import save_groups  # noqa: PLC0415 (loads numpy and polars)
+        from duplicates.services.saving_again import save_again  # noqa: PLC0415 (likewise)
+
+        self.analysis.learnt_tables = detection.groups.clusters.tables  # by which chosen keepers are judged
+        if self.start is None:
+            saved, first_new = save_groups(detection, self.claimed, now=self.now, report=self.reporter.advance), 0
+        else:
+            saved, first_new = save_again(detection, self.claimed, now=self.now, report=self.reporter.advance)
+        retrying(lambda: carry_over(self.analysis, self.claimed, now=self.now(), first_new=first_new))
+        return saved
+
+    def _leave_result(self, detection: "Detection") -> None:
+        from duplicates.services.indexes import save_result  # noqa: PLC0415 (loads numpy and polars)
+
+        if self.shelf is not None:
+            save_result(self.shelf, detection)
+            self.notes += self.shelf.notes
 
     def _summary(self, saved: "Saved") -> str:
         tracks, seconds = self.reporter.progress.total_tracks, self.reporter.elapsed_seconds
@@ -313,6 +377,7 @@ class _Run:
         assert self.detection is not None
         return {
             **outcome(self.detection, saved, self.notes + (self.kept.notes if self.kept else [])),
+            **({} if self.start is None else self.start.tables),
             **self._spent(),
         }
 
@@ -332,24 +397,10 @@ class _Run:
             raise self.lease.reason
         limit = time_limit(self.reporter.progress.total_tracks, self.analysis.time_limit_seconds)
         if self.reporter.elapsed_seconds > limit:
-            raise self._timeout()
-
-    def _timeout(self) -> AnalysisTimeout:
-        progress, spent = self.reporter.progress, self.reporter.elapsed_seconds
-        needed = spent + (progress.estimated_seconds_remaining or spent)
-        return AnalysisTimeout(
-            f"The analysis was stopped after {spent:,.0f} s at {progress.percentage:.0f} %. "
-            f"About {needed * 1.5:,.0f} s should do: give --timeout or raise REPRISE_ANALYSIS_TIMEOUT_SECONDS."
-        )
+            raise too_late(self.reporter.progress, self.reporter.elapsed_seconds)
 
     def _store(self, progress: AnalysisProgress) -> None:
         if self.lease.is_alive():
             self.lease.note(progress)
         else:
             retrying(lambda: lifecycle.store_progress(self.claimed, progress, now=self.now()))
-
-
-def time_limit(tracks: int, wanted: int | None = None) -> float:
-    """Return the seconds a run over so many tracks may take: as wanted, the setting, or in proportion to size."""
-    explicit: int = wanted or settings.ANALYSIS_TIMEOUT_SECONDS
-    return float(explicit or TIMEOUT_SECONDS * max(1.0, tracks / TIMEOUT_TRACKS))

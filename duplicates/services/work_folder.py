@@ -1,5 +1,6 @@
 """Where runs keep their checkpoints on this machine. Loads nothing heavy, so that clean-up and pages may ask."""
 
+import contextlib
 import logging
 import shutil
 import uuid
@@ -47,3 +48,44 @@ def is_unsaved_result_kept(analysis: DuplicateAnalysisResult) -> bool:
 def discard_checkpoints(analysis_id: uuid.UUID) -> None:
     """Remove all checkpoints of an analysis from this machine."""
     shutil.rmtree(checkpoints_folder() / str(analysis_id), ignore_errors=True)
+
+
+def index_folder(analysis_id: uuid.UUID) -> Path:
+    """Return where an analysis leaves what a refresh may start from."""
+    return Path(settings.WORK_DIR) / "indexes" / str(analysis_id)
+
+
+def indexes() -> list[uuid.UUID]:
+    """Return the analyses that left something for a refresh on this machine."""
+    folder = Path(settings.WORK_DIR) / "indexes"
+    return [uuid.UUID(entry.name) for entry in sorted(folder.glob("????????-????-????-????-????????????"))]
+
+
+def index_bytes(analysis_id: uuid.UUID) -> int:
+    """Return how much an analysis left for a refresh, in bytes."""
+    total = 0
+    for path in index_folder(analysis_id).glob("*.checkpoint"):
+        with contextlib.suppress(FileNotFoundError):  # another process removed it
+            total += path.stat().st_size
+    return total
+
+
+def discard_index(analysis_id: uuid.UUID) -> int:
+    """Remove what an analysis left for a refresh; return how many bytes that frees."""
+    freed = index_bytes(analysis_id)
+    shutil.rmtree(index_folder(analysis_id), ignore_errors=True)
+    return freed
+
+
+def drop_needless_indexes() -> tuple[int, int]:
+    """Remove what no refresh will start from any more; return how many analyses lose something, and the bytes freed.
+
+    The newest `KEPT_INDEXES` full runs that a completed analysis rests on keep theirs.
+    """
+    lying = indexes()
+    rows = DuplicateAnalysisResult.objects.exclude(status__in=(AnalysisStatus.FAILED, AnalysisStatus.CANCELLED))
+    base_of = {pk: base or pk for pk, base in rows.order_by("-created_at").values_list("pk", "tables_of")}
+    bases = [base for base in dict.fromkeys(base_of.values()) if base in lying][: settings.KEPT_INDEXES]
+    kept = {*bases, *(pk for pk, base in base_of.items() if base in bases)}
+    needless = [analysis_id for analysis_id in lying if analysis_id not in kept]
+    return len(needless), sum(discard_index(analysis_id) for analysis_id in needless)

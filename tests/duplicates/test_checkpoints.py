@@ -77,7 +77,7 @@ class TestParts:
         assert "without a checkpoint of stage scoring: No space" in kept.notes[0]
 
 
-def _no_space(*_: object) -> None:
+def _no_space(*_: object, is_flushed: bool) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 

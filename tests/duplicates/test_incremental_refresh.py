@@ -1,0 +1,372 @@
+"""A refresh of a library in which little changed matches only that, and its result is as good as any other."""
+
+import random
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from duplicates.choices import AnalysisStatus, Resolution, Trigger
+from duplicates.engine import model
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.services import incremental, keepers, lifecycle, refreshing, saving_again
+from duplicates.services.different import declare_different
+from duplicates.services.options import AnalysisOptions
+from duplicates.services.running import run_analysis
+from duplicates.services.work_folder import drop_needless_indexes, index_bytes, index_folder, indexes
+from library.models import LibraryChange, Track
+from tests.duplicates.factories import TrackFactory
+
+pytestmark = pytest.mark.django_db
+ARTISTS = ("The Quiet Tide", "Ines Calder", "Ostrava Trio", "Mara Lindqvist")
+WORDS = (
+    "harbour",
+    "lights",
+    "paper",
+    "moons",
+    "nine",
+    "bridges",
+    "slow",
+    "weather",
+    "copper",
+    "wire",
+    "almanac",
+    "río",
+)
+
+
+@pytest.fixture(autouse=True)
+def work_folder(tmp_path: Path, settings: Any) -> None:
+    settings.WORK_DIR = tmp_path
+    settings.ANALYSES_PER_HOUR = 0
+
+
+def a_library(songs: int = 120) -> list[Track]:
+    """Return songs of which every fourth is there twice and every twelfth three times, the third a little other."""
+    chance = random.Random(7)
+    rows = []
+    for number in range(songs):
+        said = {
+            "title": f"{chance.choice(WORDS)} {chance.choice(WORDS)} {number}",
+            "artist": chance.choice(ARTISTS),
+            "album": f"Album {number % 17}",
+            "duration_ms": 150_000 + chance.randrange(100_000),
+            "play_count": chance.randrange(9),
+        }
+        copies = 3 if number % 12 == 0 else 2 if number % 4 == 0 else 1
+        albums = (said["album"], said["album"], "Best of")[:copies]
+        rows += [TrackFactory.build(**said | {"album": album}) for album in albums]
+    return Track.objects.bulk_create(rows)
+
+
+def first_run(**options: Any) -> DuplicateAnalysisResult:
+    queued = lifecycle.queue_analysis(
+        AnalysisOptions(**options), actor=None, trigger=Trigger.COMMAND, now=timezone.now(), force=True
+    )
+    return ran(queued.analysis)
+
+
+def ran(analysis: DuplicateAnalysisResult) -> DuplicateAnalysisResult:
+    run_analysis(analysis.pk)
+    analysis.refresh_from_db()
+    assert analysis.status == AnalysisStatus.COMPLETED, analysis.error_message
+    return analysis
+
+
+def refreshed(analysis: DuplicateAnalysisResult, **wishes: Any) -> DuplicateAnalysisResult:
+    return ran(refreshing.refresh_analysis(analysis, actor=None, now=timezone.now(), **wishes))
+
+
+def said(analysis: DuplicateAnalysisResult) -> list[Any]:
+    """Return everything people can see of the groups, whatever their rows are."""
+    groups = [field.attname for field in DuplicateAnalysisGroup._meta.concrete_fields]
+    members = [field.attname for field in DuplicateAnalysisTrack._meta.concrete_fields]
+    for name in ("id", "analysis_id", "identity"):
+        groups.remove(name)
+    for name in ("id", "group_id"):
+        members.remove(name)
+    counts = (analysis.groups_found, analysis.duplicates_found, analysis.tracks_analyzed, analysis.average_similarity)
+    return [counts, analysis.not_enough_data] + [
+        [tuple(getattr(group, name) for name in groups), *group.members.order_by("position").values_list(*members)]
+        for group in analysis.groups.order_by("position")
+    ]
+
+
+def note_of(analysis: DuplicateAnalysisResult) -> str:
+    return " ".join(analysis.figures["notes"])
+
+
+def change_the_library(tracks: list[Track]) -> None:
+    """Edit, remove, add, play and quarantine a few tracks of 150."""
+    Track.objects.filter(pk=tracks[1].pk).update(title=tracks[0].title, artist=tracks[0].artist)
+    Track.objects.filter(pk=tracks[20].pk).update(title="Something else altogether")
+    tracks[8].delete()
+    Track.objects.filter(pk=tracks[30].pk).update(quarantined_at=timezone.now())
+    Track.objects.filter(pk=tracks[40].pk).update(play_count=99)
+    TrackFactory(title=tracks[60].title, artist=tracks[60].artist, album=tracks[60].album, duration_ms=180_000)
+    TrackFactory(title="Never heard before", artist="Nobody Known")
+    TrackFactory(title="Never heard before", artist="Nobody Known")
+
+
+class TestResult:
+    def test_it_says_what_a_full_run_on_the_same_tables_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tracks = a_library()
+        first = first_run()
+        change_the_library(tracks)
+
+        incremental = refreshed(first)
+        monkeypatch.setattr(
+            "duplicates.engine.model.fit", lambda shipped, codes: model.from_bytes(bytes(first.learnt_tables or b""))
+        )
+        full = refreshed(first, learns_anew=True)
+
+        assert "Incremental: " in note_of(incremental)
+        assert "Incremental: " not in note_of(full)
+        assert said(incremental) == said(full)
+        assert bytes(incremental.learnt_tables or b"") == bytes(first.learnt_tables or b"")
+
+    def test_it_says_how_many_tracks_it_looked_at_and_whose_tables_it_used(self) -> None:
+        tracks = a_library()
+        first = first_run()
+        change_the_library(tracks)
+
+        second = refreshed(first)
+        third = refreshed(second)
+
+        assert str(first.pk) in note_of(second)
+        assert second.tables_of == third.tables_of == first.pk
+        assert third.tables_revision == first.library_revision
+        assert said(third) == said(second)
+
+    def test_nothing_changed_is_nothing_to_look_at(self) -> None:
+        a_library()
+        first = first_run()
+
+        second = refreshed(first)
+
+        assert note_of(second).startswith("Incremental: 0 tracks were looked at")
+        assert said(second) == said(first)
+
+    def test_a_chain_of_refreshes_equals_one(self) -> None:
+        tracks = a_library()
+        first = first_run()
+        for track in tracks[3:7]:
+            Track.objects.filter(pk=track.pk).update(title=tracks[12].title, artist=tracks[12].artist)
+        second = refreshed(first)
+        Track.objects.filter(pk=tracks[3].pk).update(title=tracks[3].title, artist=tracks[3].artist)
+        tracks[12].delete()
+
+        third = refreshed(second)
+        direct = refreshed(first)
+
+        assert said(third) == said(direct)
+
+    def test_a_pair_declared_different_since_is_kept_apart(self) -> None:
+        tracks = a_library()
+        first = first_run()
+        pair = first.groups.filter(member_count=2).order_by("position")[3].members.all()
+        left, right = (member.track_id for member in pair)
+        declare_different([(pair[0], pair[1])], actor=None, now=timezone.now())
+
+        second = refreshed(first)
+
+        assert tracks
+        assert "Incremental" in note_of(second)
+        assert not second.groups.filter(members__track_id=left).filter(members__track_id=right).exists()
+
+    def test_another_order_needs_no_full_run(self) -> None:
+        a_library()
+        first = first_run()
+
+        second = refreshed(first, overrides={"sort_by": "title"})
+
+        titles = list(second.groups.order_by("position").values_list("title", flat=True))
+        assert titles == sorted(titles, key=str.lower)
+        assert "Incremental" in note_of(second)
+
+
+class TestDecisions:
+    def test_identities_and_decisions_come_along(self) -> None:
+        tracks = a_library()
+        first = first_run()
+        untouched, touched = first.groups.order_by("-position")[:2]
+        first.groups.filter(pk__in=[untouched.pk, touched.pk]).update(
+            is_resolved=True, resolution=Resolution.KEPT_CANONICAL, resolved_at=timezone.now()
+        )
+        Track.objects.filter(pk=touched.keeper_track_id).update(album="Renamed")
+
+        second = refreshed(first)
+
+        assert tracks
+        by_identity = {group.identity: group for group in second.groups.all()}
+        assert len(by_identity) == second.groups.count()
+        assert by_identity[untouched.identity].resolution == Resolution.KEPT_CANONICAL
+        assert by_identity[touched.identity].resolution == ""
+
+    @pytest.mark.parametrize("learns_anew", [False, True], ids=["incremental", "full"])
+    def test_a_chosen_keeper_comes_along_where_no_member_changed(self, learns_anew: bool) -> None:
+        a_library()
+        first = first_run()
+        kept, reopened = [group for group in first.groups.order_by("position") if group.member_count > 2][:2]
+        for group in (kept, reopened):
+            other = group.members.order_by("position").last()
+            assert other is not None
+            keepers.choose_keeper(group=group, track_id=other.track_id, actor=None, now=timezone.now())
+        Track.objects.filter(pk=reopened.keeper_track_id).update(year=1999)
+        kept.refresh_from_db()
+
+        second = refreshed(first, learns_anew=learns_anew)
+
+        again = second.groups.get(group_key=kept.group_key)
+        assert again.keeper_track_id == kept.keeper_track_id != first.groups.get(pk=reopened.pk).keeper_track_id
+        assert again.keeper_chosen_at == kept.keeper_chosen_at
+        assert again.members.get(is_canonical=True).track_id == kept.keeper_track_id
+        assert second.groups.get(group_key=reopened.group_key).keeper_chosen_at is None
+        keepers.take_back_choice(group=again, actor=None, now=timezone.now())
+        again.refresh_from_db()
+        assert again.keeper_rule != keepers.CHOSEN
+
+
+class TestFullRunInstead:
+    def test_because_it_was_asked_for(self) -> None:
+        a_library()
+
+        assert "that was asked for" in note_of(refreshed(first_run(), learns_anew=True))
+
+    def test_because_more_than_a_tenth_changed_in_all(self) -> None:
+        tracks = a_library()
+        first = first_run()
+        Track.objects.filter(pk__in=[track.pk for track in tracks[:10]]).update(genre="Jazz")
+        second = refreshed(first)
+        Track.objects.filter(pk__in=[track.pk for track in tracks[10:20]]).update(genre="Jazz")
+
+        third = refreshed(second)
+
+        assert "Incremental" in note_of(second)
+        assert "20 of 160 tracks have changed" in note_of(third)
+        assert third.tables_of is None
+        assert "Incremental" in note_of(refreshed(third))
+
+    @pytest.mark.parametrize("harm", ["removed", "cut short", "flipped"])
+    def test_because_what_it_starts_from_is_gone_or_damaged(self, harm: str) -> None:
+        a_library()
+        first = first_run()
+        path = index_folder(first.pk) / "features.checkpoint"
+        content = path.read_bytes()
+        if harm == "removed":
+            path.unlink()
+        else:
+            path.write_bytes(content[:-100] if harm == "cut short" else content[:-200] + b"\0" + content[-199:])
+
+        second = refreshed(first)
+
+        assert "is not on this machine" in note_of(second)
+        assert said(second) == said(first)
+
+    def test_because_the_matcher_is_another_one(self) -> None:
+        a_library()
+        first = first_run()
+        DuplicateAnalysisResult.objects.filter(pk=first.pk).update(engine_fingerprint="another")
+
+        assert "the matcher or its settings are not those" in note_of(refreshed(first))
+
+    def test_because_a_search_looks_at_every_group(self) -> None:
+        a_library()
+
+        assert "looks at every group" in note_of(refreshed(first_run(search="harbour")))
+
+    def test_because_the_change_log_does_not_add_up(self) -> None:
+        tracks = a_library()
+        first = first_run()
+        tracks[5].delete()
+        LibraryChange.objects.all().delete()
+
+        second = refreshed(first)
+
+        assert "does not add up" in note_of(second)
+        assert second.tracks_analyzed == first.tracks_analyzed - 1
+
+
+class TestConcurrency:
+    def test_a_track_removed_while_groups_are_copied_is_marked_as_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        a_library()
+        first = first_run()
+        group = first.groups.order_by("position")[0]
+        gone = group.members.order_by("position")[1].track_id
+        copied = saving_again._copy
+
+        def remove_first(*args: Any) -> None:
+            Track.objects.filter(pk=gone).delete()
+            copied(*args)
+
+        monkeypatch.setattr(saving_again, "_copy", remove_first)
+        second = refreshed(first)
+
+        again = second.groups.get(group_key=group.group_key)
+        assert again.remaining_count == group.member_count - 1
+        assert not again.members.get(track_id=gone).still_exists
+
+    def test_a_track_edited_while_it_is_looked_at_is_read_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tracks = a_library()
+        first = first_run()
+        edited, other = tracks[3], tracks[4]
+        edited.title, edited.artist = other.title, other.artist
+        edited.save()
+        matched, edits = incremental._matched, []
+
+        def edit_meanwhile(*args: Any) -> Any:
+            found = matched(*args)
+            if not edits:
+                edits.append(Track.objects.filter(pk=other.pk).update(title="Not what it was"))
+            return found
+
+        monkeypatch.setattr(incremental, "_matched", edit_meanwhile)
+        second = refreshed(first)
+
+        assert not second.groups.filter(members__track_id=edited.pk).filter(members__track_id=other.pk).exists()
+        assert second.library_revision == first.library_revision + 2  # type: ignore[operator]
+
+
+class TestWhatIsKept:
+    def test_only_the_newest_full_runs_keep_their_tables(self, settings: Any) -> None:
+        a_library(20)
+        settings.KEPT_INDEXES = 1
+        old = first_run()
+        new = first_run(preset="song")
+        follower = refreshed(new)
+
+        assert sorted(indexes()) == sorted([new.pk, follower.pk])
+        assert index_bytes(new.pk) > index_bytes(follower.pk) > 0
+        assert "is not on this machine" in note_of(refreshed(old))
+
+    def test_they_go_with_the_last_analysis_that_rests_on_them(self) -> None:
+        a_library(20)
+        first = first_run()
+        assert drop_needless_indexes() == (0, 0)
+
+        first.delete()
+
+        assert drop_needless_indexes()[0] == 1
+        assert indexes() == []
+
+    def test_nobody_has_to_keep_any(self, settings: Any) -> None:
+        settings.KEPT_INDEXES = 0
+        a_library(20)
+        first = first_run()
+
+        assert indexes() == []
+        assert "REPRISE_KEPT_INDEXES is 0" in note_of(refreshed(first))
+
+
+def test_copying_takes_as_many_queries_for_many_groups_as_for_few(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    a_library(240)
+    first = first_run()
+    successor = refreshing.refresh_analysis(first, actor=None, now=timezone.now() + timedelta(seconds=1))
+
+    with django_assert_max_num_queries(80):
+        run_analysis(successor.pk)
