@@ -112,6 +112,7 @@ class ExportFormat(models.TextChoices):
     """What an export is written as."""
 
     JSON = "json", "JSON"
+    JSONL = "jsonl", "JSON Lines"
     CSV = "csv", "CSV"
 
 

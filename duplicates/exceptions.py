@@ -165,6 +165,13 @@ class ExportExpired(DuplicatesError):
     advice = "Ask for a new one."
 
 
+class ExportGone(DuplicatesError):
+    """This export was deleted, or its analysis was."""
+
+    code = "EXPORT_GONE"
+    advice = "Ask for a new one of an analysis that is kept."
+
+
 class LastCopy(DuplicatesError):
     """This would remove the last copy of a group."""
 

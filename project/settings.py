@@ -309,6 +309,7 @@ SPECTACULAR_SETTINGS = {
         "AnalysisStatus": "duplicates.choices.AnalysisStatus",
         "Preset": "duplicates.choices.Preset",
         "Resolution": "duplicates.choices.Resolution",
+        "ExportFormat": "duplicates.choices.ExportFormat",
         "WithoutRemoval": "duplicates.api.group_serializers.DECISIONS",
     },
 }

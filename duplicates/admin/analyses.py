@@ -27,12 +27,12 @@ from django.utils.translation import ngettext
 
 from duplicates.admin.analysis_page import AnalysisPage
 from duplicates.admin.condition import ListWithConditions, condition_of_row, ignore_changes
-from duplicates.admin.exports import CONTENT_TYPES
 from duplicates.admin.progress import progress_values
 from duplicates.admin.run_form import RunAnalysisForm, answers_of
 from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
-from duplicates.choices import ExportFormat, Trigger
+from duplicates.choices import ExportFormat, ExportStatus, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError, NotAllowed
+from duplicates.export_response import CONTENT_TYPES
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.models.analysis import MANAGE_ALL
 from duplicates.services import downloading, exporting, lifecycle, permissions, refreshing
@@ -63,6 +63,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         "refresh",
         "resume",
         "export_json",
+        "export_jsonl",
         "export_csv",
         "unsaved_json",
         "unsaved_csv",
@@ -200,6 +201,10 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._export(request, queryset, ExportFormat.CSV)
 
+    @admin.action(description="Export JSON Lines", permissions=["export"], location=EVERYWHERE)
+    def export_jsonl(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._export(request, queryset, ExportFormat.JSONL)
+
     @admin.action(description="Export unsaved JSON", permissions=["export"], location=ActionLocation.CHANGE_FORM)
     def unsaved_json(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
         return self._download_unsaved(request, queryset, ExportFormat.JSON)
@@ -246,10 +251,11 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
                 analysis, export_format, actor=person(request), now=timezone.now(), enqueue=enqueue_export
             )
 
-        queued, refused = _each(queryset, ask)
-        done = ngettext("Queued %(count)d export", "Queued %(count)d exports", len(queued)) % {"count": len(queued)}
-        self._tell(request, done if queued else "", "", refused)
-        if queued:
+        exports, refused = _each(queryset, ask)
+        written = [export for export in exports if export.status == ExportStatus.COMPLETED]
+        done = (_written(len(written)), _queued_exports(len(exports) - len(written)))
+        self._tell(request, "; ".join(filter(None, done)), "", refused)
+        if exports:
             link = format_html('<a href="{}">See the exports</a> for the download.', reverse(EXPORTS))
             self.message_user(request, link, messages.INFO)
 
@@ -372,6 +378,14 @@ def _started(queued: Queued) -> str:
 
 def _queued_refreshes(count: int) -> str:
     return ngettext("Queued %(count)d refresh", "Queued %(count)d refreshes", count) % {"count": count} if count else ""
+
+
+def _written(count: int) -> str:
+    return ngettext("Wrote %(count)d export", "Wrote %(count)d exports", count) % {"count": count} if count else ""
+
+
+def _queued_exports(count: int) -> str:
+    return ngettext("Queued %(count)d export", "Queued %(count)d exports", count) % {"count": count} if count else ""
 
 
 def _resumed(count: int) -> str:

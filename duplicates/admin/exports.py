@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -13,15 +13,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from duplicates.admin.shared import EXPORT_BADGES, OfVisibleAnalyses, person
-from duplicates.choices import ExportFormat, ExportStatus
+from duplicates.choices import ExportStatus
 from duplicates.exceptions import ExportExpired, ExportNotReady
+from duplicates.export_response import export_response
 from duplicates.models import DuplicateAnalysisExport
 from duplicates.services import permissions
-from duplicates.services.downloading import fetch_export, is_downloadable
+from duplicates.services.downloading import is_downloadable
 from library import admin_pages as pages
 
 LAST_DOWNLOADED = pages.when("last_downloaded_at")
-CONTENT_TYPES = {ExportFormat.JSON: "application/json", ExportFormat.CSV: "text/csv; charset=utf-8"}
 
 
 @admin.register(DuplicateAnalysisExport)
@@ -128,17 +128,11 @@ class ExportAdmin(OfVisibleAnalyses):
         if export is None:
             raise Http404("There is no such export.")
         try:
-            file = fetch_export(export, actor=person(request), now=timezone.now())
+            return export_response(request, export, person=person(request))
         except ExportNotReady as error:
             raise Http404(error.sentence) from error
         except ExportExpired as error:
             return self._gone(request, export, error)
-        return FileResponse(
-            file.open("rb"),
-            as_attachment=True,
-            filename=export.file_name,
-            content_type=CONTENT_TYPES[ExportFormat(export.format)],
-        )
 
     def _gone(self, request: HttpRequest, export: DuplicateAnalysisExport, error: ExportExpired) -> HttpResponseBase:
         link = reverse("admin:duplicates_duplicateanalysisresult_change", args=[export.analysis_id])

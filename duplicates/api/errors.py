@@ -17,6 +17,7 @@ from duplicates.exceptions import (
     AnalysisTimeout,
     DuplicatesError,
     ExportExpired,
+    ExportGone,
     ExportNotReady,
     IdempotencyKeyReused,
     InvalidOptions,
@@ -39,6 +40,7 @@ STATUS_OF: dict[type[DuplicatesError], HTTPStatus] = {
     InvalidToken: HTTPStatus.UNAUTHORIZED,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     ExportExpired: HTTPStatus.GONE,
+    ExportGone: HTTPStatus.GONE,
     IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     SaveFailed: HTTPStatus.SERVICE_UNAVAILABLE,
 }

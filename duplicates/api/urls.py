@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 from duplicates.api.analyses import AnalysisViewSet
 from duplicates.api.decisions import NotDuplicateViewSet, RemovalViewSet
 from duplicates.api.errors import not_found
+from duplicates.api.exports import ExportViewSet
 from duplicates.api.groups import GroupViewSet
 from duplicates.api.library import ImportViewSet, PlaylistViewSet, TrackViewSet
 from duplicates.api.pairs import PairViewSet
@@ -23,6 +24,7 @@ router.register("not-duplicates", NotDuplicateViewSet, basename="not-duplicate")
 router.register("tracks", TrackViewSet, basename="track")
 router.register("playlists", PlaylistViewSet, basename="playlist")
 router.register("imports", ImportViewSet, basename="import")
+router.register("exports", ExportViewSet, basename="export")
 router.register("audit", AuditViewSet, basename="audit")
 
 # One's own, so without an id.

@@ -4,6 +4,7 @@ A member keeps what its track said when it was analysed, so that a result stays 
 """
 
 import hashlib
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -32,6 +33,23 @@ def in_band(band: ConfidenceBand) -> Q:
         ConfidenceBand.MEDIUM: Q(confidence__gte=medium, confidence__lt=high),
         ConfidenceBand.LOW: Q(confidence__lt=medium),
     }[band]
+
+
+VERSION_FIELDS = ("keeper_track_id", "resolution", "remaining_count", "keeper_chosen_at", "resolved_at")
+
+
+def version_of(
+    keeper_track_id: int,
+    resolution: str,
+    remaining_count: int,
+    keeper_chosen_at: datetime | None,
+    resolved_at: datetime | None,
+) -> str:
+    """Return the version of a group with these values, in the order of VERSION_FIELDS."""
+    moments = [moment and moment.timestamp() for moment in (keeper_chosen_at, resolved_at)]
+    return hashlib.blake2b(
+        repr((keeper_track_id, resolution, remaining_count, *moments)).encode(), digest_size=8
+    ).hexdigest()
 
 
 class DuplicateAnalysisGroup(models.Model):
@@ -115,9 +133,7 @@ class DuplicateAnalysisGroup(models.Model):
     @property
     def version(self) -> str:
         """16 hex digits that differ once anybody decides otherwise, removes a copy or gives it another keeper."""
-        moments = [moment and moment.timestamp() for moment in (self.keeper_chosen_at, self.resolved_at)]
-        decided = (self.keeper_track_id, self.resolution, self.remaining_count, *moments)
-        return hashlib.blake2b(repr(decided).encode(), digest_size=8).hexdigest()
+        return version_of(*(getattr(self, name) for name in VERSION_FIELDS))
 
 
 class TrackSnapshot(models.Model):

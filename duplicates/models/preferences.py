@@ -44,7 +44,7 @@ class DuplicatePreferences(models.Model):
         max_length=10, choices=Preset, default=Preset.RECORDING, help_text="Ticked when you open “Run analysis”."
     )
     export_format = models.CharField(
-        max_length=4, choices=ExportFormat, default=ExportFormat.JSON, help_text="Offered first for an analysis."
+        max_length=5, choices=ExportFormat, default=ExportFormat.JSON, help_text="Offered first for an analysis."
     )
     groups_per_page = models.PositiveSmallIntegerField(
         default=50, validators=[MinValueValidator(5), MaxValueValidator(200)], help_text="From 5 to 200."

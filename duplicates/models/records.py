@@ -23,11 +23,14 @@ class DuplicateAnalysisExport(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
     )
-    format = models.CharField(max_length=4, choices=ExportFormat)
+    format = models.CharField(max_length=5, choices=ExportFormat)
+    is_compressed = models.BooleanField(default=False, help_text="Packed with gzip.")
     status = models.CharField(max_length=10, choices=ExportStatus, default=ExportStatus.PENDING)
     file_name = models.CharField(max_length=200, blank=True)
     size_bytes = models.PositiveBigIntegerField(null=True)
-    row_count = models.PositiveIntegerField(default=0)
+    row_count = models.PositiveIntegerField(default=0, help_text="Members written so far.")
+    total_rows = models.PositiveIntegerField(default=0, help_text="Members there are to write.")
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     download_count = models.PositiveIntegerField(default=0)
@@ -44,6 +47,13 @@ class DuplicateAnalysisExport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_format_display()} of {self.analysis} ({self.analysis_id.hex[:8]})"
+
+    @property
+    def percentage(self) -> float:
+        """How much is written, 0 to 100."""
+        if self.status == ExportStatus.COMPLETED:
+            return 100.0
+        return min(99.9, round(100 * self.row_count / self.total_rows, 1)) if self.total_rows else 0.0
 
 
 def identity_key(source: str, source_track_id: str) -> str:

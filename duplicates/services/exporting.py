@@ -1,117 +1,40 @@
-"""Exports: an analysis as JSON or CSV, streamed in blocks, with all groups, members, evidence and matches.
+"""Exports: an analysis as JSON, JSON Lines or CSV, streamed, or written to a private file to be fetched.
 
 `export_analysis_results` yields bytes and keeps memory flat whatever the size; a result that could not be saved comes
-from what its run kept. `request_export` and `write_export` put the same bytes into a private file that can be fetched
-until it expires.
+from what its run kept. `request_export` and `write_export` put the same bytes into a file: a small one at once, a large
+one on a worker, which tells how far it is.
 """
 
-import csv
-import io
+import gzip
+import hashlib
 import os
 import secrets
+import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, cast
 
-import orjson
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from duplicates.choices import ExportFormat, ExportStatus
-from duplicates.engine.evidence import decode_evidence
-from duplicates.exceptions import AnalysisNotReady, InvalidOptions
-from duplicates.models import (
-    DuplicateAnalysisExport,
-    DuplicateAnalysisGroup,
-    DuplicateAnalysisResult,
-    DuplicateAnalysisTrack,
-)
-from duplicates.services import audit, limits, staleness
-from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
-from duplicates.services.csv_cells import as_cell
+from duplicates.exceptions import AnalysisNotReady, ExportGone, InvalidOptions
+from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
+from duplicates.services import audit, export_contents, limits
 from duplicates.services.work_folder import is_unsaved_result_kept
 from library.folders import private_folder
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
-Blocks = Iterator[list[tuple[DuplicateAnalysisGroup, list[DuplicateAnalysisTrack]]]]
-
-FORMAT_VERSION = "1.0"
-GROUPS_PER_BLOCK = 200
-
-MEMBER_FIELDS = (
-    "track_id",
-    *SNAPSHOT_COLUMNS,
-    "is_canonical",
-    "similarity",
-    "match_weight",
-    "matches_keeper",
-    "itunes_match",
-    "itunes_confidence",
-    "itunes_persistent_id",
-    "still_exists",
-    "deleted_at",
-)
-GROUP_FIELDS = (
-    "position",
-    "group_key",
-    "title",
-    "artist",
-    "member_count",
-    "duplicate_count",
-    "total_plays",
-    "confidence",
-    "average_similarity",
-    "cohesion",
-    "keeper_track_id",
-    "keeper_rule",
-    "keeper_reason",
-    "itunes_match",
-    "itunes_match_count",
-    "remaining_count",
-    "is_resolved",
-    "resolution",
-    "resolved_at",
-)
-ANALYSIS_FIELDS = (
-    "preset",
-    "search_term",
-    "sort_by",
-    "min_confidence",
-    "parameters",
-    "status",
-    "trigger",
-    "created_at",
-    "started_at",
-    "completed_at",
-    "library_track_count",
-    "library_revision",
-    "tracks_analyzed",
-    "groups_found",
-    "duplicates_found",
-    "average_similarity",
-    "not_enough_data_count",
-    "processing_seconds",
-    "figures",
-)
-# Columns of a group that a CSV row repeats for each of its members, with the name they get there.
-CSV_GROUP_COLUMNS = {
-    "position": "group",
-    "group_key": "group_key",
-    "confidence": "group_confidence",
-    "member_count": "group_members",
-    "keeper_rule": "keeper_rule",
-    "keeper_reason": "keeper_reason",
-    "is_resolved": "is_resolved",
-    "resolution": "resolution",
-    "resolved_at": "resolved_at",
-}
-CSV_COLUMNS = ("analysis_id", *CSV_GROUP_COLUMNS.values(), *MEMBER_FIELDS, "itunes_differences", "evidence")
+# Up to so many members an export takes less time than a worker needs to wake up.
+WRITTEN_AT_ONCE = 5_000
+PROGRESS_SECONDS = 1.0
+_COMPRESSION = 6  # the level of gzip itself
 
 
 def export_analysis_results(
@@ -131,16 +54,16 @@ def export_analysis_results(
         from duplicates.services import unsaved  # noqa: PLC0415 (loads numpy and polars)
 
         detection = unsaved.load_unsaved(analysis)
-        groups = unsaved.blocks_of_groups(analysis.pk, detection, size=GROUPS_PER_BLOCK)
+        found = unsaved.blocks_of_groups(analysis.pk, detection, size=export_contents.GROUPS_PER_BLOCK)
+        groups: export_contents.Blocks = map(export_contents.rows_of, found)
         analysis = unsaved.as_if_saved(analysis, detection)
     else:
         _require_result(analysis)
-        groups = _blocks_of_groups(analysis)
-    writer = _json_blocks if export_format == ExportFormat.JSON else _csv_blocks
-    return _counted(writer(analysis, groups, now), written or (lambda members: None))
+        groups = export_contents.read_groups(analysis)
+    return _counted(export_contents.render(analysis, groups, export_format, now), written or (lambda members: None))
 
 
-def _counted(blocks: Iterator[tuple[bytes, int]], written: Callable[[int], None]) -> Iterator[bytes]:
+def _counted(blocks: export_contents.Rendered, written: Callable[[int], None]) -> Iterator[bytes]:
     members = 0
     for block, count in blocks:
         members += count
@@ -165,37 +88,52 @@ def request_export(
     actor: "AbstractBaseUser | None",
     now: datetime,
     enqueue: Callable[[uuid.UUID], None],
+    is_compressed: bool = False,
 ) -> DuplicateAnalysisExport:
-    """Queue an export for a worker. Raises InvalidOptions, AnalysisNotReady or RateLimited."""
+    """Write a small export at once and queue a large one for a worker; return its row as it is then.
+
+    Raises InvalidOptions, AnalysisNotReady or RateLimited.
+    """
     _require_format(export_format)
     _require_result(analysis)
     limits.require_below(settings.EXPORTS_PER_HOUR, "export.requested", actor=actor, now=now, what="exports")
+    members = analysis.groups_found + analysis.duplicates_found
+    is_small = members <= WRITTEN_AT_ONCE
     with transaction.atomic():
         export = DuplicateAnalysisExport.objects.create(
             analysis=analysis,
             user_id=actor.pk if actor else None,
             format=export_format,
-            file_name=download_name(analysis, export_format),
+            is_compressed=is_compressed,
+            file_name=download_name(analysis, export_format) + (".gz" if is_compressed else ""),
+            total_rows=members,
             created_at=now,
         )
         audit.record("export.requested", actor=actor, now=now, subject=export, after={"format": export_format})
-        transaction.on_commit(partial(enqueue, export.pk))
-    return export
+        if not is_small:
+            transaction.on_commit(partial(enqueue, export.pk))
+    return write_export(export.pk, now=lambda: now) if is_small else export
 
 
 def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone.now) -> DuplicateAnalysisExport:
-    """Write a pending export to its private file and stamp it; a failure is kept on its row."""
-    taken = DuplicateAnalysisExport.objects.filter(pk=export_id, status=ExportStatus.PENDING).update(
-        status=ExportStatus.RUNNING
-    )
-    export = DuplicateAnalysisExport.objects.select_related("analysis", "user").get(pk=export_id)
+    """Write a pending export to its private file and stamp it; a failure is kept on its row.
+
+    Raises ExportGone when it, or its analysis, was deleted meanwhile; nothing is left of it then.
+    """
+    waiting = DuplicateAnalysisExport.objects.filter(pk=export_id)
+    taken = waiting.filter(status=ExportStatus.PENDING).update(status=ExportStatus.RUNNING, row_count=0)
+    export = waiting.select_related("analysis", "user").first()
+    if export is None:
+        raise ExportGone
     if not taken:
         return export
     try:
         _write_file(export, now())
+    except ExportGone:
+        raise
     except Exception as error:
         export.status, export.error_message = ExportStatus.FAILED, "The export could not be written."
-        export.save(update_fields=["status", "error_message"])
+        waiting.update(status=export.status, error_message=export.error_message)
         audit.record("export.failed", actor=export.user, now=now(), subject=export, was_successful=False)
         raise error from None
     audit.record(
@@ -208,9 +146,18 @@ def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone
     return export
 
 
+def delete_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
+    """Delete an export and its file; one that is being written stops and leaves nothing."""
+    with transaction.atomic():
+        audit.record("export.deleted", actor=actor, now=now, subject=export, counts={"bytes": export.size_bytes or 0})
+        DuplicateAnalysisExport.objects.filter(pk=export.pk).delete()
+    export_path(export).unlink(missing_ok=True)
+
+
 def export_path(export: DuplicateAnalysisExport) -> Path:
     """Return where the file of an export lies; the folder is private and never served."""
-    return Path(settings.WORK_DIR) / "exports" / f"{export.pk.hex}.{export.format}"
+    ending = ".gz" if export.is_compressed else ""
+    return Path(settings.WORK_DIR) / "exports" / f"{export.pk.hex}.{export.format}{ending}"
 
 
 def download_name(analysis: DuplicateAnalysisResult, export_format: str) -> str:
@@ -219,115 +166,73 @@ def download_name(analysis: DuplicateAnalysisResult, export_format: str) -> str:
 
 
 def _write_file(export: DuplicateAnalysisExport, now: datetime) -> None:
+    """Write under another name, and give the file its own only when it is whole and still wanted."""
     target = export_path(export)
     private_folder(target.parent)
     partial_file = target.with_suffix(f".{secrets.token_hex(4)}.part")
-    rows = 0
-
-    def count(members: int) -> None:
-        nonlocal rows
-        rows = members
-
+    progress = _Progress(export)
     try:
-        with open(os.open(partial_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:  # noqa: PTH123
-            for block in export_analysis_results(export.analysis, export.format, now=now, written=count):
-                out.write(block)
+        checksum = _write_blocks(
+            partial_file,
+            export_analysis_results(export.analysis, export.format, now=now, written=progress),
+            is_compressed=export.is_compressed,
+        )
         partial_file.replace(target)
     finally:
         partial_file.unlink(missing_ok=True)
-    export.status, export.row_count, export.size_bytes = ExportStatus.COMPLETED, rows, target.stat().st_size
+    export.status, export.row_count, export.size_bytes = ExportStatus.COMPLETED, progress.rows, target.stat().st_size
+    export.sha256, export.total_rows = checksum, progress.rows
     export.expires_at = now + timedelta(hours=settings.EXPORT_LIFETIME_HOURS)
-    export.save(update_fields=["status", "row_count", "size_bytes", "expires_at"])
+    stamped = ("status", "row_count", "size_bytes", "expires_at", "sha256", "total_rows")
+    wanted = DuplicateAnalysisExport.objects.filter(pk=export.pk, status=ExportStatus.RUNNING)
+    if not wanted.update(**{name: getattr(export, name) for name in stamped}):
+        target.unlink(missing_ok=True)
+        raise ExportGone
 
 
-def _json_blocks(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime) -> Iterator[tuple[bytes, int]]:
-    head = {"format_version": FORMAT_VERSION, "analysis": _analysis_values(analysis, now)}
-    yield orjson.dumps(head)[:-1] + b',"groups":[', 0
-    first = True
-    for groups in blocks:
-        texts = [orjson.dumps(_group_values(analysis, group, members)) for group, members in groups]
-        if texts:
-            yield (b"" if first else b",\n") + b",\n".join(texts), sum(len(members) for _, members in groups)
-            first = False
-    yield b"]}\n", 0
+def _write_blocks(path: Path, blocks: Iterator[bytes], *, is_compressed: bool) -> str:
+    """Write a new private file; return the SHA-256 of its bytes in hex."""
+    digest = hashlib.sha256()
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
+        out = _Digesting(file, digest.update)
+        if is_compressed:
+            # Without a name or time inside, so that equal exports are equal files.
+            with gzip.GzipFile("", "wb", _COMPRESSION, cast("IO[bytes]", out), mtime=0) as packed:
+                for block in blocks:
+                    packed.write(block)
+        else:
+            for block in blocks:
+                out.write(block)
+    return digest.hexdigest()
 
 
-def _csv_blocks(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime) -> Iterator[tuple[bytes, int]]:
-    yield _csv_text([CSV_COLUMNS]), 0
-    for groups in blocks:
-        rows = [row for group, members in groups for row in _csv_rows(analysis, group, members)]
-        yield _csv_text(rows), len(rows)
+class _Digesting:
+    """A file to write to that shows every byte to a digest."""
+
+    def __init__(self, file: IO[bytes], digest: Callable[[bytes], None]) -> None:
+        self._file, self._digest = file, digest
+
+    def write(self, block: bytes) -> int:
+        self._digest(block)
+        return self._file.write(block)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
-def _csv_rows(
-    analysis: DuplicateAnalysisResult, group: DuplicateAnalysisGroup, members: list[DuplicateAnalysisTrack]
-) -> Iterator[list[Any]]:
-    shared = [analysis.pk, *(getattr(group, name) for name in CSV_GROUP_COLUMNS)]
-    for member in members:
-        own = [getattr(member, name) for name in MEMBER_FIELDS]
-        differences = "; ".join(f"{d['field']}: {d['library']} | {d['itunes']}" for d in member.itunes_differences)
-        yield [as_cell(value) for value in (*shared, *own, differences, _evidence_text(analysis, member))]
+class _Progress:
+    """Hears how many members are written and keeps it on the row, at most once a second."""
 
+    def __init__(self, export: DuplicateAnalysisExport) -> None:
+        self.rows = 0
+        self._row = DuplicateAnalysisExport.objects.filter(pk=export.pk, status=ExportStatus.RUNNING)
+        self._told_at = time.monotonic()
 
-def _csv_text(rows: Iterable[Iterable[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogatepass")
-
-
-def _blocks_of_groups(analysis: DuplicateAnalysisResult) -> Blocks:
-    """Yield groups in order, block by block, each with its members: two queries a block."""
-    last = 0
-    while True:
-        groups = list(
-            analysis.groups.filter(position__gt=last)
-            .order_by("position")
-            .prefetch_related("members")[:GROUPS_PER_BLOCK]
-        )
-        if not groups:
+    def __call__(self, rows: int) -> None:
+        """Raises ExportGone once nobody wants the export any more."""
+        self.rows = rows
+        if time.monotonic() - self._told_at < PROGRESS_SECONDS:
             return
-        last = groups[-1].position
-        yield [(group, sorted(group.members.all(), key=lambda member: member.position)) for group in groups]
-
-
-def _analysis_values(analysis: DuplicateAnalysisResult, now: datetime) -> dict[str, Any]:
-    values = {name: getattr(analysis, name) for name in ANALYSIS_FIELDS}
-    return {
-        "analysis_id": str(analysis.pk),
-        "user": analysis.user.get_username() if analysis.user else "system",
-        **values,
-        "exported_at": now,
-        "staleness": staleness.get_staleness_level(analysis.age(now)),
-    }
-
-
-def _group_values(
-    analysis: DuplicateAnalysisResult, group: DuplicateAnalysisGroup, members: list[DuplicateAnalysisTrack]
-) -> dict[str, Any]:
-    return {
-        **{name: getattr(group, name) for name in GROUP_FIELDS},
-        "band": group.band,
-        "tracks": [_member_values(analysis, member) for member in members],
-    }
-
-
-def _member_values(analysis: DuplicateAnalysisResult, member: DuplicateAnalysisTrack) -> dict[str, Any]:
-    return {
-        **{name: getattr(member, name) for name in MEMBER_FIELDS},
-        "itunes_differences": member.itunes_differences,
-        "evidence": [] if member.is_canonical else _evidence(analysis, member),
-    }
-
-
-def _evidence(analysis: DuplicateAnalysisResult, member: DuplicateAnalysisTrack) -> list[dict[str, Any]]:
-    return [
-        {"comparison": part.comparison, "level": part.level, "bits": round(part.bits, 3)}
-        for part in decode_evidence(member.evidence, bytes(analysis.learnt_tables or b""))
-    ]
-
-
-def _evidence_text(analysis: DuplicateAnalysisResult, member: DuplicateAnalysisTrack) -> str:
-    if member.is_canonical:
-        return ""
-    parts = _evidence(analysis, member)
-    return "; ".join(f"{part['comparison']}: {part['level']} ({part['bits']:+.1f})" for part in parts)
+        self._told_at = time.monotonic()
+        if not self._row.update(row_count=rows):
+            raise ExportGone

@@ -1,6 +1,8 @@
 """Exports: complete, streamed, private, safe in a spreadsheet."""
 
 import csv
+import gzip
+import hashlib
 import io
 import json
 import stat
@@ -9,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from duplicates.choices import ExportStatus
-from duplicates.exceptions import AnalysisNotReady, InvalidOptions
-from duplicates.models import AuditRecord, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import exporting
+from duplicates.exceptions import AnalysisNotReady, ExportGone, InvalidOptions
+from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.services import export_contents, exporting
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.exporting import export_analysis_results, request_export, write_export
 from duplicates.services.options import AnalysisOptions
@@ -40,7 +42,7 @@ class TestJson:
     def test_holds_the_analysis_and_every_group_with_every_member(self, analysis) -> None:
         found = json.loads(exported(analysis, "json"))
 
-        assert found["format_version"] == "1.0"
+        assert found["format_version"] == "1.1"
         assert found["analysis"]["analysis_id"] == str(analysis.pk)
         assert [len(group["tracks"]) for group in found["groups"]] == [3] * SONG_COUNT
 
@@ -59,7 +61,7 @@ class TestJson:
         assert json.loads(exported(empty, "json"))["groups"] == []
 
     def test_many_groups_come_in_blocks_and_in_order(self, analysis, monkeypatch) -> None:
-        monkeypatch.setattr(exporting, "GROUPS_PER_BLOCK", 2)
+        monkeypatch.setattr(export_contents, "GROUPS_PER_BLOCK", 2)
 
         positions = [group["position"] for group in json.loads(exported(analysis, "json"))["groups"]]
 
@@ -85,6 +87,65 @@ class TestCsv:
         DuplicateAnalysisTrack.objects.filter(group__analysis=analysis).update(album=odd)
 
         assert {row["album"] for row in rows_of(analysis)} == {odd}
+
+
+class TestJsonLines:
+    def test_says_on_lines_what_json_says(self, analysis) -> None:
+        head, *groups = map(json.loads, exported(analysis, "jsonl").splitlines())
+
+        assert {**head, "groups": groups} == json.loads(exported(analysis, "json"))
+
+
+class TestForms:
+    """Programs of others read these; a change of a name or its place is a new version of the format."""
+
+    def test_the_columns_of_csv(self, analysis) -> None:
+        assert ",".join(rows_of(analysis)[0]) == (
+            "analysis_id,group,group_key,group_confidence,group_members,keeper_rule,keeper_reason,is_resolved,"
+            "resolution,resolved_at,group_version,not_duplicate,track_id,source,source_track_id,title,artist,"
+            "album_artist,album,genre,track_number,disc_number,year,duration_ms,isrc,explicit,format,bit_rate_kbps,"
+            "size_bytes,lossless,play_count,skip_count,last_played_at,rating,loved,added_at,is_canonical,similarity,"
+            "match_weight,matches_keeper,itunes_match,itunes_confidence,itunes_persistent_id,still_exists,deleted_at,"
+            "itunes_differences,evidence"
+        )
+
+    def test_the_names_of_json(self, analysis) -> None:
+        found = json.loads(exported(analysis, "json"))
+
+        assert list(found) == ["format_version", "analysis", "groups"]
+        assert " ".join(found["analysis"]) == (
+            "analysis_id user preset search_term sort_by min_confidence parameters status trigger created_at "
+            "started_at completed_at library_track_count library_revision tracks_analyzed groups_found "
+            "duplicates_found average_similarity not_enough_data_count processing_seconds figures exported_at staleness"
+        )
+        assert " ".join(found["groups"][0]) == (
+            "position group_key title artist member_count duplicate_count total_plays confidence average_similarity "
+            "cohesion keeper_track_id keeper_rule keeper_reason itunes_match itunes_match_count remaining_count "
+            "is_resolved resolution resolved_at keeper_chosen_at band version tracks"
+        )
+        assert " ".join(found["groups"][0]["tracks"][0]) == (
+            "track_id source source_track_id title artist album_artist album genre track_number disc_number year "
+            "duration_ms isrc explicit format bit_rate_kbps size_bytes lossless play_count skip_count last_played_at "
+            "rating loved added_at is_canonical similarity match_weight matches_keeper itunes_match itunes_confidence "
+            "itunes_persistent_id still_exists deleted_at itunes_differences evidence"
+        )
+        assert list(found["groups"][0]["tracks"][1]["evidence"][0]) == ["comparison", "level", "bits"]
+
+    def test_the_version_is_that_of_the_group(self, analysis) -> None:
+        group = json.loads(exported(analysis, "json"))["groups"][0]
+
+        assert group["version"] == analysis.groups.get(position=1).version == rows_of(analysis)[0]["group_version"]
+
+
+class TestOlderMatchers:
+    def test_without_readable_tables_all_but_the_words_of_the_evidence_is_exported(self, analysis) -> None:
+        DuplicateAnalysisResult.objects.update(learnt_tables=b"{}")
+        analysis.refresh_from_db()
+
+        groups = json.loads(exported(analysis, "json"))["groups"]
+
+        assert len(groups) == SONG_COUNT
+        assert groups[0]["tracks"][1]["evidence"] == []
 
 
 class TestRefusals:
@@ -129,9 +190,75 @@ class TestFiles:
         assert list(path.parent.iterdir()) == [path]
         assert export.file_name not in path.name
 
+    def test_a_small_one_is_written_at_once(self, analysis) -> None:
+        export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=pytest.fail)
+
+        assert (export.status, export.percentage) == (ExportStatus.COMPLETED, 100.0)
+
+    def test_the_checksum_is_that_of_the_file(self, analysis) -> None:
+        export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=pytest.fail)
+
+        assert export.sha256 == hashlib.sha256(exporting.export_path(export).read_bytes()).hexdigest()
+
+    def test_packed_it_says_the_same(self, analysis) -> None:
+        export = request_export(analysis, "json", actor=None, now=NOW, enqueue=pytest.fail, is_compressed=True)
+
+        file = exporting.export_path(export).read_bytes()
+        assert gzip.decompress(file) == exported(analysis, "json")
+        assert export.file_name.endswith(".json.gz")
+        assert export.sha256 == hashlib.sha256(file).hexdigest()
+
+    def test_a_large_one_tells_how_far_it_is(self, analysis, monkeypatch) -> None:
+        monkeypatch.setattr(exporting, "WRITTEN_AT_ONCE", 0)
+        monkeypatch.setattr(exporting, "PROGRESS_SECONDS", 0.0)
+        monkeypatch.setattr(export_contents, "GROUPS_PER_BLOCK", 1)
+        export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=lambda pk: None)
+        told = []
+        render = export_contents.render
+
+        def watched(*args):
+            for block in render(*args):
+                export.refresh_from_db()
+                told.append(export.row_count)
+                yield block
+
+        monkeypatch.setattr(export_contents, "render", watched)
+        write_export(export.pk)
+
+        assert export.total_rows == 3 * SONG_COUNT
+        assert told == [0, 0, *(3 * number for number in range(1, SONG_COUNT))]
+
+    @pytest.mark.parametrize("what", ["export", "analysis"])
+    def test_deleted_meanwhile_it_leaves_nothing(self, analysis, monkeypatch, what) -> None:
+        monkeypatch.setattr(exporting, "WRITTEN_AT_ONCE", 0)
+        export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=lambda pk: None)
+        render, path = export_contents.render, exporting.export_path(export)
+        rows = {"export": DuplicateAnalysisExport.objects.all(), "analysis": DuplicateAnalysisResult.objects.all()}
+
+        def cut(*args):
+            yield from render(*args)
+            rows[what].delete()
+
+        monkeypatch.setattr(export_contents, "render", cut)
+        with pytest.raises(ExportGone):
+            write_export(export.pk)
+
+        assert not list(path.parent.iterdir())
+
+    def test_deleting_removes_the_file(self, analysis) -> None:
+        export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=pytest.fail)
+        path = exporting.export_path(export)
+
+        exporting.delete_export(export, actor=None, now=NOW)
+
+        assert not path.exists()
+        assert AuditRecord.objects.filter(action="export.deleted").exists()
+
     def test_a_failure_is_kept_on_the_row_and_audited(self, analysis, monkeypatch) -> None:
         def refuse(*args, **kwargs):
             raise OSError("disk full")
+
+        monkeypatch.setattr(exporting, "WRITTEN_AT_ONCE", 0)
 
         export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=lambda pk: None)
         monkeypatch.setattr(exporting, "export_analysis_results", refuse)
@@ -143,7 +270,8 @@ class TestFiles:
         assert not AuditRecord.objects.get(action="export.failed").was_successful
         assert not list(exporting.export_path(export).parent.iterdir())
 
-    def test_two_workers_write_it_once(self, analysis) -> None:
+    def test_two_workers_write_it_once(self, analysis, monkeypatch) -> None:
+        monkeypatch.setattr(exporting, "WRITTEN_AT_ONCE", 0)
         export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=lambda pk: None)
         write_export(export.pk)
 

@@ -256,10 +256,16 @@ class TestActions:
 
         assert answer.context["form"]["preset"].value() == "recording"
 
-    def test_an_export_is_queued_and_never_written_in_the_request(
+    def test_a_small_export_is_written_at_once(self, colleague: User) -> None:
+        response = press(signed_in(colleague), "export_jsonl", AnalysisFactory(user=colleague))
+
+        assert DuplicateAnalysisExport.objects.get().status == ExportStatus.COMPLETED
+        assert messages_of(response)[0] == "Wrote 1 export."
+
+    def test_a_large_export_is_queued_and_not_written_in_the_request(
         self, colleague: User, queue: list[uuid.UUID], django_capture_on_commit_callbacks: Any
     ) -> None:
-        analysis = AnalysisFactory(user=colleague)
+        analysis = AnalysisFactory(user=colleague, groups_found=4_000, duplicates_found=4_000)
 
         with django_capture_on_commit_callbacks(execute=True):
             response = press(signed_in(colleague), "export_csv", analysis)
