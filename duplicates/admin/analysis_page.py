@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from duplicates.admin.condition import banner_of, fates_since_predecessor
+from duplicates.admin.impact_panel import impact_context
 from duplicates.admin.progress import phase_marks, progress_values
 from duplicates.admin.shared import BAND_BADGES, EXPORT_BADGES, STALENESS_BADGES, asked_by, status_badge
 from duplicates.choices import ConfidenceBand, ExportFormat, ExportStatus, Phase, SortBy
@@ -87,6 +88,7 @@ class AnalysisPage:
             "notes": self._notes(),
             "groups_url": self._groups_url(),
             **(self._confidence() if analysis.has_groups else {}),
+            **(impact_context(analysis) if analysis.has_groups else {}),
             **(self._exports() if permissions.may_export(self.user) else {}),
         }
 

@@ -1,21 +1,25 @@
-"""The audit trail and the decisions that two tracks differ: to be read, found and never edited."""
+"""The audit trail, to be read, found and never edited, and the history of clean-up it adds up to."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from duplicates.models import AuditRecord, NotDuplicate
+from duplicates.admin.history_page import HistoryPage
+from duplicates.models import AuditRecord
+from duplicates.models.analysis import sees_all
 from duplicates.models.records import action_words
 from library import admin_pages as pages
-
-REVOKED = pages.when("revoked_at", "taken back")
 
 
 class ActionFilter(admin.AllValuesFieldListFilter):
@@ -86,31 +90,24 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
     def became(self, record: AuditRecord) -> SafeString:
         return pages.facts(record.after)
 
+    # --- The history of clean-up ------------------------------------------------------------------------------------
 
-@admin.register(NotDuplicate)
-class NotDuplicateAdmin(pages.ReadOnlyAdmin):
-    """Pairs that staff declared different; they stay apart in every later analysis."""
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.cleanup_view)
+        return [path("history/", view, name="duplicates_history"), *super().get_urls()]
 
-    list_display = ("left_label", "right_label", "decided_by", "decided", "state", "note")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "created_at")
-    search_fields = ("left_label", "right_label", "note", "user__username")
-    sortable_by = ()
-    ordering = ("-pk",)
-    empty_message = "No decision yet. Pairs declared different while reviewing groups will be listed here."
-    fields = ("left_label", "right_label", "decided_by", "decided", "state", REVOKED, "note")
-    readonly_fields = ("decided_by", "decided", "state", REVOKED)
+    def cleanup_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Show what clean-up came to. It adds everybody's work up, so it is for those who see everybody's."""
+        if not (self.has_view_permission(request) and sees_all(request.user)):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("History of clean-up"),
+            **HistoryPage(request.GET.get("days", ""), timezone.now()).context(),
+        }
+        return TemplateResponse(request, "admin/duplicates/history.html", context)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("user")
-
-    @admin.display(description="decided by")
-    def decided_by(self, decision: NotDuplicate) -> str:
-        return decision.user.get_username() if decision.user else "System"
-
-    @admin.display(description="decided")
-    def decided(self, decision: NotDuplicate) -> str | SafeString:
-        return pages.moment(decision.created_at, timezone.now())
-
-    @admin.display(description="state")
-    def state(self, decision: NotDuplicate) -> SafeString:
-        return pages.badge("quiet", "Taken back") if decision.revoked_at else pages.badge("good", "In force")
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Offer the history to those who may see it."""
+        return super().changelist_view(request, {"sees_history": sees_all(request.user), **(extra_context or {})})
