@@ -87,7 +87,7 @@ def fit(shipped: Model, codes: lv.Codes) -> Model:
     if not len(codes):
         return shipped
     distinct, counts = np.unique(codes, return_counts=True)
-    table = _one_hot(lv.unpack(distinct))
+    table, learnt = _one_hot(lv.unpack(distinct)), _learnt_levels(shipped)
     model = shipped
     for _ in range(ROUNDS):
         logs = table @ np.log2(model.chances).reshape(len(model.classes), -1).T + np.log2(model.shares)
@@ -96,7 +96,7 @@ def fit(shipped: Model, codes: lv.Codes) -> Model:
         shares = (membership.sum(axis=0) + shipped.shares * PRIOR_PAIRS) / (counts.sum() + PRIOR_PAIRS)
         moved = float(np.abs(shares - model.shares).max())
         seen = (table.T @ membership).T.reshape(shipped.chances.shape)
-        model = replace(model, shares=shares, chances=_chances(shipped, seen))
+        model = replace(model, shares=shares, chances=_chances(shipped.chances, seen, learnt))
         if moved < SETTLED:
             break
     return model
@@ -109,24 +109,25 @@ def _one_hot(levels: lv.Levels) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(rows * width), columns, np.arange(rows + 1) * width), shape=(rows, width * WIDTH))
 
 
-def _chances(shipped: Model, seen: Floats) -> Floats:
+def _learnt_levels(shipped: Model) -> npt.NDArray[np.bool_]:
+    """Tell which levels of which comparisons a library may teach: all but the missing one, and none of a rule."""
+    sizes = [0 if each.name in shipped.fixed else len(each.levels) for each in shipped.comparisons]
+    level = np.arange(WIDTH)
+    learnt: npt.NDArray[np.bool_] = (level > 0) & (level < np.array(sizes)[:, None])
+    return learnt
+
+
+def _chances(shipped: Floats, seen: Floats, learnt: npt.NDArray[np.bool_]) -> Floats:
     """Return level chances up to half as seen by the current class memberships, the rest as shipped.
 
     A class that hardly anything belongs to has seen too little to change its mind.
     """
-    chances = np.ones_like(shipped.chances)
-    for position, comparison in enumerate(shipped.comparisons):
-        old, size = shipped.chances[:, position], len(comparison.levels)
-        if comparison.name in shipped.fixed:
-            chances[:, position] = old
-            continue
-        known = seen[:, position, 1:size]
-        total = known.sum(axis=1, keepdims=True)
-        trust = (1.0 - ANCHOR) * total / (total + ENOUGH_PAIRS)
-        mixed = old[:, 1:size] * (1.0 - trust) + trust * known / np.maximum(total, 1e-12)
-        # What is shipped as forbidden stays forbidden, whatever a library shows.
-        chances[:, position, 1:size] = np.where(old[:, 1:size] < FLOOR, old[:, 1:size], np.maximum(mixed, FLOOR))
-    return chances
+    known = np.where(learnt, seen, 0.0)
+    total = known.sum(axis=2, keepdims=True)
+    trust = (1.0 - ANCHOR) * total / (total + ENOUGH_PAIRS)
+    mixed = shipped * (1.0 - trust) + trust * known / np.maximum(total, 1e-12)
+    # What is shipped as forbidden stays forbidden, whatever a library shows.
+    return np.where(learnt & (shipped >= FLOOR), np.maximum(mixed, FLOOR), shipped)
 
 
 def _log2_sum(logs: Floats) -> Floats:

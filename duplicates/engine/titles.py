@@ -266,10 +266,10 @@ def _matching_bracket(text: str) -> int:
 
 def may_count(words: Iterable[str]) -> bool:
     """Tell whether any of some words may number a part: two titles that differ in none of those number the same."""
-    return any(
-        not (word.isalpha() and word.isascii()) or word in say.COUNTING_WORDS or not word.strip("ivxlc")
-        for word in words
-    )
+    for word in words:
+        if word in say.COUNTING_WORDS or not (word.isalpha() and word.isascii()) or not word.strip("ivxlc"):
+            return True
+    return False
 
 
 def part_numbers(words: str) -> str:
