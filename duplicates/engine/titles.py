@@ -303,8 +303,3 @@ def are_strangers(one: str, other: str) -> bool:
     """Tell whether two artists have no word in common, not even one with a typo; articles do not count."""
     mine, yours = ([word for word in words.split(" ") if word not in say.ARTICLES] for words in (one, other))
     return not any(fuzz.ratio(word, theirs) >= SAME_NAME for word in mine for theirs in yours)
-
-
-def is_ensemble(words: str) -> bool:
-    """Tell whether an artist is an orchestra, a choir or a chamber ensemble."""
-    return say.ENSEMBLE.search(words) is not None
