@@ -213,7 +213,7 @@ def first_groups(
 def _judged(library: loading.Library, clusters: Clusters, options: AnalysisOptions, reporter: RunReporter) -> Detection:
     """Choose keepers, apply the filters and the order, and cross-reference the members."""
     wanted = options.engine_settings()
-    keeper_columns = retrying(lambda: loading.load_keeper_columns(clusters.track_ids))
+    keeper_columns = retrying(lambda: loading.load_keeper_columns(clusters.track_ids, report=reporter.repeat))
     groups = choose_keepers(library.columns, clusters, keeper_columns, wanted, progress=reporter)
     figures = group_figures(library.columns, groups, keeper_columns)
     shown = in_order(_with_search(figures, library, groups, options), options)

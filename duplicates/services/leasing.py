@@ -36,6 +36,9 @@ class LeaseKeeper(threading.Thread):
         self._news: AnalysisProgress | None = None
         self._renewed_at = time.monotonic()
         self.reason: DuplicatesError | None = None
+        # Asked when a cancel is seen: may end the run on its row at once, and says whether it has.
+        self.end_cancelled: Callable[[], bool] = lambda: False
+        self.has_ended = False
 
     def note(self, progress: AnalysisProgress) -> None:
         """Take progress to be written at the next look."""
@@ -57,6 +60,7 @@ class LeaseKeeper(threading.Thread):
 
     def _look(self) -> None:
         if claims.is_cancel_requested(self._claimed):
+            self.has_ended = self.end_cancelled()
             self.reason = AnalysisCancelled()
             return
         news, self._news = self._news, None

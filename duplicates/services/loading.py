@@ -109,13 +109,16 @@ def count_catalog_entries() -> int:
     return ITunesTrack.objects.count()
 
 
-def load_keeper_columns(track_ids: npt.NDArray[np.int64]) -> pl.DataFrame:
-    """Read what the keeper rules weigh for the given tracks; tracks that are gone meanwhile are missing."""
+def load_keeper_columns(track_ids: npt.NDArray[np.int64], *, report: Callable[[], None] = lambda: None) -> pl.DataFrame:
+    """Read what the keeper rules weigh for the given tracks; tracks that are gone meanwhile are missing.
+
+    `report` is called after each few thousand, a chance to stop.
+    """
     selected = ", ".join(["t.id", *_selected(list(KEEPER_SCHEMA)[1:])])
-    frames = [
-        pl.DataFrame(rows, schema=KEEPER_SCHEMA, orient="row")
-        for rows in _rows_by_id(f"SELECT {selected} FROM library_track t", track_ids)
-    ]
+    frames = []
+    for rows in _rows_by_id(f"SELECT {selected} FROM library_track t", track_ids):
+        frames.append(pl.DataFrame(rows, schema=KEEPER_SCHEMA, orient="row"))
+        report()
     return pl.concat(frames) if frames else pl.DataFrame(schema=KEEPER_SCHEMA)
 
 

@@ -158,8 +158,9 @@ class RunReporter:
             self._store(self.progress)
 
     def repeat(self) -> None:
-        """Report once more without news: a chance to stop, and a sign of life."""
-        self.advance(self._done)
+        """Report once more without news: a chance to stop, and a sign of life. Nothing before the first stage."""
+        if self.progress.stage:
+            self.advance(self._done)
 
     def finish(self, summary: str) -> None:
         """Close the last stage and write the summary line."""
@@ -179,7 +180,7 @@ class RunReporter:
     def phase_seconds(self) -> dict[str, float]:
         """Return the seconds spent in each phase so far."""
         seconds: dict[str, float] = {}
-        for stage, spent in self.stage_seconds.items():
+        for stage, spent in list(self.stage_seconds.items()):  # the lease's thread may ask
             phase = str(STAGES[stage][0])
             seconds[phase] = round(seconds.get(phase, 0.0) + spent, 3)
         return seconds

@@ -137,6 +137,7 @@ class _Run:
         self.notes: list[str] = []
         self.warning = ""
         self.cpu_before = time.process_time()
+        lease.end_cancelled = self._end_if_nothing_is_found
         memory.forget_peak()
         self.reporter = RunReporter(
             str(analysis.pk),
@@ -195,11 +196,24 @@ class _Run:
 
     def cancel(self) -> None:
         """End a cancelled run and keep what it has found, if that was wanted."""
+        if self.lease.has_ended:
+            self.reporter.fail(str(AnalysisCancelled()))
+            return
         outcome = self._spent() | self.keep_partial()
         self.reporter.fail(str(AnalysisCancelled()))
         self._write_end(
             lambda: lifecycle.finish_cancelled(self.claimed, actor=self.analysis.user, now=self.now(), **outcome)
         )
+
+    def _end_if_nothing_is_found(self) -> bool:
+        """End a cancelled run on its row while the matcher is at work; False where there is something to keep.
+
+        Called in the thread that keeps the lease: a cancel takes effect whatever the matcher does.
+        """
+        if self.clustered is not None or self.detection is not None:
+            return False
+        lifecycle.finish_cancelled(self.claimed, actor=self.analysis.user, now=self.now(), **self._spent())
+        return True
 
     def leave(self, gone: DuplicatesError) -> None:
         """End without a trace: the run belongs to somebody else now, or to whoever takes it from the queue."""

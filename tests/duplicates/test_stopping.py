@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from django.core.management import call_command
 from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus, Trigger
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.exceptions import AnalysisCancelled
+from duplicates.models import AuditRecord, DuplicateAnalysisResult
 from duplicates.services import checkpoints, lifecycle, retention, running, work_folder
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
@@ -177,12 +179,28 @@ class TestNoRoomForCheckpoints:
         assert analysis.status == "completed"
         assert len(self.notes_of(analysis)) == 4
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-    def test_a_folder_that_may_not_be_written_costs_them_too(self, work_dir: Path) -> None:
-        work_dir.mkdir(mode=0o500)
-        make_library()
 
-        analysis = running.run_analysis(queue().pk).analysis
+@pytest.mark.django_db(transaction=True)
+def test_a_cancel_takes_effect_while_the_matcher_is_deep_in_a_stage(monkeypatch: Any, caplog: Any) -> None:
+    """Under load a stage of a million tracks reports every ten seconds; the page must not wait for it."""
+    make_library()
+    analysis = queue()
+    seen: list[str] = []
 
-        assert analysis.status == "completed"
-        assert os.strerror(errno.EACCES) in self.notes_of(analysis)[0]
+    def deep(*args: Any, progress: RunReporter, **kwargs: Any) -> None:
+        lifecycle.request_cancel(analysis, actor=None, now=NOW)
+        deadline = time.monotonic() + 10
+        while not seen and time.monotonic() < deadline:
+            time.sleep(0.1)
+            if (status := lifecycle.get_analysis(analysis.pk).status) != AnalysisStatus.RUNNING:
+                seen.append(status)
+        progress.repeat()
+
+    monkeypatch.setattr("duplicates.services.detecting.find_clusters", deep)
+    ended = running.run_analysis(analysis.pk).analysis
+
+    assert seen == [AnalysisStatus.CANCELLED]
+    assert (ended.status, ended.error_code, ended.is_partial) == ("cancelled", "ANALYSIS_CANCELLED", False)
+    assert ended.cpu_seconds > 0
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [str(AnalysisCancelled())]
+    assert AuditRecord.objects.filter(action="analysis.cancelled").count() == 1
