@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -11,6 +10,7 @@ from duplicates.admin.shared import chosen_analysis
 from duplicates.choices import ConfidenceBand, Resolution
 from duplicates.services.difference import GroupChange, groups_that_changed
 from duplicates.services.library_changes import touched_groups
+from duplicates.services.selecting import SIZES, in_band
 
 
 class BandFilter(admin.SimpleListFilter):
@@ -23,14 +23,7 @@ class BandFilter(admin.SimpleListFilter):
         return ConfidenceBand.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        very_high, high, medium = settings.CONFIDENCE_VERY_HIGH, settings.CONFIDENCE_HIGH, settings.CONFIDENCE_MEDIUM
-        limits = {
-            ConfidenceBand.VERY_HIGH: Q(confidence__gte=very_high),
-            ConfidenceBand.HIGH: Q(confidence__gte=high, confidence__lt=very_high),
-            ConfidenceBand.MEDIUM: Q(confidence__gte=medium, confidence__lt=high),
-            ConfidenceBand.LOW: Q(confidence__lt=medium),
-        }
-        return queryset.filter(limits[ConfidenceBand(value)]) if (value := self.value()) in limits else queryset
+        return queryset.filter(in_band(value)) if (value := self.value()) in ConfidenceBand.values else queryset
 
 
 class SizeFilter(admin.SimpleListFilter):
@@ -43,12 +36,7 @@ class SizeFilter(admin.SimpleListFilter):
         return [("pair", "Two tracks"), ("few", "3 to 5 tracks"), ("many", "More than 5")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        limits = {
-            "pair": Q(member_count=2),
-            "few": Q(member_count__range=(3, 5)),
-            "many": Q(member_count__gt=5),
-        }
-        return queryset.filter(limits[value]) if (value := self.value()) in limits else queryset
+        return queryset.filter(SIZES[value]) if (value := self.value()) in SIZES else queryset
 
 
 def decided(decision: str | None) -> Q:

@@ -1,10 +1,12 @@
 """Groups: the list people leaf through, and the page that sets members side by side and takes decisions."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -12,11 +14,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from duplicates.admin import review
 from duplicates.admin.group_filters import BandFilter, ResolutionFilter, SinceFilter, SizeFilter, TouchedFilter
 from duplicates.admin.group_page import GroupPage, shown_members
 from duplicates.admin.pair_page import pair_context
+from duplicates.admin.plans import filter_of, new_plan_url
 from duplicates.admin.published import PublishedOnly
 from duplicates.admin.removal_view import RemovalView
 from duplicates.admin.review_queue import QueueOfGroups, queue_of
@@ -24,6 +28,7 @@ from duplicates.admin.shared import AnalysisFilter, band_badge, chosen_analysis,
 from duplicates.choices import ITunesMatch
 from duplicates.exceptions import DuplicatesError
 from duplicates.models import DuplicateAnalysisGroup, DuplicatePreferences
+from duplicates.services import permissions
 from duplicates.services.preview import preview_removal
 from library import admin_pages as pages
 
@@ -68,6 +73,25 @@ class GroupAdmin(PublishedOnly):
     fieldsets = ((None, {"fields": ()}),)
     change_form_template = "admin/duplicates/group.html"
     empty_message = "No group: in this analysis every track stands alone."
+    actions: Any = ("clean_up",)
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        return permissions.may_review(request.user)
+
+    @admin.action(permissions=["review"], description=gettext_lazy("Clean up these groups…"))
+    def clean_up(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect:
+        """Make a plan over the ticked groups, or over all that the filter shows."""
+        analysis = chosen_analysis(request)
+        try:
+            wanted = filter_of(request.GET)
+            if request.POST.get("select_across") != "1":
+                wanted = replace(wanted, group_ids=tuple(queryset.values_list("pk", flat=True)))
+        except DuplicatesError as refused:
+            self.message_user(request, refused.sentence, messages.WARNING)
+            return HttpResponseRedirect(request.get_full_path())
+        if analysis is None:
+            raise Http404("There is no such analysis.")
+        return HttpResponseRedirect(new_plan_url(analysis, wanted))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QueueOfGroups if getattr(request, "wants_queue", False) else GroupList

@@ -7,7 +7,8 @@ work. What becomes of the analysis itself (cancel, retry, pin, delete) is its ow
 
 from typing import TYPE_CHECKING
 
-from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.choices import Resolution
+from duplicates.models import CleanupAction, CleanupPlan, DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.models.analysis import MANAGE_ALL, sees_all
 from library.models import Track
 
@@ -98,6 +99,18 @@ def may_undo(user: "Person", action: CleanupAction) -> bool:
     if action.user_id in (None, user.pk) or sees_all(user):
         return True
     return action.analysis is not None and may_view(user, action.analysis)
+
+
+def may_plan(user: "Person", analysis: DuplicateAnalysisResult, resolution: str) -> bool:
+    """May this person make a plan that decides so about groups of the analysis?"""
+    return _has(user, REMOVE if resolution == Resolution.DELETED else REVIEW) and may_view(user, analysis)
+
+
+def may_steer(user: "Person", plan: CleanupPlan) -> bool:
+    """May this person confirm, cancel and undo the plan? Who may plan the same; without its analysis, whose it is."""
+    if plan.analysis is not None:
+        return may_plan(user, plan.analysis, plan.resolution)
+    return _has(user, REMOVE) and (plan.user_id == user.pk or sees_all(user))
 
 
 def may_purge(user: "Person") -> bool:
