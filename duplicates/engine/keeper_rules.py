@@ -77,12 +77,11 @@ def _encoded(mine: float, margin: float) -> str:
     return "its format loses nothing" if mine > 2 else "its codec keeps more of the sound than the next copy's"
 
 
+_PROTECTED = "it is protected and the next copy is not"
 RULES: dict[str, KeeperRule] = {
     rule.name: rule
     for rule in (
-        KeeperRule(
-            "protected", "is_protected", 1, "", _plainly("it is protected"), "it is protected and the next copy is not"
-        ),
+        KeeperRule("protected", "is_protected", 1, "", _plainly(_PROTECTED), _PROTECTED),
         # Weighs four signals against each other; see CANONICAL_POINTS. Its sentence is that of the signal that led.
         KeeperRule(CANONICAL, CANONICAL, 1, "plays, title and dates", _plainly(""), ""),
         KeeperRule("most_played", "play_count", 1, "plays", _played, "its plays are counted, the next copy's not"),

@@ -178,7 +178,7 @@ def _write_members(group: DuplicateAnalysisGroup, members: Iterable[DuplicateAna
 
 def _locked(group: DuplicateAnalysisGroup) -> DuplicateAnalysisGroup:
     wanted = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis", "resolved_by")
-    return wanted.get(pk=group.pk)
+    return wanted.defer("analysis__learnt_tables").get(pk=group.pk)
 
 
 def _require_a_member_that_is_here(group: DuplicateAnalysisGroup, members: Members, track_id: int) -> None:

@@ -47,7 +47,8 @@ class Work:
         mine = CleanupPlan.objects.filter(pk=self.plan_id, lease_token=self.token)
         if not mine.update(**{"lease_until": until, **changes}):
             raise LeaseLost
-        return CleanupPlan.objects.select_related("analysis", "user", "confirmed_by").get(pk=self.plan_id)
+        plans = CleanupPlan.objects.select_related("analysis", "confirmed_by").defer("analysis__learnt_tables")
+        return plans.get(pk=self.plan_id)
 
 
 def waiting_plans(*, now: datetime) -> list[uuid.UUID]:

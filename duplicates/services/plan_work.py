@@ -45,6 +45,7 @@ logger = logging.getLogger("reprise.plans")
 
 GROUPS_A_PART = 250  # worked out with one set of queries
 TRACKS_A_TRANSACTION = 500
+ITEMS_A_QUERY = 50
 # A transaction ends after this long even with fewer tracks: other writers of SQLite wait for it.
 SECONDS_A_TRANSACTION = 1.0
 
@@ -166,7 +167,7 @@ def _do_some(work: Work, plan: CleanupPlan) -> Counts:
 
 def _do(item: CleanupPlanItem, plan: CleanupPlan, *, now: datetime) -> None:
     """Do what the plan says of one group, if the group is still what the plan saw."""
-    group = DuplicateAnalysisGroup.objects.select_related("analysis").filter(pk=item.group_id).first()
+    group = _group_of(item)
     if group is None:
         raise GroupChanged(f"{item.label} is gone: its analysis was deleted.")
     actor, seen = _doer(plan), item.version
@@ -252,7 +253,7 @@ def _undo_one(item: CleanupPlanItem, plan: CleanupPlan, *, now: datetime) -> Non
         action = CleanupAction.objects.get(pk=item.action_id)
         undo_action(action=action, actor=actor, now=now, later_edits=LaterEdits(plan.later_edits))
         return
-    group = DuplicateAnalysisGroup.objects.select_related("analysis").filter(pk=item.group_id).first()
+    group = _group_of(item)
     if group is None:
         return  # its analysis was deleted, and its decision with it
     if group.resolution != plan.resolution:
@@ -289,12 +290,18 @@ def _next_items(plan: CleanupPlan, state: PlanItemState, order: str) -> Iterator
     waiting = plan.items.filter(state=state)
     if state == PlanItemState.DONE:
         waiting = waiting.filter(code="")
-    for item in list(waiting.order_by(order)[:TRACKS_A_TRANSACTION]):
-        tracks += max(len(item.removing), 1)
-        is_first = tracks == max(len(item.removing), 1)
-        if not is_first and (tracks > TRACKS_A_TRANSACTION or time.monotonic() - began > SECONDS_A_TRANSACTION):
-            return
-        yield item
+    while items := list(waiting.order_by(order)[:ITEMS_A_QUERY]):
+        for item in items:
+            is_first, tracks = not tracks, tracks + max(len(item.removing), 1)
+            if not is_first and (tracks > TRACKS_A_TRANSACTION or time.monotonic() - began > SECONDS_A_TRANSACTION):
+                return
+            yield item
+
+
+def _group_of(item: CleanupPlanItem) -> DuplicateAnalysisGroup | None:
+    """Return the group of an item without the weights of its analysis, which are large; None where it is gone."""
+    groups = DuplicateAnalysisGroup.objects.select_related("analysis").defer("analysis__learnt_tables")
+    return groups.filter(pk=item.group_id).first()
 
 
 def _doer(plan: CleanupPlan) -> "AbstractBaseUser | None":
