@@ -165,6 +165,13 @@ class ExportExpired(DuplicatesError):
     advice = "Ask for a new one."
 
 
+class CleanupRunning(DuplicatesError):
+    """Another clean-up is at work."""
+
+    code = "CLEANUP_RUNNING"
+    advice = "Wait until it is done; one that was killed is forgotten after an hour."
+
+
 class ExportGone(DuplicatesError):
     """This export was deleted, or its analysis was."""
 

@@ -356,6 +356,14 @@ AUDIT_RETENTION_DAYS = ENVIRONMENT.whole(
     unit="days",
     says="Audit records older than this are cleaned up.",
 )
+CLEANUP_EVERY_HOURS = ENVIRONMENT.whole(
+    "REPRISE_CLEANUP_EVERY_HOURS",
+    default=PerEnvironment(development=24, testing=0, production=24),
+    least=0,
+    most=8760,
+    unit="hours",
+    says="Cleans up by itself after an analysis when the last time is so long ago; 0 leaves it to cron.",
+)
 EXPORT_LIFETIME_HOURS = ENVIRONMENT.whole(
     "REPRISE_EXPORT_LIFETIME_HOURS",
     default=24,

@@ -5,21 +5,26 @@ completed one of each user stay whatever their age.
 """
 
 import logging
+import secrets
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import ACTIVE, AnalysisStatus, ExportStatus
-from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
+from duplicates.exceptions import CleanupRunning, DuplicatesError
+from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import audit
+from duplicates.services.idempotency import forget_old_answers
 from duplicates.services.impact import follow_library
 from duplicates.services.impact_summary import get_impact_summary
 from duplicates.services.purging import expired_removals, purge_removal
@@ -30,6 +35,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 logger = logging.getLogger("reprise.retention")
+
+_LOCK = "cleanup-at-work"
+LONGEST_CLEANUP_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class CleanupResult:
     index_bytes: int = 0
     changes: int = 0  # rows of the library's change log
     records: int = 0  # audit records past their retention
+    answers: int = 0  # what repeated requests of the API were answered
     purged: int = 0  # tracks deleted from quarantine
     held: int = 0  # tracks kept in quarantine because their keeper is gone
     errors: list[str] = field(default_factory=list)
@@ -150,7 +159,42 @@ def _delete_settled_tasks(before: datetime) -> int:
 
 
 def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datetime) -> CleanupResult:
-    """Delete what the plan names, one transaction each. A failing one is logged and the rest goes on."""
+    """Delete what the plan names, one transaction each. A failing one is logged and the rest goes on.
+
+    Raises CleanupRunning while another clean-up is at work.
+    """
+    with _alone():
+        return _clean_up(plan, actor=actor, now=now)
+
+
+def cleanup_if_due(*, now: datetime) -> CleanupResult | None:
+    """Clean up when the last time is `REPRISE_CLEANUP_EVERY_HOURS` ago; None when it is not due. Stops nothing."""
+    if not settings.CLEANUP_EVERY_HOURS:
+        return None
+    recent = now - timedelta(hours=settings.CLEANUP_EVERY_HOURS)
+    if AuditRecord.objects.filter(action="cleanup.analyses", created_at__gt=recent, created_at__lte=now).exists():
+        return None
+    try:
+        return cleanup_old_results(plan_cleanup(now=now), actor=None, now=now)
+    except (DatabaseError, DuplicatesError, OSError):
+        logger.exception("The clean-up that was due failed; the next one will try again")
+        return None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the one lock of all processes; a clean-up that was killed loses it by itself."""
+    token = secrets.token_hex(8)
+    if not cache.add(_LOCK, token, LONGEST_CLEANUP_SECONDS):
+        raise CleanupRunning
+    try:
+        yield
+    finally:
+        if cache.get(_LOCK) == token:
+            cache.delete(_LOCK)
+
+
+def _clean_up(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datetime) -> CleanupResult:
     result = CleanupResult(plan)
     for analysis_id in (*plan.by_age, *plan.by_count):
         try:
@@ -178,6 +222,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
     result.indexes, result.index_bytes = drop_needless_indexes()
     result.changes = compact_library_changes(now=now)
     result.records = audit.forget_old_records(now=now)
+    result.answers = forget_old_answers(now=now)
     audit.record(
         "cleanup.analyses",
         actor=actor,
@@ -194,6 +239,7 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
             "index_bytes": result.index_bytes,
             "library_changes": result.changes,
             "audit_records": result.records,
+            "kept_answers": result.answers,
             "tracks_purged": result.purged,
             "tracks_held": result.held,
             "errors": len(result.errors),

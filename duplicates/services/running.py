@@ -21,7 +21,7 @@ from duplicates.exceptions import (
     SaveFailed,
 )
 from duplicates.models import DuplicateAnalysisResult
-from duplicates.services import claims, lifecycle, memory, process
+from duplicates.services import claims, lifecycle, memory, process, retention
 from duplicates.services.carrying import carry_over
 from duplicates.services.claims import Claim
 from duplicates.services.deadlines import time_limit, too_late
@@ -112,6 +112,8 @@ def _run_to_its_end(claimed: Claim, draw: Sink, now: Callable[[], datetime]) -> 
             run.fail(INTERNAL_ERROR, "The analysis stopped because of an internal error.", error)
     with contextlib.suppress(DuplicateAnalysisResult.DoesNotExist):  # deleted while it ran
         retrying(analysis.refresh_from_db)
+    if analysis.is_readable:
+        retention.cleanup_if_due(now=now())  # results pile up where one is saved
     return Ran(analysis, run.detection, run.warning)
 
 

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from duplicates.choices import AnalysisStatus
-from duplicates.exceptions import AnalysisNotReady, InvalidOptions, SaveFailed
+from duplicates.exceptions import AnalysisNotReady, CleanupRunning, InvalidOptions, SaveFailed
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import exporting, retention, saving, staleness
 from duplicates.services.detection import DuplicateDetectionService
@@ -240,7 +240,7 @@ class TestRetention:
         for day in (40, 50, 60):
             analysis_of(days_old=day)
         plan = retention.plan_cleanup(now=NOW)
-        original, calls = retention.transaction.atomic, []
+        original, calls = retention._remember, []
 
         def fail_once(*args, **kwargs):
             calls.append(1)
@@ -248,7 +248,7 @@ class TestRetention:
                 raise DatabaseError("locked")
             return original(*args, **kwargs)
 
-        monkeypatch.setattr(retention.transaction, "atomic", fail_once)
+        monkeypatch.setattr(retention, "_remember", fail_once)
         result = retention.cleanup_old_results(plan, actor=None, now=NOW)
 
         assert (result.deleted, len(result.errors)) == (1, 1)
@@ -283,6 +283,61 @@ class TestRetention:
     def test_the_command_refuses_an_unknown_user_by_name(self) -> None:
         with pytest.raises(CommandError, match="'nobody'"):
             call_command("cleanup_analyses", "--user", "nobody")
+
+
+class TestByItself:
+    def test_a_completed_run_cleans_up_when_it_is_due(self, settings) -> None:
+        settings.CLEANUP_EVERY_HOURS = 24
+        old = DuplicateAnalysisResult.objects.create(
+            created_at=datetime.now(UTC) - timedelta(days=60), status="failed", parameters_fingerprint="old"
+        )
+        make_library()
+
+        DuplicateDetectionService().find_duplicates_with_persistence(AnalysisOptions())
+
+        assert not DuplicateAnalysisResult.objects.filter(pk=old.pk).exists()
+
+    @pytest.mark.parametrize(("hours_ago", "is_due"), [(23, False), (25, True)])
+    def test_it_is_due_once_a_day(self, settings, hours_ago, is_due) -> None:
+        settings.CLEANUP_EVERY_HOURS = 24
+        now = NOW - timedelta(hours=hours_ago)
+        retention.cleanup_old_results(retention.plan_cleanup(now=now), actor=None, now=now)
+
+        assert (retention.cleanup_if_due(now=NOW) is not None) is is_due
+
+    def test_zero_leaves_it_to_cron(self, settings) -> None:
+        settings.CLEANUP_EVERY_HOURS = 0
+
+        assert retention.cleanup_if_due(now=NOW) is None
+
+    def test_its_failure_stops_nothing(self, settings, monkeypatch, caplog) -> None:
+        settings.CLEANUP_EVERY_HOURS = 24
+
+        def fail(**kwargs):
+            raise DatabaseError("disk I/O error")
+
+        monkeypatch.setattr(retention, "plan_cleanup", fail)
+
+        assert retention.cleanup_if_due(now=NOW) is None
+        assert "the next one will try again" in caplog.text
+
+
+class TestTwoAtOnce:
+    def test_the_second_is_refused(self, service) -> None:
+        with retention._alone(), pytest.raises(CleanupRunning):
+            service.cleanup_old_results()
+
+    def test_the_command_says_so(self) -> None:
+        with retention._alone(), pytest.raises(CommandError, match="Another clean-up is at work"):
+            call_command("cleanup_analyses")
+
+    def test_afterwards_the_next_one_may(self, service, monkeypatch) -> None:
+        monkeypatch.setattr(retention, "_clean_up", lambda *args, **kwargs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            service.cleanup_old_results()
+        monkeypatch.undo()
+
+        assert service.cleanup_old_results().deleted == 0
 
 
 class TestExpiredExports:

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from duplicates.exceptions import CleanupRunning
 from duplicates.services.retention import CleanupResult, cleanup_old_results, plan_cleanup
 
 
@@ -50,7 +51,10 @@ class Command(BaseCommand):
         )
         result = CleanupResult(plan)
         if not options["dry_run"]:
-            result = cleanup_old_results(plan, actor=None, now=timezone.now())
+            try:
+                result = cleanup_old_results(plan, actor=None, now=timezone.now())
+            except CleanupRunning as refused:
+                raise CommandError(refused.sentence) from refused
         self._print(result, options)
         if result.errors:
             raise CommandError(f"{len(result.errors)} could not be deleted; the log says why.")
