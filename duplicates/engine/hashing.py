@@ -6,7 +6,6 @@ have equal hashes wherever they stand; 0 is never the hash of anything but "noth
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -58,10 +57,10 @@ class Letters:
     def signature(self) -> Hashes:
         """Return per text the set of its letter pairs, folded into 64 bits."""
         empty = self.end - self.start < 2
-        pair = self.block[:-1].astype(np.uint32) * np.uint32(2654435761) + self.block[1:] * np.uint32(40503)
-        bit = np.uint64(1) << ((pair >> np.uint32(13)) & np.uint32(63)).astype(np.uint64)
-        bit[(self.block[1:] == NEWLINE) | (self.block[:-1] == NEWLINE)] = 0
-        signs: Hashes = np.bitwise_or.reduceat(np.append(bit, np.uint64(0)), self.start)
+        pair = self.block.astype(np.uint16)
+        pair[:-1] <<= 8
+        pair[:-1] |= self.block[1:]  # the last byte is a newline, and pairs with one have no bit
+        signs: Hashes = np.bitwise_or.reduceat(_PAIR_BITS[pair], self.start)
         signs[empty] = 0
         return signs
 
@@ -143,7 +142,9 @@ def letters(joined: bytes) -> Letters:
 def _running(block: npt.NDArray[np.uint8]) -> Hashes:
     """Return the hash of the letters before each place."""
     running = np.zeros(len(block) + 1, np.uint64)
-    np.cumsum(_BYTE[block] * _powers(len(block))[0][: len(block)], out=running[1:])
+    running[1:] = _BYTE[block]
+    running[1:] *= _powers(len(block))[0][: len(block)]
+    np.cumsum(running, out=running)
     return running
 
 
@@ -160,11 +161,17 @@ def _before(ends: Ints) -> Ints:
 
 
 def _powers(count: int) -> tuple[Hashes, Hashes]:
-    """Return at least the first `count` powers of the multiplier and of its inverse."""
-    return _power_tables(max(_SMALLEST_TABLE, 1 << count.bit_length()))
+    """Return at least the first `count` powers of the multiplier and of its inverse.
+
+    The tables only ever grow: making them costs as much as hashing with them. Threads that make them at once make the
+    same ones.
+    """
+    tables = _tables[0]
+    if len(tables[0]) < count:
+        tables = _tables[0] = _power_tables(count + count // 4)
+    return tables
 
 
-@lru_cache(maxsize=4)
 def _power_tables(size: int) -> tuple[Hashes, Hashes]:
     tables = []
     for base in (_MULTIPLIER, _INVERSE):
@@ -172,3 +179,17 @@ def _power_tables(size: int) -> tuple[Hashes, Hashes]:
         table[0] = 1
         tables.append(np.multiply.accumulate(table))
     return tables[0], tables[1]
+
+
+def _pair_bits() -> Hashes:
+    """Return the bit of each pair of bytes, by the value of both; pairs with a newline have none."""
+    pair = np.arange(1 << 16, dtype=np.uint32)
+    first, second = pair >> np.uint32(8), pair & np.uint32(255)
+    mixed = first * np.uint32(2654435761) + second * np.uint32(40503)
+    bits: Hashes = np.uint64(1) << ((mixed >> np.uint32(13)) & np.uint32(63)).astype(np.uint64)
+    bits[(first == NEWLINE) | (second == NEWLINE)] = 0
+    return bits
+
+
+_tables = [_power_tables(_SMALLEST_TABLE)]
+_PAIR_BITS = _pair_bits()

@@ -19,9 +19,15 @@ MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DATE = re.compile(
     rf"(?:^|\s)(?:\d{{1,2}}-(?:{MONTH})-(?P<short>\d\d)|(?:{MONTH})[a-z]* \d{{1,2}} ?, (?P<long>(?:19|20)\d\d))(?=\s|$)"
 )
-# A title without any of these holds no value that `free_title` would take out: a cheap look, never too bold.
+# A title without any of these holds no value that `free_title` would take out: two looks for whole columns, the second
+# for what the first one finds, since it takes five times as long.
 MAY_HOLD_VALUES = (
     r"[0-9]:[0-9]|\$.?[0-9]|[0-9]-[^\x00-\x60]|, [0-9]|\( ?[cp] ?\)|\( [cp]|[12][0-9].[0-9] [^\x00-\x60]| , "
+)
+SEEMS_TO_HOLD_VALUES = (
+    rf"\s\d{{1,2}}:[0-5]\d|\s\$ ?\d|\d-(?:{MONTH})-\d|[a-z] \d{{1,2}} ?, (?:19|20)|\(\s*[cp]\s*\)\s*(?:19|20)"
+    r"|\s(?:19|20)\d\d [^-]*\b(?:record|music|entertainment|inc|llc|ltd|limited|corporation|group|production)"
+    r"|[a-z] , music|, [^ ]+ , "
 )
 _NOTICE_SIGN = re.compile(r"\$|\( ?[cp] ?\)|(?:19|20)\d\d [a-z]")
 _LIST_END = re.compile(r"[a-z] , music\b|, \w+ , \w+$")

@@ -22,6 +22,7 @@ from duplicates.engine.hashing import Hashes, Ints, Letters, letters
 from duplicates.engine.memory import budget
 from duplicates.engine.misplaced import (
     MAY_HOLD_VALUES,
+    SEEMS_TO_HOLD_VALUES,
     free_title,
     is_displaced,
     is_number_like,
@@ -32,7 +33,16 @@ from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
 from duplicates.engine.text import without_spaces
-from duplicates.engine.text_columns import fold_column, joined, put, romanised_column, rows_matching, words_column
+from duplicates.engine.text_columns import (
+    at_once,
+    fold_column,
+    joined,
+    put,
+    romanised_column,
+    rows_matching,
+    same,
+    words_column,
+)
 from duplicates.engine.title_columns import take_apart
 from duplicates.engine.titles import BUILT_IN, Vocabulary, vocabulary_of
 
@@ -51,6 +61,7 @@ NO_ALBUM = np.uint64(1)  # under `exact` having no album is a value: two tracks 
 LONGEST_MS = 1 << 40
 WORDS = ("title", "other", "artist", "album", "credits", "version", "unparsed")
 TEXTS = (*WORDS, "people")
+HASHED = ("title", "other", "artist", "album", "version")
 _FIELD_COLUMNS = {"duration": "duration_ms"}
 
 
@@ -152,17 +163,11 @@ def _normalise(frame: pl.DataFrame, vocabulary: Vocabulary) -> Records:
     parts = take_apart(read.title, read.artist, read.album, read.number, vocabulary)
     artist = read.artist.zip_with(read.artist != "", parts["artist"])
     found_album = parts["album"] if (read.album == "").any() else read.album
-    texts = {
-        "title": words_column(parts["core"]),
-        "other": words_column(parts["other"]),
-        "artist": words_column(artist),
-        "album": words_column(read.album.zip_with(read.album != "", _album_cores(found_album)[0])),
-        "credits": words_column(parts["credits"]),
-        "version": words_column(parts["version"]),
-        "unparsed": words_column(read.unparsed),
-        "people": _people(artist, parts["credits"]),
-    }
-    keys = {name: _key(texts[name]) for name in ("title", "other", "artist", "album", "version")}
+    album = read.album.zip_with(read.album != "", _album_cores(found_album)[0])
+    folded = {"title": parts["core"], "other": parts["other"], "artist": artist, "album": album}
+    folded |= {"version": parts["version"], "credits": parts["credits"], "unparsed": read.unparsed}
+    texts = at_once(words_column, folded) | {"people": _people(artist, parts["credits"])}
+    keys = {name: _key(texts[name]) for name in HASHED}
     hashes = {name: key.whole() for name, key in keys.items()}
     markers = parts["markers"].to_numpy()
     return Records(
@@ -186,12 +191,12 @@ def _normalise(frame: pl.DataFrame, vocabulary: Vocabulary) -> Records:
 
 def _read(frame: pl.DataFrame) -> _Read:
     """Fold the columns of one chunk and put values where they belong."""
-    title, artist, album_artist, album = (_folded(frame[name]) for name in ("title", "artist", "album_artist", "album"))
-    artist, album_artist = _named(artist), _named(album_artist)
-    album, year_behind = _album_cores(album)
+    folded = _folded(frame.select("title", "artist", "album_artist", "album"))
+    artist, album_artist = _named(folded["artist"]), _named(folded["album_artist"])
+    album, year_behind = _album_cores(folded["album"])
     year = frame["year"].fill_null(frame["release_date"].dt.year())
     read = _Read(
-        title,
+        folded["title"],
         artist.zip_with(artist != "", album_artist),
         album,
         _unparsed(frame["unparsed"]),
@@ -199,8 +204,9 @@ def _read(frame: pl.DataFrame) -> _Read:
         frame["duration_ms"].fill_null(0).to_numpy().copy(),
         (year.fill_null(year_behind) % 100).fill_null(-1).cast(pl.Int32).to_numpy().copy(),
     )
-    displaced = (read.unparsed != "") | read.title.str.contains(MAY_HOLD_VALUES)
-    rows = np.flatnonzero(displaced.to_numpy())
+    rows = rows_matching(read.title, MAY_HOLD_VALUES)
+    rows = rows[read.title[rows].str.contains(SEEMS_TO_HOLD_VALUES).to_numpy()]
+    rows = np.union1d(rows, np.flatnonzero((read.unparsed != "").to_numpy()))
     return _put_back(read, rows) if len(rows) else read
 
 
@@ -209,7 +215,7 @@ def _put_back(read: _Read, rows: Ints) -> _Read:
 
     A row that slid one column to the right has its number for a title and its length for an artist.
     """
-    titles, artists, unparsed = (texts.gather(rows).to_list() for texts in (read.title, read.artist, read.unparsed))
+    titles, artists, unparsed = (texts[rows].to_list() for texts in (read.title, read.artist, read.unparsed))
     for place, row in enumerate(rows.tolist()):
         title = titles[place]
         if unparsed[place]:
@@ -248,27 +254,34 @@ def _whole_titles(title: pl.Series, core: pl.Series, hashed: Hashes) -> Hashes:
     rows = np.flatnonzero((title != core).to_numpy())
     whole = hashed.copy()
     if len(rows):
-        whole[rows] = _key(words_column(title.gather(rows))).whole()
+        whole[rows] = _key(words_column(title[rows])).whole()
     return whole
 
 
 def _unparsed(texts: pl.Series) -> pl.Series:
     """Return the values nobody could read, folded, without those that say nothing."""
-    nothing = pl.repeat("", len(texts), eager=True)
-    rows = np.flatnonzero((texts.fill_null("") != "").to_numpy())
+    nothing = same("", len(texts))
+    if texts.null_count() == len(texts):
+        return nothing
+    rows = np.flatnonzero((_filled(texts) != "").to_numpy())
     if not len(rows):
         return nothing
-    lines = pl.DataFrame({"row": rows, "line": texts.gather(rows).str.split("\n")}).explode("line")
+    lines = pl.DataFrame({"row": rows, "line": texts[rows].str.split("\n")}).explode("line")
     known = lines.with_columns(line=_known(fold_column(lines["line"]))).filter(pl.col("line") != "")
     kept = known.group_by("row", maintain_order=True).agg(pl.col("line").str.join(" "))
     return put(nothing, kept["row"].to_numpy(), kept["line"].str.strip_chars())
 
 
-def _folded(texts: pl.Series) -> pl.Series:
-    """Return a text column folded, without the values that say nothing."""
-    if texts.null_count() == len(texts):
-        return pl.repeat("", len(texts), eager=True)
-    return _known(fold_column(texts.fill_null("").str.slice(0, LONGEST_TEXT)))
+def _folded(frame: pl.DataFrame) -> dict[str, pl.Series]:
+    """Return text columns folded, without the values that say nothing."""
+    filled = {name: _filled(frame[name]) for name in frame.columns if frame[name].null_count() < frame.height}
+    nothing = dict.fromkeys(frame.columns, same("", frame.height))
+    return nothing | at_once(lambda texts: _known(fold_column(texts.str.slice(0, LONGEST_TEXT))), filled)
+
+
+def _filled(texts: pl.Series) -> pl.Series:
+    """Return texts with nothing where there is none."""
+    return texts.fill_null("") if texts.null_count() else texts
 
 
 def _known(folded: pl.Series) -> pl.Series:
@@ -276,7 +289,7 @@ def _known(folded: pl.Series) -> pl.Series:
     rows = rows_matching(folded, MAY_BE_BLANK)
     if not len(rows):
         return folded
-    texts = folded.gather(rows).to_list()
+    texts = folded[rows].to_list()
     return put(folded, rows, pl.Series(["" if _says_nothing(text) else text for text in texts], dtype=pl.String))
 
 
@@ -295,7 +308,7 @@ def _says_nothing(text: str) -> bool:
 def _named(artists: pl.Series) -> pl.Series:
     """Empty the artists that stand for nobody in particular: `Various Artists`."""
     rows = np.flatnonzero(artists.is_in(say.NO_ARTIST).to_numpy())
-    return put(artists, rows, pl.repeat("", len(rows), eager=True))
+    return put(artists, rows, same("", len(rows)))
 
 
 def _signature(title: Letters, words: pl.Series) -> Hashes:
@@ -303,18 +316,18 @@ def _signature(title: Letters, words: pl.Series) -> Hashes:
     signs = title.signature()
     rows = np.flatnonzero((words.str.len_bytes() != words.str.len_chars()).to_numpy())
     if len(rows):
-        signs[rows] |= letters(joined(romanised_column(words.gather(rows)))).signature()
+        signs[rows] |= letters(joined(romanised_column(words[rows]))).signature()
     return signs
 
 
 def _album_cores(folded: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Return albums without their edition, and the years that stood behind them."""
     cores = folded.str.strip_chars()
-    years = pl.repeat(None, len(folded), dtype=pl.Int32, eager=True)
+    years = same(None, len(folded), pl.Int32())
     rows = rows_matching(cores, say.EDITION.pattern)
     if not len(rows):
         return cores, years
-    parts = [_album_core(text) for text in cores.gather(rows).to_list()]
+    parts = [_album_core(text) for text in cores[rows].to_list()]
     years = years.scatter(rows, pl.Series([year for _, year in parts], dtype=pl.Int32))
     return put(cores, rows, pl.Series([core for core, _ in parts], dtype=pl.String)), years
 

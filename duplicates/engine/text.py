@@ -34,7 +34,7 @@ TWINS = {
     **dict.fromkeys("їЇ", "ї"),
 }
 APOSTROPHES = b"'`"
-SPACE, NEWLINE = 32, 10
+SPACE = 32
 # Ideographs, kana: each is a word of its own, since such titles have no spaces.
 _SPACED_BLOCKS = (
     (0x2E80, 0x2FDF),
@@ -174,7 +174,7 @@ def to_words(folded: list[str]) -> bytes:
 
     Letters and digits stay, one space between words; a text of pure punctuation keeps that instead.
     """
-    block = _words_of_bytes("\n".join(folded).encode())
+    block = words_of_block("\n".join(folded).encode())
     if not (block.startswith(b"\n") or b"\n\n" in block or block.endswith(b"\n") or not block):
         return block
     words = block.split(b"\n")
@@ -195,11 +195,10 @@ def words_of(folded: str) -> str:
     return words or folded.replace(" ", "")
 
 
-def _words_of_bytes(joined: bytes) -> bytes:
-    """Turn punctuation into spaces and keep single spaces between words only."""
+def words_of_block(joined: bytes) -> bytes:
+    """Turn punctuation into spaces and keep single spaces between words only; texts of pure punctuation end empty."""
     block = np.frombuffer(joined.translate(_IS_WORD, APOSTROPHES) + b"\n", np.uint8)
-    edge = (block == SPACE) | (block == NEWLINE)
     keep = block != SPACE
-    keep[1:] |= ~edge[:-1]  # the first space behind a word
+    keep[1:] |= block[:-1] > SPACE  # the first space behind a word
     kept: bytes = block[keep].tobytes()
     return kept.replace(b" \n", b"\n")[:-1]

@@ -1,8 +1,9 @@
 """Titles of a whole column taken apart, each exactly as `titles.parse_title` reads it.
 
-Most titles have nothing to take apart, and most of the others fall into three shapes that a column can be searched for:
-only a track prefix, `Artist - Title` without an artist, and brackets or dashes that mean nothing to the vocabulary.
-Whatever might be more goes through `parse_title`, the only place that decides what a title means.
+Most titles have nothing to take apart, and most of the others fall into shapes that a column can be searched for: only
+a track prefix, two parts with one dash between them, one bracket at the end, and brackets or dashes that mean nothing
+to the vocabulary. Whatever might be more goes through `parse_title`, which defines what a title means: a test holds
+every shape against it.
 """
 
 import re
@@ -15,7 +16,7 @@ from rapidfuzz import fuzz, process
 
 from duplicates.engine import vocabulary as say
 from duplicates.engine.hashing import Ints
-from duplicates.engine.text_columns import put, rows_matching, words_column
+from duplicates.engine.text_columns import TEXT, put, rows_matching, same, words_column
 from duplicates.engine.titles import (
     BUILT_IN,
     MAX_PARSED,
@@ -23,10 +24,14 @@ from duplicates.engine.titles import (
     SAME_NAME,
     ParsedTitle,
     Vocabulary,
+    classify_for,
+    name_of_version,
+    named_by,
     parse_title,
 )
 
-_TYPES = {"markers": pl.Int32, "is_guess": pl.Boolean}
+_TYPES: dict[str, pl.DataType] = {"markers": pl.Int32(), "is_guess": pl.Boolean()}
+_NOTHING = ParsedTitle("")._asdict()
 _CREDIT = r"\b(?:feat|ft|featuring)\b"
 HAS_TAIL = rf"\(| - |{_CREDIT}"
 SPELT_AS_FILE = r"_|---|^[^ ]*-[^ ]*-[^ ]*-[^ ]*-[^ ]*$"
@@ -43,8 +48,7 @@ def _phrases_said(vocabulary: Vocabulary) -> str:
     """Return a pattern that finds every phrase of a vocabulary among words, wherever it is bound to."""
     phrases = {
         " ".join(r"\d+" if word == "#" else re.escape(word) for word in words)
-        for table in vocabulary.tails.values()
-        for words, first, last, _ in table
+        for words, first, last, _ in say.phrases_of(vocabulary.tails)
         if (words, first, last) != LONE_NUMBER
     }
     return rf"(?:^| )(?:{'|'.join(sorted(phrases))})(?: |$)"
@@ -54,64 +58,146 @@ def take_apart(
     title: pl.Series, artist: pl.Series, album: pl.Series, number: Ints, vocabulary: Vocabulary = BUILT_IN
 ) -> pl.DataFrame:
     """Return a column for each part of `ParsedTitle`. All texts are folded; `number` is 0 where not known."""
-    columns = {name: pl.repeat("", len(title), eager=True) for name in ParsedTitle._fields}
-    columns |= {
-        "core": title,
-        "markers": pl.repeat(0, len(title), dtype=pl.Int32, eager=True),
-        "is_guess": pl.repeat(value=False, n=len(title), eager=True),
-    }
+    columns = {name: same(value, len(title), _TYPES.get(name, TEXT)) for name, value in _NOTHING.items()}
+    columns["core"] = title
     rows = rows_matching(title, MAY_HOLD_MORE)
     if not len(rows):
         return pl.DataFrame(columns)
-    known = pl.DataFrame({"title": title.gather(rows), "artist": artist.gather(rows), "album": album.gather(rows)})
-    shaped = _by_shape(known.with_columns(rest=_without_prefix(known["title"], number[rows])), vocabulary)
-    rest = np.flatnonzero(shaped["core"].is_null().to_numpy())
-    asked = (known[name].gather(rest).to_list() for name in ("title", "artist", "album"))
-    parsed = list(
-        zip(*map(partial(parse_title, vocabulary=vocabulary), *asked, number[rows[rest]].tolist()), strict=True)
-    )
-    columns |= {name: put(columns[name], rows, shaped[name]) for name in shaped.columns}
-    for name, values in zip(ParsedTitle._fields, parsed, strict=False):
-        columns[name] = put(columns[name], rows[rest], pl.Series(values, dtype=_TYPES.get(name, pl.String)))
+    known = pl.DataFrame({"row": rows, "title": title[rows], "artist": artist[rows], "album": album[rows]})
+    known = known.with_columns(rest=_without_prefix(known["title"], number[rows]))
+    read = _by_shape(known, vocabulary)
+    rest = known.join(read, on="row", how="anti", maintain_order="left")
+    read = pl.concat([read, _one_by_one(rest, number, vocabulary)])
+    for name in _NOTHING:
+        columns[name] = put(columns[name], read["row"].to_numpy(), read[name])
     return pl.DataFrame(columns)
+
+
+def _one_by_one(known: pl.DataFrame, number: Ints, vocabulary: Vocabulary) -> pl.DataFrame:
+    """Read titles of any shape."""
+    asked = (known[name].to_list() for name in ("title", "artist", "album"))
+    parsed = map(partial(parse_title, vocabulary=vocabulary), *asked, number[known["row"].to_numpy()].tolist())
+    parts = zip(_NOTHING, zip(*parsed, strict=True), strict=False)
+    columns = {name: pl.Series(values, dtype=_TYPES.get(name, TEXT)) for name, values in parts}
+    return _parts(known.select("row"), **columns)
+
+
+def _parts(rows: pl.DataFrame, **columns: pl.Expr | pl.Series) -> pl.DataFrame:
+    """Return a column for each part; those not given hold nothing."""
+    nothing = {name: pl.lit(value, dtype=_TYPES.get(name, TEXT)) for name, value in _NOTHING.items()}
+    return rows.select("row", **(nothing | columns))
 
 
 def _without_prefix(title: pl.Series, number: Ints) -> pl.Series:
     """Return stripped titles without a track prefix that is zero-padded or repeats the track number."""
-    pattern, bare = say.TRACK_PREFIX.pattern, pl.col("title").str.strip_chars()
+    bare = title.str.strip_chars()
+    rows = rows_matching(bare, r"^.?[0-9]")
+    return put(bare, rows, _without_numbers(bare[rows], number[rows]))
+
+
+def _without_numbers(title: pl.Series, number: Ints) -> pl.Series:
+    """Return titles that may begin with a track prefix without it."""
+    pattern, bare = say.TRACK_PREFIX.pattern, pl.col("title")
     prefix = bare.str.extract(pattern, 1)
     padded = prefix.str.starts_with("0") & (prefix.str.len_bytes() >= 2)
     repeats = (pl.col("number") > 0) & (prefix.str.to_integer(strict=False) == pl.col("number"))
-    goes = (padded | repeats).fill_null(value=False) & bare.str.contains(r"^.?[0-9]")
+    goes = (padded | repeats).fill_null(value=False)
     return pl.select(title=title, number=pl.Series(number)).select(
         pl.when(goes).then(bare.str.replace(pattern, "")).otherwise(bare)
     )["title"]
 
 
 def _by_shape(known: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
-    """Return core, artist, other and is_guess of titles in a known shape; a null core for the others."""
-    rest, head = pl.col("rest"), pl.col("rest").str.splitn(" - ", 2).struct.field("field_0")
-    behind = pl.col("rest").str.splitn(" - ", 2).struct.field("field_1")
-    clear = ~pl.col("title").str.strip_chars().str.contains(SPELT_AS_FILE) & (
-        pl.col("title").str.len_chars() <= MAX_PARSED
+    """Return the parts of titles in a known shape."""
+    bare_title, rest = pl.col("title").str.strip_chars(), pl.col("rest")
+    clear = known.filter(~bare_title.str.contains(SPELT_AS_FILE), pl.col("title").str.len_chars() <= MAX_PARSED)
+    tailed = clear["rest"].str.contains(HAS_TAIL)
+    shaped = [_parts(clear.filter(~tailed), core=rest.str.strip_chars())]
+    clear = clear.filter(tailed).with_columns(
+        head=rest.str.splitn(" - ", 2).struct.field("field_0"), behind=rest.str.splitn(" - ", 2).struct.field("field_1")
     )
-    bare = ~rest.str.contains(HAS_TAIL)
-    names_artist = (
-        (pl.col("artist") == "")
-        & ~rest.str.contains(rf"\(|{_CREDIT}")
-        & (head != "")
-        & (behind.str.strip_chars() != "")
-        & ~behind.str.contains(" - ", literal=True)
-    ).fill_null(value=False)
-    stays = clear & ~bare & ~names_artist & pl.Series(_means_nothing(known, vocabulary))
-    return known.select(
-        core=pl.when(clear & names_artist).then(behind).when((clear & bare) | stays).then(rest).str.strip_chars(),
-        artist=pl.when(names_artist).then(head).otherwise(pl.lit("")),
-        other=pl.when(names_artist)
-        .then(pl.when(pl.col("album") != "").then(rest).otherwise(head))
+    one_dash = clear.select(
+        ((pl.col("head") != "") & (pl.col("behind").str.strip_chars() != "")).fill_null(value=False)
+        & ~rest.str.contains(rf"[()]|{_CREDIT}|[ -]$")
+        & ~pl.col("behind").str.contains(r" - |^-").fill_null(value=True)
+    ).to_series()
+    shaped += [_read_dash(clear.filter(one_dash), vocabulary), _read_bracket(clear.filter(~one_dash), vocabulary)]
+    return pl.concat(shaped)
+
+
+def _read_dash(known: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
+    """Read titles of two parts with one dash between them: `Artist - Title`, `Title - Album`, `Title - Live`.
+
+    Left out are those in which the dash may open a version: "Live in Rome, Italy - 1962".
+    """
+    heads, artists, albums = (known[name].to_list() for name in ("head", "artist", "album"))
+    is_artist = process.cpdist(heads, artists, scorer=fuzz.ratio, score_cutoff=SAME_NAME, dtype=np.float32) > 0
+    known = known.with_columns(is_artist=pl.Series(is_artist), nobody=pl.col("artist") == "")
+    tails = known["behind"].str.strip_chars().to_list()
+    kinds = [
+        ("artist", 0) if mine else classify_for(tail, theirs, vocabulary, may_be_album=not theirs)
+        for mine, tail, theirs in zip((known["is_artist"] | known["nobody"]).to_list(), tails, albums, strict=True)
+    ]
+    known = _with_tails(known, tails, kinds)
+    rest, head, kind = pl.col("rest"), pl.col("head"), pl.col("kind")
+    unsure = (kind == "other") & rest.str.contains("live|recorded")
+    return _parts(
+        known.filter(~unsure),
+        core=pl.when(kind == "artist")
+        .then("behind")
+        .when(kind == "other")
+        .then(rest)
+        .otherwise(head)
+        .str.strip_chars(),
+        artist=pl.when("nobody").then(head).otherwise(pl.lit("")),
+        album=pl.when(kind == "guess").then(pl.col("behind").str.strip_chars()).otherwise(pl.lit("")),
+        other=pl.when(pl.col("nobody") & (pl.col("album") == ""))
+        .then(head)
+        .when(kind.is_in(["artist", "guess"]))
+        .then(rest)
         .otherwise(pl.lit("")),
-        is_guess=names_artist & (pl.col("album") == ""),
+        is_guess=pl.col("nobody") & (pl.col("album") == ""),
+        markers=pl.col("markers"),
+        version=pl.col("version"),
+        credits=pl.col("credits"),
     )
+
+
+def _with_tails(known: pl.DataFrame, tails: list[str], kinds: list[tuple[str, int]]) -> pl.DataFrame:
+    """Add what tails of the given kinds say."""
+    found = list(zip(tails, kinds, strict=True))
+    return known.with_columns(
+        kind=pl.Series([kind for kind, _ in kinds], dtype=pl.String),
+        markers=pl.Series([bits for _, bits in kinds], dtype=pl.Int32),
+        version=pl.Series(
+            [name_of_version(tail, bits) if kind == "version" else "" for tail, (kind, bits) in found], dtype=pl.String
+        ),
+        credits=pl.Series(
+            [named_by(tail).strip(",") if kind == "credit" else "" for tail, (kind, _) in found], dtype=pl.String
+        ),
+    )
+
+
+def _read_bracket(known: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
+    """Read titles whose last bracket is understood while nothing before it means anything, or in which nothing does."""
+    text = known["rest"].str.strip_chars_end(" -")
+    before = text.str.extract(r"^(.*)\([^()]*\)$", 1).str.strip_chars_end()
+    tail = text.str.extract(r"\(([^()]*)\)$", 1)
+    ends = (before != "").fill_null(value=False) & ~before.str.ends_with("-").fill_null(value=True)
+    ends &= ~tail.str.contains(" - ", literal=True).fill_null(value=True)
+    tails, album = tail.str.strip_chars().to_list(), known["album"].to_list()
+    kinds = [
+        classify_for(tail, theirs, vocabulary, may_be_album=False) if one else ("other", 0)
+        for one, tail, theirs in zip(ends.to_list(), tails, album, strict=True)
+    ]
+    known = _with_tails(known, tails, kinds)
+    known = known.with_columns(rest=pl.when(pl.col("kind") == "other").then("rest").otherwise(before))
+    # Of a bracket that was taken off, what stands before it must be a plain title or mean nothing, too.
+    settled = ((known["kind"] != "other") & ~known["rest"].str.contains(HAS_TAIL)).to_numpy().copy()
+    unsure = np.flatnonzero(~settled)
+    settled[unsure] = _means_nothing(known[unsure], vocabulary)
+    parts = {name: pl.col(name) for name in ("markers", "version", "credits")}
+    return _parts(known.filter(pl.Series(settled)), core=pl.col("rest").str.strip_chars(), **parts)
 
 
 def _means_nothing(known: pl.DataFrame, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
@@ -128,8 +214,8 @@ def _means_nothing(known: pl.DataFrame, vocabulary: Vocabulary) -> npt.NDArray[n
     )
     quiet &= ~rest.str.strip_chars(" ()-.").is_in(say.NO_TITLE)
     rows = np.flatnonzero(quiet.to_numpy())
-    rows = rows[~words_column(rest.gather(rows)).str.contains(_phrases_said(vocabulary)).to_numpy()]
-    rest, artist, album = (known[name].gather(rows) for name in ("rest", "artist", "album"))
+    rows = rows[~words_column(rest[rows]).str.contains(_phrases_said(vocabulary)).to_numpy()]
+    rest, artist, album = (known[name][rows] for name in ("rest", "artist", "album"))
     bracket = rest.str.extract(r"\(([^()]*)\)$", 1).fill_null("").str.strip_chars()
     parts = {
         "head": (rest.str.extract(r"^(.*?) - ", 1).fill_null(""), artist),
@@ -139,7 +225,7 @@ def _means_nothing(known: pl.DataFrame, vocabulary: Vocabulary) -> npt.NDArray[n
     alike = np.zeros(len(rows), np.bool_)
     for one, other in parts.values():
         asked = np.flatnonzero(~alike & (one != "").to_numpy())
-        couples = one.gather(asked).to_list(), other.gather(asked).to_list()
+        couples = one[asked].to_list(), other[asked].to_list()
         alike[asked] = process.cpdist(*couples, scorer=fuzz.ratio, score_cutoff=SAME_NAME, dtype=np.float32) > 0
     first = pl.col("bracket").str.splitn(" ", 2).struct.field("field_0").fill_null("")
     repeats = pl.col("artist").str.contains(first, literal=True) & (pl.col("bracket") != "")

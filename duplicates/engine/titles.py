@@ -44,6 +44,7 @@ class ParsedTitle(NamedTuple):
     is_guess: bool = False  # the artist may as well be the title: neither artist nor album was known
 
 
+CREDITS = ("feat", "ft", "with", "duet with", "avec", "con", "mit")  # what say.CREDIT_LEAD may begin with
 _DIGITS = frozenset("0123456789")
 
 
@@ -63,9 +64,13 @@ def vocabulary_of(version_words: tuple[tuple[str, str], ...]) -> Vocabulary:
     for phrase, marker in version_words:
         if words := words_of(fold([phrase])[0]):
             own[words] = own.get(words, 0) | say.BITS_OF[marker]
-    tails = {first: list(phrases) for first, phrases in say.TAILS.items()} if own else say.TAILS
+    if not own:
+        return Vocabulary(say.TAILS, own)
+    tails: say.Table = {}
+    for known in say.phrases_of(say.TAILS):
+        say.add_phrase(tails, known)
     for words, bits in own.items():
-        tails.setdefault(words.partition(" ")[0], []).append((tuple(words.split(" ")), False, False, bits))
+        say.add_phrase(tails, (tuple(words.split(" ")), False, False, bits))
     return Vocabulary(tails, own)
 
 
@@ -81,7 +86,7 @@ def classify(tail: str, vocabulary: Vocabulary = BUILT_IN) -> tuple[str, int]:
     words = words_of(tail)
     bits = vocabulary.own.get(words, 0)
     if not bits:
-        if say.CREDIT_LEAD.match(tail):
+        if tail.lstrip().startswith(CREDITS) and say.CREDIT_LEAD.match(tail):
             return "credit", 0
         bits = say.said(vocabulary.tails, words.split(" "))
     markers = bits & ~say.NEUTRAL_BIT
@@ -104,7 +109,7 @@ def parse_title(title: str, artist: str, album: str, number: int, vocabulary: Vo
     if album_found and not is_guess:
         head, _, rest = title.partition(" - ")
         other = head if " - " in rest else title
-    if " f" in core or "(f" in core:
+    if "ft" in core or "feat" in core:
         core, credits = _split_credits(core, credits)
     core = "" if core.strip(" ()-.") in say.NO_TITLE and core.startswith("(") else core.strip()
     return ParsedTitle(core, markers, version, credits, artist_found, album_found, other, is_guess)
@@ -142,21 +147,21 @@ def _take_tails(
         rest, tail, bracket = _last_tail(core, vocabulary)
         if not rest:
             break
-        kind, bits = _classify_for(tail, album, vocabulary, may_be_album=guess_album and not bracket)
+        kind, bits = classify_for(tail, album, vocabulary, may_be_album=guess_album and not bracket)
         if kind == "other" and bracket and " - " in core:  # `Title - Album (1958-1961)`: the bracket is the album's
             rest, _, tail = core.rpartition(" - ")
-            kind, bits = _classify_for(tail, album, vocabulary, may_be_album=guess_album)
+            kind, bits = classify_for(tail, album, vocabulary, may_be_album=guess_album)
             kind = kind if kind in {"album", "guess"} else "other"
         if kind == "other":
-            if " - " in core and (opening := say.OPENS_VERSION.search(core)) and opening.start():
+            if " - " in core and (opening := _opens_version(core)):
                 rest, tail, kind, bits = core[: opening.start()], core[opening.end() :], "version", _LIVE
             elif bracket and _repeats(tail, artist):
                 kind = "credit"
         if kind == "credit":
-            credits = f"{credits},{say.CREDIT_LEAD.sub('', tail)}".strip(",")
+            credits = f"{credits},{named_by(tail)}".strip(",")
         elif kind == "version":
             markers |= bits
-            version = f"{words_of(tail)} {version}".strip() if bits & ~_UNNAMED else version
+            version = f"{name_of_version(tail, bits)} {version}".strip()
         elif kind == "guess":
             album = album_found = tail
             guess_album = False
@@ -167,6 +172,22 @@ def _take_tails(
         core, bits, words, names = _take_brackets_inside(core, vocabulary)
         markers, version, credits = markers | bits, f"{words} {version}".strip(), f"{names},{credits}".strip(",")
     return core, markers, version, credits, album_found
+
+
+def _opens_version(core: str) -> re.Match[str] | None:
+    """Find the dash behind which everything is about the take."""
+    found = say.OPENS_VERSION.search(core) if "live" in core or "recorded" in core else None
+    return found if found and found.start() else None
+
+
+def named_by(tail: str) -> str:
+    """Return the names in a tail that credits somebody."""
+    return say.CREDIT_LEAD.sub("", tail)
+
+
+def name_of_version(tail: str, bits: int) -> str:
+    """Return the words of a tail that names a version, nothing for one without a name of its own."""
+    return words_of(tail) if bits & ~_UNNAMED else ""
 
 
 def _repeats(tail: str, artist: str) -> bool:
@@ -187,7 +208,7 @@ def _take_brackets_inside(core: str, vocabulary: Vocabulary) -> tuple[str, int, 
         if kind == "version" and bits & ~_UNNAMED:
             version.append(words_of(found[1]))
         elif kind == "credit":
-            credits.append(say.CREDIT_LEAD.sub("", found[1].strip()))
+            credits.append(named_by(found[1].strip()))
         core = core.replace(found[0], " ", 1)
     return core, markers, " ".join(version), ",".join(credits)
 
@@ -200,7 +221,7 @@ def _split_credits(core: str, credits: str) -> tuple[str, str]:
     return core[: inside.start()], f"{core[inside.end() :].strip(' )(')},{credits}".strip(",")
 
 
-def _classify_for(tail: str, album: str, vocabulary: Vocabulary, *, may_be_album: bool) -> tuple[str, int]:
+def classify_for(tail: str, album: str, vocabulary: Vocabulary, *, may_be_album: bool) -> tuple[str, int]:
     """Classify a tail with what the record knows: its own album first, then the vocabulary, then a guess."""
     if album and tail == album:
         return "album", 0
@@ -222,7 +243,7 @@ SAME_VERSION_ALBUM = 92.0  # "Live at Leeds" on the album "Live at Leeds" is the
 
 
 def _same_name(left: str, right: str) -> bool:
-    return bool(left) and bool(right) and fuzz.ratio(left, right) >= SAME_NAME
+    return bool(left) and bool(right) and fuzz.ratio(left, right, score_cutoff=SAME_NAME) > 0
 
 
 def _strip_prefix(title: str, number: int) -> str:

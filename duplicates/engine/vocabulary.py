@@ -15,39 +15,62 @@ def phrases(menu: str) -> list[str]:
 
 # A phrase as words, whether it must begin and end the tail, and the bits it says.
 Phrase = tuple[tuple[str, ...], bool, bool, int]
-Table = dict[str, list[Phrase]]
-
-
-_NONE: list[Phrase] = []
+Table = dict[str, dict[str, list[Phrase]]]  # by the first word, then by the second ("" where there is none)
 
 
 def table_of(menus: dict[int, str]) -> Table:
-    """Compile menus, each with the bits its phrases say, into a table by first word."""
+    """Compile menus, each with the bits its phrases say, into a table."""
     table: Table = {}
     for bits, menu in menus.items():
         for phrase in phrases(menu):
             words = tuple(phrase.removeprefix("^").removesuffix("$").split())
-            table.setdefault(words[0], []).append((words, phrase[0] == "^", phrase[-1] == "$", bits))
+            add_phrase(table, (words, phrase[0] == "^", phrase[-1] == "$", bits))
     return table
+
+
+def add_phrase(table: Table, phrase: Phrase) -> None:
+    """Put a phrase into its place in a table. A phrase spells its numbers or has `#` for all of them."""
+    first, second = (*phrase[0], "")[:2]
+    table.setdefault(first, {}).setdefault(second, []).append(phrase)
+
+
+def phrases_of(table: Table) -> list[Phrase]:
+    """Return all phrases of a table."""
+    return [phrase for following in table.values() for phrases in following.values() for phrase in phrases]
 
 
 def said(table: Table, words: list[str]) -> int:
     """Return the bits of every phrase found among the words of a tail."""
-    bits = 0
-    for place, word in enumerate(words):
-        known = table.get(word, _NONE)
-        if word.isdecimal():
-            known = [*table.get("#", _NONE), *known]
-        for parts, first, last, what in known:
-            end = place + len(parts)
-            if (first and place) or (last and end != len(words)) or end > len(words):
-                continue
-            if all(
-                part == word or (part == "#" and word.isdecimal())
-                for part, word in zip(parts, words[place:end], strict=True)
-            ):
-                bits |= what
+    bits = 0 if table.keys().isdisjoint(words) else _said(table, words, words)
+    if any(map(str.isdecimal, words)):
+        bits |= _said(table, words, ["#" if word.isdecimal() else word for word in words])
     return bits
+
+
+def _said(table: Table, words: list[str], heads: list[str]) -> int:
+    """Return the bits of phrases that begin with one or two of the heads: the words, or those with `#` for numbers."""
+    bits = 0
+    for place, head in enumerate(heads):
+        following = table.get(head)
+        if following is None:
+            continue
+        behind = heads[place + 1] if place + 1 < len(heads) else ""
+        for second in {"", behind}:
+            for parts, first, last, what in following.get(second, _NONE):
+                end = place + len(parts)
+                if (first and place) or (last and end != len(words)) or end > len(words):
+                    continue
+                if len(parts) < 3 or _are(parts, words[place:end]):
+                    bits |= what
+    return bits
+
+
+def _are(parts: tuple[str, ...], words: list[str]) -> bool:
+    """Tell whether words are those of a phrase."""
+    return all(part == word or (part == "#" and word.isdecimal()) for part, word in zip(parts, words, strict=True))
+
+
+_NONE: list[Phrase] = []
 
 
 # What people and programs write when they know nothing.
