@@ -102,7 +102,7 @@ def _edited(change: LibraryChange, newer: LibraryChange | None, track: Track) ->
     before = change.before if isinstance(change.before, dict) else {}
     then = newer.before if newer and isinstance(newer.before, dict) else None
     after = then if then is not None else {name: _as_recorded(getattr(track, name)) for name in before}
-    names = [name.replace("_", " ") for name, value in before.items() if after.get(name, value) != value]
+    names = [name.replace("_", " ") for name, value in sorted(before.items()) if after.get(name, value) != value]
     return ", ".join(names).capitalize() or _("A value")
 
 
