@@ -20,12 +20,14 @@ FEWEST_TRACKS = min(REFERENCE)
 def earlier_paces(tracks: int) -> dict[str, float]:
     """Return, by stage, how many times as long as in the reference it took in the median of the last runs.
 
-    Only runs that were neither interrupted nor resumed count. Empty where there are none of a similar size.
+    Only runs over every track that were neither interrupted nor resumed count. Empty where there are none of a similar size.
     """
     if tracks < FEWEST_TRACKS:
         return {}
     similar = DuplicateAnalysisResult.objects.completed().filter(
-        attempt=1, tracks_analyzed__range=(max(tracks // TIMES_AS_LARGE, FEWEST_TRACKS), tracks * TIMES_AS_LARGE)
+        attempt=1,
+        tables_of=None,
+        tracks_analyzed__range=(max(tracks // TIMES_AS_LARGE, FEWEST_TRACKS), tracks * TIMES_AS_LARGE),
     )
     runs = similar.order_by("-completed_at").values_list("tracks_analyzed", "groups_found", "phase_seconds")[:RUNS]
     complete = [_phase_paces(*run) for run in runs if run[2].keys() >= set(Phase.values)]
