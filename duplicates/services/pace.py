@@ -20,7 +20,7 @@ FEWEST_TRACKS = min(REFERENCE)
 def earlier_paces(tracks: int) -> dict[str, float]:
     """Return, by stage, how many times as long as in the reference it took in the median of the last runs.
 
-    Only runs over every track that were neither interrupted nor resumed count. Empty where there are none of a similar size.
+    Only runs over every track that were neither interrupted nor resumed count. Empty where none is of a similar size.
     """
     if tracks < FEWEST_TRACKS:
         return {}
