@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from duplicates.engine import model
-from duplicates.engine.candidates import BAND_OF, BEST, CAPS, CandidatePairs, Floats, narrowed
+from duplicates.engine.candidates import BEST, CandidatePairs, narrowed
 from duplicates.engine.comparisons import compare
 from duplicates.engine.copies import fingerprints, first_of_each
 from duplicates.engine.hashing import Hashes, Ints
@@ -31,10 +31,10 @@ from duplicates.engine.neighbours import (
     outgrown,
     partners,
     readers,
-    weights_of,
 )
 from duplicates.engine.normalise import Records, normalise, together
 from duplicates.engine.pipeline import rows_of_pairs, thin, threshold_bits, to_clusters, weights
+from duplicates.engine.postings import BAND_OF, CAPS, Floats, weights_of
 from duplicates.engine.prepared import prepare
 from duplicates.engine.progress import NullProgress, Progress, Stage
 from duplicates.engine.records import Clusters, TrackColumns

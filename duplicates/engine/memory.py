@@ -12,8 +12,11 @@ from duplicates.engine.settings import EngineSettings
 MEGABYTE = 1_000_000
 PROCESS_BYTES = 150 * MEGABYTE  # the interpreter and its libraries
 RECORD_BYTES = 1_600
+RECORD_TEXT = 250  # bytes of text of a wordy record, counted in RECORD_BYTES
+TEXT_BYTES = 10  # held for each byte of text beyond that: as it was read, as words, as features and their lists
 CHUNK_BYTES = 30 * MEGABYTE  # one chunk of full size under way; there is one more of them than threads
 SMALLEST_CHUNK = 1 / 8  # of full size: below it more time than memory is won
+SMALLEST_TEXT_CHUNK = 1 / 64  # of full size, where the texts are long
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Budget:
 
     needed_mb: int  # the least ceiling under which this run can keep its promise
     limit_mb: int
-    chunk_share: float  # how large chunks are, from SMALLEST_CHUNK to 1
+    chunk_share: float  # how large chunks are, from SMALLEST_CHUNK to 1, and smaller yet where the texts are long
 
     @property
     def is_enough(self) -> bool:
@@ -33,10 +36,13 @@ class Budget:
         return max(1, int(full_size * self.chunk_share))
 
 
-def budget(records: int, settings: EngineSettings) -> Budget:
-    """Return what a run over so many records needs and may use."""
-    standing = PROCESS_BYTES + records * RECORD_BYTES
+def budget(records: int, settings: EngineSettings, *, text_bytes: int = 0) -> Budget:
+    """Return what a run over so many records, with so much text in them, needs and may use."""
+    standing = PROCESS_BYTES + records * RECORD_BYTES + max(0, text_bytes - records * RECORD_TEXT) * TEXT_BYTES
     working = CHUNK_BYTES * (settings.threads + 1)
     needed = standing + working * SMALLEST_CHUNK
     share = (settings.memory_limit_mb * MEGABYTE - standing) / working
-    return Budget(-int(-needed // MEGABYTE), settings.memory_limit_mb, min(1.0, max(SMALLEST_CHUNK, share)))
+    share = min(1.0, max(SMALLEST_CHUNK, share))
+    if text_bytes > records * RECORD_TEXT:  # a chunk is as large as its texts
+        share = max(SMALLEST_TEXT_CHUNK, share * records * RECORD_TEXT / text_bytes)
+    return Budget(-int(-needed // MEGABYTE), settings.memory_limit_mb, share)

@@ -13,23 +13,22 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from duplicates.engine.candidates import (
-    BAND_OF,
-    BEST,
-    CAPS,
-    CHUNK_PRODUCTS,
-    ROW_BITS,
-    ROW_MASK,
-    Floats,
-    Postings,
-    allowed_bands,
-    best_partners,
-    chunks_of_work,
-    packed_features,
-)
+from duplicates.engine.candidates import BEST, CHUNK_PRODUCTS, allowed_bands, best_partners
 from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.index import Index
 from duplicates.engine.normalise import Records
+from duplicates.engine.postings import (
+    BAND_OF,
+    CAPS,
+    ROW_BITS,
+    ROW_MASK,
+    Floats,
+    chunks_of_work,
+    packed_features,
+    scale_of,
+    squares_of,
+    weights_of,
+)
 from duplicates.engine.threads import in_threads
 
 Flags = npt.NDArray[np.bool_]
@@ -107,7 +106,6 @@ def held_by(records: Records, threads: int) -> Held:
     if not len(records):
         return Held(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
     packed = packed_features(records, np.arange(len(records)), lambda done: None, threads)
-    packed = packed[np.concatenate([[True], packed[1:] != packed[:-1]])]
     keys, feature = np.unique(packed >> _BITS, return_inverse=True)
     return Held(keys, feature, (packed & ROW_MASK).astype(np.int64))
 
@@ -125,11 +123,6 @@ def holders(index: Index, first: Ints, many: Ints) -> tuple[Ints, Ints]:
     return feature, (index.features[place] & ROW_MASK).astype(np.int64)
 
 
-def weights_of(frequency: Ints, count: int) -> Floats:
-    """Return how much each feature says, by its frozen frequency among `count` records."""
-    return np.log1p(count / np.maximum(frequency, 1)).astype(np.float32)
-
-
 def outgrown(now: Ints, frozen: Ints) -> Flags:
     """Tell which features too many records hold by now to be read."""
     grown: Flags = now > GROWTH * np.maximum(frozen, 1) + ROOM
@@ -137,19 +130,18 @@ def outgrown(now: Ints, frozen: Ints) -> Flags:
 
 
 def readers(index: Index, held: Held, count: int) -> Readers:
-    """Work out what `count` records read and how their weights are scaled; the order of sums is that of a full run."""
+    """Work out what `count` records read and how their weights are scaled."""
     frequency = frequency_in(index, held.keys)[1]
     weight = weights_of(frequency, len(index))[held.feature]
     often = frequency[held.feature]
     known = often >= 2
-    norm = np.bincount(held.row[known], weight[known] * weight[known], minlength=count)
     lonely = np.bincount(held.row[~known], minlength=count)
-    scale = (1.0 / np.sqrt(np.maximum(norm + lonely * np.log1p(len(index)) ** 2, 1e-9))).astype(np.float32)
+    scale = scale_of(np.bincount(held.row, squares_of(frequency, len(index))[held.feature], minlength=count))
     readable = often <= CAPS[-1]
     band = BAND_OF[np.where(readable, often, 0)].astype(np.int64)
     priced = known & readable
     reading = np.bincount(held.row[priced] * len(CAPS) + band[priced], often[priced], minlength=count * len(CAPS))
-    allowed = allowed_bands(reading.reshape(count, len(CAPS)))[0]
+    allowed = allowed_bands(reading.reshape(count, len(CAPS)).T, count)[0]
     read = readable & (band < allowed[held.row])
     common = np.bincount(held.row[~readable], minlength=count)
     asks = np.bincount(held.row[read & known], minlength=count)
@@ -171,9 +163,7 @@ def partners(asking: Held, asked: Floats, held: Held, weight: Floats, looks: Loo
     cost = np.bincount(place[asking.row], many[asking.feature], minlength=len(rows)).astype(np.int64)
     if not len(asking.row) or not len(held.row):
         return Lists(rows[:0], rows[:0], np.empty(0, np.float32))
-    nothing = np.empty(0, np.int64)
-    postings = Postings(answers, many.astype(np.int32), nothing, nothing, asked[:0])
-    work = partial(best_partners, asked=questions, cost=cost, postings=postings, records=looks.of(rows))
+    work = partial(best_partners, asked=questions, cost=cost, lists=answers, records=looks.of(rows))
     found = list(in_threads(work, chunks_of_work(cost, CHUNK_PRODUCTS), threads))
     row, partner = np.divmod(np.concatenate([codes for codes, _ in found]), len(rows))
     return Lists(rows[row], rows[partner], np.concatenate([shares for _, shares in found]))

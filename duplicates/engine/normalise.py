@@ -129,7 +129,7 @@ def normalise(
     if not frame.height:
         return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema), BUILT_IN)[:0]
     vocabulary = vocabulary_of(settings.version_words)
-    chunks = chunks_of(frame.height, budget(frame.height, settings).chunk(CHUNK))
+    chunks = chunks_of(frame.height, budget(frame.height, settings, text_bytes=columns.text_bytes).chunk(CHUNK))
 
     def read(chunk: Chunk) -> Records:
         return _normalise(frame.slice(chunk[0], chunk[1] - chunk[0]), vocabulary)

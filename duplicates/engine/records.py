@@ -58,6 +58,9 @@ PROFILE_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
+LONGEST_COUNTED = 1000  # bytes of one value: nobody tells songs apart by what lies beyond, and it is cut off
+
+
 @dataclass(frozen=True, slots=True)
 class TrackColumns:
     """A library as columns. `frame` has exactly the columns and types of TRACK_SCHEMA."""
@@ -70,6 +73,12 @@ class TrackColumns:
 
     def __len__(self) -> int:
         return self.frame.height
+
+    @property
+    def text_bytes(self) -> int:
+        """Return how many bytes of text the library holds; of longer values the first LONGEST_COUNTED count."""
+        counted = pl.col(pl.String).str.len_bytes().clip(upper_bound=LONGEST_COUNTED).sum()
+        return int(self.frame.select(pl.sum_horizontal(counted)).item() or 0)
 
 
 @dataclass(frozen=True, slots=True)

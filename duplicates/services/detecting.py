@@ -228,22 +228,29 @@ def _judged(library: loading.Library, clusters: Clusters, options: AnalysisOptio
 
 
 def _load(reporter: RunReporter, settings: EngineSettings) -> loading.Library:
-    """Read the library. Raises MemoryLimit, before anything is read, when it cannot fit under the ceiling."""
+    """Read the library. Raises MemoryLimit when it cannot fit under the ceiling: by its tracks before it is read."""
     total = retrying(loading.count_active_tracks)
-    memory = budget(total, settings)
-    if not memory.is_enough:
-        raise MemoryLimit(
-            f"An analysis of {total:,} tracks needs {memory.needed_mb:,} MB of memory and may use {memory.limit_mb:,}.",
-            way_out=f"Set REPRISE_ANALYSIS_MEMORY_MB to {memory.needed_mb} or more.",
-            needed_mb=memory.needed_mb,
-        )
+    _check_memory(total, settings)
     reporter.set_total_tracks(
         total,
         catalog_entries=retrying(loading.count_catalog_entries),
         paces=retrying(lambda: earlier_paces(total)),
     )
     reporter.begin("load", total)
-    return retrying(lambda: loading.load_library(report=reporter.advance))
+    library = retrying(lambda: loading.load_library(report=reporter.advance))
+    _check_memory(len(library.columns), settings, text_bytes=library.columns.text_bytes)
+    return library
+
+
+def _check_memory(total: int, settings: EngineSettings, *, text_bytes: int = 0) -> None:
+    """Raise MemoryLimit when a run over so many tracks, with so much text, cannot keep below its ceiling."""
+    memory = budget(total, settings, text_bytes=text_bytes)
+    if not memory.is_enough:
+        raise MemoryLimit(
+            f"An analysis of {total:,} tracks needs {memory.needed_mb:,} MB of memory and may use {memory.limit_mb:,}.",
+            way_out=f"Set REPRISE_ANALYSIS_MEMORY_MB to {memory.needed_mb} or more.",
+            needed_mb=memory.needed_mb,
+        )
 
 
 def group_figures(columns: TrackColumns, groups: Groups, keeper_columns: pl.DataFrame) -> pl.DataFrame:

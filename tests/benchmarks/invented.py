@@ -27,7 +27,8 @@ def library(count: int, seed: int = 1) -> tuple[TrackColumns, np.ndarray]:
     draw = random.Random(seed)
     words = sorted({"".join(draw.choices(SYLLABLES, k=draw.choice((1, 2, 2, 3)))) for _ in range(WORDS)})
     draw.shuffle(words)
-    rows, truth = [], []
+    rows: list[Row] = []
+    truth: list[int] = []
     while len(rows) < count:
         song = _song(draw, words)
         rows.append(song)

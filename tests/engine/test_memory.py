@@ -3,6 +3,7 @@
 from duplicates.engine import memory
 from duplicates.engine.memory import budget
 from duplicates.engine.settings import EngineSettings
+from tests.engine.support import song, tracks
 
 
 class TestBudget:
@@ -24,3 +25,15 @@ class TestBudget:
         least = budget(300_000, EngineSettings()).needed_mb
         sizes = [budget(300_000, EngineSettings(memory_limit_mb=least + more)).chunk(8_000) for more in (0, 40, 200)]
         assert 8_000 * memory.SMALLEST_CHUNK <= sizes[0] < sizes[1] < sizes[2] == 8_000
+
+    def test_long_texts_need_more_memory_and_smaller_chunks(self) -> None:
+        ordinary = budget(100_000, EngineSettings(), text_bytes=100_000 * memory.RECORD_TEXT)
+        wordy = budget(100_000, EngineSettings(), text_bytes=100_000 * memory.RECORD_TEXT * 4)
+        assert ordinary == budget(100_000, EngineSettings())
+        assert wordy.needed_mb > ordinary.needed_mb
+        assert wordy.chunk(8_000) == ordinary.chunk(8_000) // 4
+
+    def test_text_is_counted_in_bytes_up_to_where_it_is_cut(self) -> None:
+        columns = tracks(song("é", "", ""), song("a" * 5_000, "", ""))
+        assert columns.text_bytes == 2 + 1_000
+        assert tracks(song("", "", "")).text_bytes == 0

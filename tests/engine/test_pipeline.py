@@ -79,7 +79,7 @@ class TestDeterminism:
         whole = find_clusters(columns, SETTINGS)
         for module, name in ((normalise, "CHUNK"), (pipeline, "SCORING_CHUNK")):
             monkeypatch.setattr(module, name, 17)
-        monkeypatch.setattr("duplicates.engine.candidates.FEATURE_CHUNK", 13)
+        monkeypatch.setattr("duplicates.engine.postings.CHUNK_LETTERS", 1_300)
         monkeypatch.setattr("duplicates.engine.candidates.CHUNK_PRODUCTS", 500)
         chopped = find_clusters(columns, SETTINGS)
         assert chopped.tables == whole.tables

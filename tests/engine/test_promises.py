@@ -34,7 +34,7 @@ class TestTrapsOfTheFirstMatcher:
     def test_pairs_are_compared_across_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It compared tracks only within one batch, so copies imported a year apart never met."""
         monkeypatch.setattr("duplicates.engine.normalise.CHUNK", 2)
-        monkeypatch.setattr("duplicates.engine.candidates.FEATURE_CHUNK", 2)
+        monkeypatch.setattr("duplicates.engine.postings.CHUNK_LETTERS", 200)
         monkeypatch.setattr("duplicates.engine.pipeline.SCORING_CHUNK", 1)
 
         assert grouped(song("I Got", track_id=1), *OTHERS, song("I Got", track_id=900)) == [[1, 900]]
