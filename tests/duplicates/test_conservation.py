@@ -1,7 +1,8 @@
 """Whatever order things happen in: no play, rating or playlist place is lost, an undo is exact, a last copy survives.
 
-A machine imports, prunes, removes, undoes, purges, declares pairs different and forgets analyses at random. Beside it
-runs the plainest model there is: what the source says of each song, and which song stands in for which.
+A machine imports, prunes, removes one by one and by plan, chooses keepers, undoes, purges, declares pairs different and
+forgets analyses at random. Beside it runs the plainest model there is: what the source says of each song, and which
+song stands in for which.
 """
 
 from datetime import timedelta
@@ -20,21 +21,27 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from duplicates.choices import PlanItemState
+from duplicates.engine.keeper_rules import PROFILES
 from duplicates.exceptions import DeclaredDifferent, LastCopy, NothingToUndo
 from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisResult, NotDuplicate
 from duplicates.models.records import identity_key
 from duplicates.services import different
 from duplicates.services.decision_review import look_at_decisions
 from duplicates.services.impact import follow_library
+from duplicates.services.keeper_profiles import find_profile
+from duplicates.services.keepers import choose_keeper, take_back_choice
 from duplicates.services.purging import expired_removals, purge_removal
 from duplicates.services.removal import remove_duplicates
 from duplicates.services.undo import undo_action
-from library.changes import recording
+from library.changes import current_revision, recording
 from library.importers.records import ImportedPlaylist
 from library.models import Merge, MergedPlace, MergedValue, Playlist, Track
 from library.playlists import replace_playlist
 from library.upserting import LIBRARY, RowWriter
 from tests.duplicates.copies import everything, group_of, places
+from tests.duplicates.factories import AnalysisFactory
+from tests.duplicates.plans import carried_out, planned, undone
 from tests.duplicates.test_removal import NOW
 
 SONGS = ("a", "b", "c", "d", "e")
@@ -128,6 +135,44 @@ class Library(RuleBasedStateMachine):
             self.keeper_of |= dict.fromkeys(gone, keeper)
             self.removed_by[len(self.actions)] = gone
             self.actions.append(action.pk)
+
+    @rule(data=st.data(), profile=st.sampled_from(sorted(PROFILES)), is_undone=st.booleans())
+    def plan(self, data: st.DataObject, profile: str, is_undone: bool) -> None:
+        """Analyse the songs in pairs, and clean all of them up by one plan whose rules choose the keepers."""
+        found = data.draw(st.permutations(self.in_the_library()))
+        analysis = AnalysisFactory.create(library_revision=current_revision())
+        for pair in zip(found[::2], found[1::2], strict=False):
+            group_of(*map(self.track, pair), analysis=analysis)
+        follow_library(now=NOW)
+        before = everything()
+        plan = planned(analysis, profile=find_profile(profile))
+        assert everything() == before
+        if plan.group_count:
+            plan = carried_out(plan)
+        assert set(plan.refused) <= {"LAST_COPY", "DECLARED_DIFFERENT"}
+        if is_undone and plan.done_groups:
+            undone(plan)
+            assert everything() == before
+            return
+        for item in plan.items.filter(state=PlanItemState.DONE).order_by("pk"):
+            gone, keeper = (Track.objects.get(pk=pk).source_track_id for pk in (*item.removing, item.keeper_track_id))
+            self.keeper_of[gone] = keeper
+            self.removed_by[len(self.actions)] = [gone]
+            self.actions.append(item.action_id)
+
+    @rule(data=st.data())
+    def choose_another_keeper(self, data: st.DataObject) -> None:
+        """Analyse two songs, keep the other one, and change one's mind: everything is as it was."""
+        here = self.in_the_library()
+        if len(here) < 2:
+            return
+        one, other = (self.track(song) for song in data.draw(st.permutations(here))[:2])
+        group = group_of(one, other)
+        before = everything()
+        choose_keeper(group=group, track_id=other.pk, actor=None, now=NOW)
+        assert everything() != before
+        take_back_choice(group=group, actor=None, now=NOW)
+        assert everything() == before
 
     @precondition(lambda self: self.removed_by)
     @rule(data=st.data())
