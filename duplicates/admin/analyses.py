@@ -1,6 +1,5 @@
 """Analyses: the list, the page of one, the form that starts one, and what can be done with them."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -28,14 +27,15 @@ from django.utils.translation import ngettext
 from duplicates.admin.analysis_page import AnalysisPage
 from duplicates.admin.condition import ListWithConditions, condition_of_row, ignore_changes
 from duplicates.admin.progress import progress_values
+from duplicates.admin.refreshing import RefreshActions, each
 from duplicates.admin.run_form import RunAnalysisForm, answers_of
 from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
 from duplicates.choices import ExportFormat, ExportStatus, Trigger
-from duplicates.exceptions import AnalysisAlreadyRunning, DuplicatesError, NotAllowed
+from duplicates.exceptions import DuplicatesError, NotAllowed
 from duplicates.export_response import CONTENT_TYPES
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.models.analysis import MANAGE_ALL
-from duplicates.services import downloading, exporting, lifecycle, permissions, refreshing
+from duplicates.services import downloading, exporting, lifecycle, permissions
 from duplicates.services.lifecycle import Queued
 from duplicates.tasks import enqueue_analysis, enqueue_export
 from library import admin_pages as pages
@@ -48,7 +48,7 @@ EXPORTS = "admin:duplicates_duplicateanalysisexport_changelist"
 
 
 @admin.register(DuplicateAnalysisResult)
-class AnalysisAdmin(pages.ReadOnlyAdmin):
+class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
     """What was analysed, how old it is and what it found."""
 
     list_display = ("name", "state", "age", "since_then", "groups", "duplicates", "tracks", "asked_by")
@@ -61,6 +61,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
     actions = (
         "run_analysis",
         "refresh",
+        "refresh_anew",
         "resume",
         "export_json",
         "export_jsonl",
@@ -161,24 +162,6 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         newest = queryset.order_by("-created_at").values_list("pk", flat=True)[0]
         return HttpResponseRedirect(f"{reverse(RUN)}?like={newest}")
 
-    @admin.action(
-        description="Refresh",
-        description_plural="Refresh: run again with the same settings",
-        permissions=["run"],
-        location=EVERYWHERE,
-    )
-    def refresh(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        def queue(analysis: DuplicateAnalysisResult) -> DuplicateAnalysisResult:
-            return refreshing.refresh_analysis(
-                analysis, actor=person(request), now=timezone.now(), enqueue=enqueue_analysis
-            )
-
-        queued, refused = _each(queryset, queue)
-        running = sum(isinstance(error, AnalysisAlreadyRunning) for error in refused)
-        self._tell(request, _queued_refreshes(len(queued)), _already_running(running), refused[running:])
-        on_page = request.resolver_match is not None and request.resolver_match.url_name == PAGE.removeprefix("admin:")
-        return HttpResponseRedirect(reverse(PAGE, args=[queued[0].pk])) if on_page and queued else None
-
     def get_action_choices(
         self, request: HttpRequest, default_choices: Any = None, action_location: Any = ActionLocation.CHANGE_LIST
     ) -> list[tuple[str, str]]:
@@ -228,7 +211,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
             _require_manager(request, analysis)
             return lifecycle.request_cancel(analysis, actor=person(request), now=timezone.now())
 
-        asked, refused = _each(queryset, stop)
+        asked, refused = each(queryset, stop)
         stopped, over = sum(asked), len(asked) - sum(asked)
         self._tell(request, _cancelled(stopped), _over(over), refused)
 
@@ -242,7 +225,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
             _require_manager(request, analysis)
             lifecycle.resume(analysis, actor=person(request), now=timezone.now(), enqueue=enqueue_analysis)
 
-        queued, refused = _each(queryset, go_on)
+        queued, refused = each(queryset, go_on)
         self._tell(request, _resumed(len(queued)), "", refused)
 
     def _export(self, request: HttpRequest, queryset: QuerySet[Any], export_format: ExportFormat) -> None:
@@ -251,7 +234,7 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
                 analysis, export_format, actor=person(request), now=timezone.now(), enqueue=enqueue_export
             )
 
-        exports, refused = _each(queryset, ask)
+        exports, refused = each(queryset, ask)
         written = [export for export in exports if export.status == ExportStatus.COMPLETED]
         done = (_written(len(written)), _queued_exports(len(exports) - len(written)))
         self._tell(request, "; ".join(filter(None, done)), "", refused)
@@ -284,6 +267,9 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         own = [
+            path(
+                "quick-refresh/", self.admin_site.admin_view(self.quick_refresh_view), name="duplicates_quick_refresh"
+            ),
             path("run/", self.admin_site.admin_view(self.run_view), name=RUN.removeprefix("admin:")),
             path(
                 "<uuid:analysis_id>/progress/",
@@ -349,19 +335,6 @@ class AnalysisAdmin(pages.ReadOnlyAdmin):
         return HttpResponseRedirect(reverse(PAGE, args=[queued.analysis.pk]))
 
 
-def _each(
-    queryset: QuerySet[Any], verb: Callable[[DuplicateAnalysisResult], Any]
-) -> tuple[list[Any], list[DuplicatesError]]:
-    """Do something with each analysis; return what came of it and what was refused, equal runs first."""
-    done, refused = [], []
-    for analysis in queryset:
-        try:
-            done.append(verb(analysis))
-        except DuplicatesError as error:
-            refused.append(error)
-    return done, sorted(refused, key=lambda error: not isinstance(error, AnalysisAlreadyRunning))
-
-
 def _require_manager(request: HttpRequest, analysis: DuplicateAnalysisResult) -> None:
     """Refuse who may not decide what becomes of this analysis."""
     if not permissions.may_manage(person(request), analysis):
@@ -376,10 +349,6 @@ def _started(queued: Queued) -> str:
     return "Nothing has changed since this equal analysis, so here it is. To run anyway, tick that box in the form."
 
 
-def _queued_refreshes(count: int) -> str:
-    return ngettext("Queued %(count)d refresh", "Queued %(count)d refreshes", count) % {"count": count} if count else ""
-
-
 def _written(count: int) -> str:
     return ngettext("Wrote %(count)d export", "Wrote %(count)d exports", count) % {"count": count} if count else ""
 
@@ -390,12 +359,6 @@ def _queued_exports(count: int) -> str:
 
 def _resumed(count: int) -> str:
     return ngettext("Queued %(count)d analysis", "Queued %(count)d analyses", count) % {"count": count} if count else ""
-
-
-def _already_running(count: int) -> str:
-    if not count:
-        return ""
-    return ngettext("%(count)d was already running", "%(count)d were already running", count) % {"count": count}
 
 
 def _cancelled(count: int) -> str:

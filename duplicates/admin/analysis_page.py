@@ -130,7 +130,10 @@ class AnalysisPage:
             buttons.append(Button("resume", "Save again" if is_unsaved else "Retry", "primary", bool(running)))
         if permissions.may_run(self.user):
             label = "Refresh" if self.analysis.is_readable else "Start anew"
-            buttons += [Button("refresh", label, disabled=bool(running)), Button("run_analysis", "Run analysis")]
+            buttons.append(Button("refresh", label, disabled=bool(running)))
+            if self.analysis.is_readable:
+                buttons.append(Button("refresh_anew", "Refresh anew", disabled=bool(running)))
+            buttons.append(Button("run_analysis", "Run analysis"))
         if self.analysis.is_readable and permissions.may_export(self.user):
             buttons += self._export_buttons()
         if is_unsaved and permissions.may_export(self.user):

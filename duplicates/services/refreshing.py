@@ -119,5 +119,6 @@ def _changed(analysis: DuplicateAnalysisResult, options: AnalysisOptions) -> dic
 
 def _already(running: DuplicateAnalysisResult) -> AnalysisAlreadyRunning:
     return AnalysisAlreadyRunning(
-        f"An equal analysis is already {str(running.get_status_display()).lower()}.", analysis_id=str(running.pk)
+        f"An equal analysis is already {str(running.get_status_display()).lower()}: {running.pk}.",
+        analysis_id=str(running.pk),
     )

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,7 +19,7 @@ from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.lifecycle import get_analysis, resume
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import Sink
-from duplicates.services.refreshing import due_for_refresh, refresh_analysis
+from duplicates.services.refreshing import due_for_refresh, quick_refresh, refresh_analysis
 from duplicates.services.running import Ran
 from duplicates.services.work_folder import is_unsaved_result_kept
 from duplicates.services.workers import WORKER_COMMAND, are_there_workers
@@ -54,6 +55,12 @@ class Command(BaseCommand):
             help="Refresh instead what is very stale or outdated by changes, for users whose preferences ask for it.",
         )
         parser.add_argument(
+            "--quick-refresh", action="store_true", help="Run the newest result of --user again with its settings."
+        )
+        parser.add_argument(
+            "--full", action="store_true", help="With a refresh: match every track, however few have changed."
+        )
+        parser.add_argument(
             "--ignore-field",
             nargs="+",
             action="extend",
@@ -71,13 +78,32 @@ class Command(BaseCommand):
             if options["refresh_stale"]:
                 self._refresh_stale(options)
                 return
-            ran = self._resume(options) if options["resume"] else self._run(options)
+            ran = self._wanted(options)(options)
         except DuplicatesError as error:
             raise CommandError(error.sentence) from error
         except KeyboardInterrupt:
             self.stderr.write("Cancelled. Earlier results are untouched.")
             raise SystemExit(INTERRUPTED) from None
         self._print(ran, options["output"])
+
+    def _wanted(self, options: dict[str, Any]) -> Callable[[dict[str, Any]], Ran]:
+        if options["quick_refresh"]:
+            return self._quick_refresh
+        if options["full"]:
+            raise CommandError("--full says how to refresh: give --quick-refresh or --refresh-stale with it.")
+        return self._resume if options["resume"] else self._run
+
+    def _quick_refresh(self, options: dict[str, Any]) -> Ran:
+        successor = quick_refresh(
+            actor=_user(options["user"]),
+            now=timezone.now(),
+            enqueue=enqueue_analysis if options["background"] else None,
+            learns_anew=options["full"],
+        )
+        if options["background"]:
+            return Ran(successor)
+        with self._following(options) as draw:
+            return DuplicateDetectionService().run_or_follow(successor, draw=draw)
 
     def _run(self, options: dict[str, Any]) -> Ran:
         wanted = AnalysisOptions(
@@ -119,7 +145,9 @@ class Command(BaseCommand):
         for stale in due_for_refresh(now=timezone.now()):
             enqueue = enqueue_analysis if options["background"] else None
             try:
-                successor = refresh_analysis(stale, actor=stale.user, now=timezone.now(), enqueue=enqueue)
+                successor = refresh_analysis(
+                    stale, actor=stale.user, now=timezone.now(), enqueue=enqueue, learns_anew=options["full"]
+                )
             except DuplicatesError as error:
                 refused.append(f"{stale.pk}: {error.sentence}")
                 continue

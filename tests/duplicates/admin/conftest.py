@@ -64,6 +64,7 @@ def messages_of(response: HttpResponse) -> list[str]:
 def queue(monkeypatch: pytest.MonkeyPatch) -> list[uuid.UUID]:
     """Nobody works in these tests: the queue only notes whom it would have woken."""
     woken: list[uuid.UUID] = []
-    monkeypatch.setattr("duplicates.admin.analyses.enqueue_analysis", woken.append)
+    for module in ("analyses", "refreshing"):
+        monkeypatch.setattr(f"duplicates.admin.{module}.enqueue_analysis", woken.append)
     monkeypatch.setattr("duplicates.admin.analyses.enqueue_export", woken.append)
     return woken
