@@ -4,16 +4,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextInputWidget
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from library import admin_pages as pages
 from library.admin_filters import CatalogFilter, FormatFilter, QuarantineFilter, SourceFilter
+from library.listening import CONTENT_TYPES, audio_file
 from library.models import (
     Availability,
     ChangeKind,
@@ -25,6 +28,7 @@ from library.models import (
     PlaylistEntry,
     Track,
 )
+from library.ranges import send_file
 from library.reconciliation import asked_lines, report_lines
 
 ENTRIES_SHOWN = 200
@@ -123,6 +127,20 @@ class TrackAdmin(pages.CalmAdmin):
         if db_field.get_internal_type() == "TextField":
             kwargs["widget"] = AdminTextInputWidget(attrs={"class": "vLargeTextField"})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.listen_view)
+        return [path("<int:track_id>/listen/", view, name="library_listen"), *super().get_urls()]
+
+    def listen_view(self, request: HttpRequest, track_id: int) -> HttpResponseBase:
+        """Send the audio of a track, whole or the part a player asks for, to those who may hear it."""
+        if not (self.has_view_permission(request) and request.user.has_perm("library.listen_to_tracks")):
+            raise PermissionDenied
+        location = Track.objects.filter(pk=track_id).values_list("location", flat=True).first()
+        file = audio_file(location or "")
+        if file is None:
+            raise Http404("There is nothing to hear.")
+        return send_file(request, file, content_type=CONTENT_TYPES[file.suffix.lower()])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -60,6 +60,7 @@ class CalmAdmin(AnyModelAdmin):
     list_per_page = 50
     empty_value_display = UNKNOWN
     empty_message = "Nothing here yet."
+    searches_as_you_type = False  # for lists whose search is fast however long they are
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list under its plain name and with its empty state."""
@@ -68,7 +69,11 @@ class CalmAdmin(AnyModelAdmin):
                 f"{request.path}?e=1"
             )  # as for any filter that cannot be; PostgreSQL refuses NUL
         name = begin_with_a_capital(str(self.opts.verbose_name_plural))
-        context = {"title": name, "empty_message": self.empty_message}
+        context = {
+            "title": name,
+            "empty_message": self.empty_message,
+            "searches_as_you_type": self.searches_as_you_type,
+        }
         return super().changelist_view(request, context | (extra_context or {}))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -197,6 +197,11 @@ WORK_DIR: Path = ENVIRONMENT.folder(
     default=BASE_DIR / "var",
     says="Private folder for checkpoints, exports and imports under way. Made on first use.",
 )
+AUDIO_ROOTS = ENVIRONMENT.words(
+    "REPRISE_AUDIO_ROOTS",
+    default=[],
+    says="Folders whose audio files staff with the permission may hear while reviewing. Empty: nobody hears anything.",
+)
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {

@@ -95,3 +95,22 @@ class SinceFilter(admin.SimpleListFilter):
             return queryset
         changed = groups_that_changed(older, self.analysis, GroupChange(fate))
         return queryset.filter(pk__in=changed.values("pk"))
+
+
+class ArtistFilter(admin.SimpleListFilter):
+    """The groups of one artist, reached from the page of a group; a menu of every artist would be of no use."""
+
+    title = "artist"
+    parameter_name = "artist"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, value)] if (value := self.value()) else []
+
+    def value(self) -> str | None:
+        return self.used_parameters.get(self.parameter_name)
+
+    def has_output(self) -> bool:
+        return bool(self.value())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(artist=value) if (value := self.value()) else queryset

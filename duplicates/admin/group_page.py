@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -23,7 +24,8 @@ from duplicates.services import permissions
 from duplicates.services.guards import is_decided
 from duplicates.services.preview import RemovalPreview, preview_removal
 from library import admin_pages as pages
-from library.models import PlaylistEntry
+from library import listening
+from library.models import PlaylistEntry, Track
 
 # More columns than this are not compared by eye; the rest is a link to the list of members.
 MEMBERS_SHOWN = 24
@@ -50,6 +52,7 @@ class Column:
     obstacle: str = ""  # why it cannot be removed, with the way out
     is_apart: bool = False  # declared different from the keeper
     is_ticked: bool = False
+    listen_url: str = ""  # where it can be heard; empty where it cannot
 
     @property
     def may_go(self) -> bool:
@@ -75,11 +78,13 @@ class GroupPage:
     now: datetime
     queue: ReviewQueue
     members: list[Member] = field(default_factory=list)
+    audible: set[int] = field(default_factory=set)
 
     def context(self) -> dict[str, Any]:
         """Return everything the template needs."""
         group, analysis = self.group, self.group.analysis
         self.members.extend(shown_members(group))
+        self.audible.update(self._audible())
         preview = preview_removal(group, self.members)
         tables = bytes(analysis.learnt_tables or b"")
         rows = rows_of(self.members, self._own_words())
@@ -88,6 +93,7 @@ class GroupPage:
         return {
             "title": group.title or _("Untitled"),
             "subtitle": group.artist or _("Unknown artist"),
+            "artist_url": f"{_groups_url()}?{urlencode({'analysis': analysis.pk, 'artist': group.artist})}",
             "analysis": analysis,
             "analysis_age": pages.moment(analysis.age_anchor, self.now),
             "confidence": band_badge(group.confidence, group.band),
@@ -152,7 +158,15 @@ class GroupPage:
             obstacle.sentence if obstacle and not isinstance(obstacle, MemberGone) else "",
             isinstance(obstacle, DeclaredDifferent),
             member.track_id in preview.removing,
+            reverse("admin:library_listen", args=[member.track_id]) if member.track_id in self.audible else "",
         )
+
+    def _audible(self) -> list[int]:
+        """Return the members whose files this person may hear here."""
+        if not listening.is_switched_on() or not permissions.may_listen(self.user):
+            return []
+        tracks = Track.objects.filter(pk__in=[member.track_id for member in self.members])
+        return [pk for pk, location in tracks.values_list("pk", "location") if listening.audio_file(location)]
 
     def _own_words(self) -> Words:
         asked = self.group.analysis.parameters.get("version_words", [])
@@ -181,6 +195,10 @@ def _named(places: list[str]) -> Cell:
         return Cell("; ".join(places) or pages.UNKNOWN)
     more = _("%(count)s more") % {"count": pages.number(len(places) - PLAYLISTS_NAMED)}
     return Cell("; ".join(places[:PLAYLISTS_NAMED]), remark=more)
+
+
+def _groups_url() -> str:
+    return reverse("admin:duplicates_duplicateanalysisgroup_changelist")
 
 
 def _members_url() -> str:

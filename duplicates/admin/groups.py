@@ -12,25 +12,30 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from duplicates.admin import review
-from duplicates.admin.group_filters import BandFilter, ResolutionFilter, SinceFilter, SizeFilter, TouchedFilter
+from duplicates.admin.group_columns import GroupColumns, with_moments
+from duplicates.admin.group_filters import (
+    ArtistFilter,
+    BandFilter,
+    ResolutionFilter,
+    SinceFilter,
+    SizeFilter,
+    TouchedFilter,
+)
 from duplicates.admin.group_page import GroupPage, shown_members
 from duplicates.admin.pair_page import pair_context
 from duplicates.admin.plans import filter_of, new_plan_url
 from duplicates.admin.published import PublishedOnly
 from duplicates.admin.removal_view import RemovalView
-from duplicates.admin.review_queue import QueueOfGroups, queue_of
-from duplicates.admin.shared import AnalysisFilter, band_badge, chosen_analysis, itunes_badge, person
-from duplicates.choices import ITunesMatch
+from duplicates.admin.review_queue import QueueOfGroups, first_of_queue, queue_of
+from duplicates.admin.shared import AnalysisFilter, chosen_analysis, person
 from duplicates.exceptions import DuplicatesError
 from duplicates.models import DuplicateAnalysisGroup, DuplicatePreferences
 from duplicates.services import permissions
 from duplicates.services.preview import preview_removal
-from library import admin_pages as pages
 
 
 class GroupList(ChangeList):
@@ -42,16 +47,19 @@ class GroupList(ChangeList):
 
 
 @admin.register(DuplicateAnalysisGroup)
-class GroupAdmin(PublishedOnly):
+class GroupAdmin(GroupColumns, PublishedOnly):
     """Groups of one analysis, in its order."""
 
     list_display = (
         "number",
         "shown_title",
+        "shown_artist",
         "tracks",
         "sure",
         "why_keeper",
         "plays",
+        "last_played",
+        "added",
         "itunes",
         "decision",
     )
@@ -64,10 +72,12 @@ class GroupAdmin(PublishedOnly):
         SinceFilter,
         SizeFilter,
         "itunes_match",
+        ArtistFilter,
     )
     search_fields = ("title", "artist")
     search_help_text = "Title or artist"
-    sortable_by = ("number", "sure", "tracks", "plays")
+    searches_as_you_type = True
+    sortable_by = ("number", "shown_title", "shown_artist", "tracks", "sure", "plays", "last_played", "added")
     ordering = ("position",)
     change_list_template = "admin/duplicates/of_analysis.html"
     fieldsets = ((None, {"fields": ()}),)
@@ -96,6 +106,14 @@ class GroupAdmin(PublishedOnly):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QueueOfGroups if getattr(request, "wants_queue", False) else GroupList
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return with_moments(super().get_queryset(request))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Offer to review what the list shows, group by group."""
+        review_url = f"{reverse('admin:duplicates_review')}?{request.GET.urlencode()}"
+        return super().changelist_view(request, {"review_url": review_url} | (extra_context or {}))
+
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Fill the page of one group."""
         queue = queue_of(self, request, obj)
@@ -108,12 +126,24 @@ class GroupAdmin(PublishedOnly):
             return found
 
         return [
+            view(self.review_view, "review/", "review"),
             view(self.decide_view, "<int:group_id>/decide/", "decide"),
             view(self.preview_view, "<int:group_id>/preview/", "preview_removal"),
             view(self.explain_view, "<int:group_id>/explain/<int:track_id>/", "explain_member"),
             view(self.pair_view, "pair/", "explain_pair"),
             *super().get_urls(),
         ]
+
+    def review_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Lead to the first group of the list as it is filtered and sorted, the first open one unless it says else."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if found := first_of_queue(self, request):
+            return HttpResponseRedirect(found)
+        self.message_user(request, _("Nothing to review here: no open group matches."), messages.INFO)
+        return HttpResponseRedirect(
+            f"{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}?{request.GET.urlencode()}"
+        )
 
     def decide_view(self, request: HttpRequest, group_id: int) -> HttpResponseBase:
         """Take a decision about a group."""
@@ -181,43 +211,6 @@ class GroupAdmin(PublishedOnly):
             "group_url": group_url,
         }
         return TemplateResponse(request, "admin/duplicates/pair.html", context)
-
-    @admin.display(description="#", ordering="position")
-    def number(self, group: DuplicateAnalysisGroup) -> str:
-        return pages.number(group.position)
-
-    @admin.display(description="title")
-    def shown_title(self, group: DuplicateAnalysisGroup) -> SafeString:
-        return pages.two_lines(group.title or "Untitled", group.artist or "Unknown artist")
-
-    @admin.display(description="tracks", ordering="member_count")
-    def tracks(self, group: DuplicateAnalysisGroup) -> str:
-        if group.remaining_count < group.member_count:
-            return f"{group.remaining_count} of {group.member_count}"
-        return pages.number(group.member_count)
-
-    @admin.display(description="confidence", ordering="confidence")
-    def sure(self, group: DuplicateAnalysisGroup) -> SafeString:
-        return band_badge(group.confidence, group.band)
-
-    @admin.display(description="keeper because")
-    def why_keeper(self, group: DuplicateAnalysisGroup) -> str:
-        reason = group.keeper_reason.removeprefix("Kept because ").partition(";")[0]
-        return reason or group.keeper_rule.replace("_", " ")
-
-    @admin.display(description="plays", ordering="total_plays")
-    def plays(self, group: DuplicateAnalysisGroup) -> str:
-        return pages.number(group.total_plays)
-
-    @admin.display(description="iTunes")
-    def itunes(self, group: DuplicateAnalysisGroup) -> str | SafeString:
-        return pages.UNKNOWN if group.itunes_match == ITunesMatch.NONE else itunes_badge(group.itunes_match)
-
-    @admin.display(description="decision")
-    def decision(self, group: DuplicateAnalysisGroup) -> SafeString:
-        if not group.is_resolved:
-            return pages.badge("quiet", "Open")
-        return pages.badge("good", group.get_resolution_display())
 
 
 def _ticked(request: HttpRequest) -> list[int]:

@@ -6,6 +6,7 @@ not be in the queue any more, as when it has just been decided in a queue of ope
 """
 
 import copy
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ class ReviewQueue:
         key = _SortKey(self.rows, group)
         left = self.rows.filter(decided(self.decision)).count() if self.decision else None
         return Place(
-            self.rows.filter(key.before()).count() + 1,
+            key.rows.filter(key.before()).count() + 1,
             self.rows.count(),
             left,
             self._url(key.rows.filter(decided(self.decision), key.before()).reverse().first()),
@@ -105,7 +106,7 @@ def queue_of(model_admin: "GroupAdmin", request: HttpRequest, group: DuplicateAn
     for name in _OF_THE_LIST_ONLY:
         asked.pop(name, None)
     decision = str(asked.get(ResolutionFilter.parameter_name, ""))
-    rows = _rows(model_admin, request, asked, group) if asked else None
+    rows = _rows(model_admin, request, asked, group.analysis_id) if asked else None
     if rows is None:
         analysis = QueryDict(mutable=True)
         analysis["analysis"] = str(group.analysis_id)
@@ -114,12 +115,28 @@ def queue_of(model_admin: "GroupAdmin", request: HttpRequest, group: DuplicateAn
     return ReviewQueue(asked.urlencode(), rows, decision, is_asked_for=True)
 
 
-def _rows(
-    model_admin: "GroupAdmin", request: HttpRequest, asked: QueryDict, group: DuplicateAnalysisGroup
-) -> Rows | None:
+def first_of_queue(model_admin: "GroupAdmin", request: HttpRequest) -> str:
+    """Return the address of the first group of the list at this address; of the open ones unless it says otherwise."""
+    asked = QueryDict(request.GET.urlencode(), mutable=True)
+    for name in _OF_THE_LIST_ONLY:
+        asked.pop(name, None)
+    analysis = chosen_analysis(request)
+    if analysis is None:
+        return ""
+    asked["analysis"] = str(analysis.pk)
+    asked.setdefault(ResolutionFilter.parameter_name, "open")
+    decision = str(asked[ResolutionFilter.parameter_name])
+    rows = _rows(model_admin, request, asked, analysis.pk)
+    first = rows.filter(decided(decision)).first() if rows is not None else None
+    if rows is None or first is None:
+        return ""
+    return ReviewQueue(asked.urlencode(), rows, decision, is_asked_for=True).url_of(first.pk)
+
+
+def _rows(model_admin: "GroupAdmin", request: HttpRequest, asked: QueryDict, analysis_id: uuid.UUID) -> Rows | None:
     """Return what the list would show for an address, whatever was decided.
 
-    None for an address no list has, and for a list of another analysis than the group's.
+    None for an address no list has, and for a list of another analysis than this one.
     """
     whatever_was_decided = asked.copy()
     whatever_was_decided.pop(ResolutionFilter.parameter_name, None)
@@ -127,7 +144,7 @@ def _rows(
     forget_chosen_analysis(of_list)
     of_list.method, of_list.GET, of_list.wants_queue = "GET", whatever_was_decided, True
     chosen = chosen_analysis(of_list)
-    if chosen is None or chosen.pk != group.analysis_id:
+    if chosen is None or chosen.pk != analysis_id:
         return None
     try:
         rows: Rows = model_admin.get_changelist_instance(of_list).queryset

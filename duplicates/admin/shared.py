@@ -174,4 +174,4 @@ class AnalysisFilter(admin.SimpleListFilter):
 
 def _label(analysis: DuplicateAnalysisResult) -> str:
     search = f" “{analysis.search_term}”" if analysis.search_term else ""
-    return f"{absolute(analysis.age_anchor)}{search}"
+    return f"{analysis.get_preset_display()}, {absolute(analysis.age_anchor)}{search}"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from duplicates.choices import Resolution
 from duplicates.models import CleanupAction, CleanupPlan, DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.models.analysis import MANAGE_ALL, sees_all
-from library.models import Track
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -118,8 +117,8 @@ def may_purge(user: "Person") -> bool:
     return _has(user, PURGE)
 
 
-def may_listen(user: "Person", track: Track) -> bool:
-    """May this person hear the file of the track?"""
+def may_listen(user: "Person") -> bool:
+    """May this person hear the files of tracks, where the site has switched that on?"""
     return _has(user, LISTEN) and _has(user, "library.view_track")
 
 

@@ -236,3 +236,18 @@ def test_axe_finds_nothing_to_complain_about(
             found += [(page.partition("/admin/")[2][:60], one["id"], node["html"][:200]) for node in one["nodes"]]
 
     assert found == []
+
+
+def test_the_list_searches_while_one_types_and_leads_into_the_queue(
+    signed_in: Page, groups: Groups, live_server: LiveServer, complaints: list[str]
+) -> None:
+    signed_in.goto(f"{live_server}{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}")
+    expect(signed_in.locator("#result_list tbody tr")).to_have_count(3)
+
+    signed_in.get_by_role("searchbox").press_sequentially("song 1")
+    expect(signed_in.locator("#result_list tbody tr")).to_have_count(1)
+    signed_in.get_by_role("link", name="Review group by group").click()
+
+    stands_at(signed_in, "1 of 1")
+    assert heading(signed_in) == "Song 1"
+    assert complaints == []

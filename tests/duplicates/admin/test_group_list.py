@@ -1,0 +1,115 @@
+"""The list of groups as a way into reviewing: sorts, filters, and the queue it becomes."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from duplicates.choices import Resolution
+from duplicates.models import DuplicateAnalysisGroup
+from duplicates.services import reviewing
+from tests.duplicates.admin.conftest import messages_of, signed_in
+from tests.duplicates.factories import AnalysisFactory, GroupFactory
+
+pytestmark = pytest.mark.django_db
+
+LIST = "admin:duplicates_duplicateanalysisgroup_changelist"
+COLUMNS = ("shown_title", "shown_artist", "tracks", "sure", "plays", "last_played", "added")
+
+
+@pytest.fixture
+def three() -> list[DuplicateAnalysisGroup]:
+    """Three groups; in each respect their order is 2, 0, 1."""
+    analysis = AnalysisFactory()
+    made = []
+    for number, place in enumerate((1, 2, 0)):
+        group = GroupFactory(
+            analysis=analysis,
+            position=number + 1,
+            title=["almanac", "Bridges", "Copper"][place],
+            artist=["ann", "Bea", "Cleo"][place],
+            member_count=2 + place,
+            confidence=0.7 + place / 10,
+            total_plays=place,
+        )
+        moment = datetime(2020 + place, 1, 1, tzinfo=UTC) if place else None
+        group.members.update(last_played_at=moment, added_at=moment)
+        made.append(group)
+    return made
+
+
+def sort(client: Client, column: str, sign: str = "") -> str:
+    """Return what the header of a column says in the address: Django counts the columns."""
+    return f"o={sign}{client.get(reverse(LIST)).context['cl'].list_display.index(column)}"
+
+
+def listed(client: Client, query: str) -> list[int]:
+    return [group.position for group in client.get(f"{reverse(LIST)}?{query}").context["cl"].result_list]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_it_sorts_by_what_people_sort_by(colleague: User, three: list[DuplicateAnalysisGroup], column: str) -> None:
+    client = signed_in(colleague)
+
+    up, down = (listed(client, sort(client, column, sign)) for sign in ("", "-"))
+
+    assert (up, down) == ([3, 1, 2], [2, 1, 3])
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_queue_goes_through_it_in_that_order(
+    colleague: User, three: list[DuplicateAnalysisGroup], column: str
+) -> None:
+    client = signed_in(colleague)
+    response = client.get(f"{reverse('admin:duplicates_review')}?{sort(client, column, '-')}", follow=True)
+    walked = [response.context["original"].position]
+
+    while address := response.context["place"].next_url:
+        response = client.get(address)
+        walked.append(response.context["original"].position)
+
+    assert walked == [2, 1, 3]
+    assert response.context["place"].number == 3
+
+
+def test_reviewing_begins_with_the_first_open_group(colleague: User, three: list[DuplicateAnalysisGroup]) -> None:
+    reviewing.decide(group=three[0], resolution=Resolution.MANUAL_REVIEW, actor=None, now=timezone.now())
+
+    response = signed_in(colleague).get(reverse("admin:duplicates_review"), follow=True)
+
+    assert response.context["original"] == three[1]
+    assert (response.context["place"].number, response.context["place"].left) == (2, 2)
+
+
+def test_reviewing_keeps_the_filter_of_the_list(colleague: User, three: list[DuplicateAnalysisGroup]) -> None:
+    client = signed_in(colleague)
+    address = client.get(f"{reverse(LIST)}?artist=Bea").context["review_url"]
+
+    response = client.get(address, follow=True)
+
+    assert (response.context["original"].artist, response.context["place"].total) == ("Bea", 1)
+
+
+def test_nothing_to_review_is_said(colleague: User, three: list[DuplicateAnalysisGroup]) -> None:
+    response = signed_in(colleague).get(f"{reverse('admin:duplicates_review')}?band=low&artist=Nobody", follow=True)
+
+    assert messages_of(response) == ["Nothing to review here: no open group matches."]
+
+
+def test_without_an_analysis_there_is_nothing_to_review(colleague: User) -> None:
+    response = signed_in(colleague).get(reverse("admin:duplicates_review"), follow=True)
+
+    assert messages_of(response) == ["Nothing to review here: no open group matches."]
+    assert "Review group by group" not in response.content.decode()
+
+
+def test_the_page_of_a_group_leads_to_the_groups_of_its_artist(colleague: User, three: list[Any]) -> None:
+    page = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[three[0].pk])
+
+    shown = signed_in(colleague).get(page).content.decode()
+
+    assert f"?analysis={three[0].analysis_id}&amp;artist=Bea" in shown
