@@ -30,6 +30,7 @@ from library.models import (
 )
 from library.ranges import send_file
 from library.reconciliation import asked_lines, report_lines
+from library.search import beginning_with, is_small
 
 ENTRIES_SHOWN = 200
 
@@ -59,6 +60,7 @@ class TrackAdmin(pages.CalmAdmin):
     list_filter = (QuarantineFilter, "availability", SourceFilter, FormatFilter)
     search_fields = ("title", "artist", "album")
     search_help_text = "Title, artist or album"
+    searches_as_you_type = True
     sortable_by = ()
     ordering = ("-pk",)
     actions = None
@@ -127,6 +129,14 @@ class TrackAdmin(pages.CalmAdmin):
         if db_field.get_internal_type() == "TextField":
             kwargs["widget"] = AdminTextInputWidget(attrs={"class": "vLargeTextField"})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search a large library by beginnings, which its indexes know; a small one by any part."""
+        if not search_term.strip() or is_small():
+            return super().get_search_results(request, queryset, search_term)
+        return beginning_with(queryset, search_term.strip()), False
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.listen_view)

@@ -1,4 +1,4 @@
-"""The library application, and the triggers that record its changes."""
+"""The library application, the triggers that record its changes, and the indexes its search needs."""
 
 from typing import Any
 
@@ -7,10 +7,11 @@ from django.db.models.signals import post_migrate
 
 
 def install_change_triggers(using: str, **kwargs: Any) -> None:
-    """Put the triggers in place after every `migrate`: SQLite drops them whenever it rebuilds the track table."""
-    from library.change_triggers import install  # noqa: PLC0415 (needs loaded models)
+    """Put triggers and search indexes in place after every `migrate`: SQLite drops them when it rebuilds the table."""
+    from library import change_triggers, search  # noqa: PLC0415 (need loaded models)
 
-    install(using)
+    change_triggers.install(using)
+    search.install(using)
 
 
 class LibraryConfig(AppConfig):
