@@ -22,6 +22,8 @@ _VIEWS = (
             "notduplicate",
             "versionword",
             "auditrecord",
+            "keeperprofile",
+            "cleanupplan",
         )
     ),
     *(
@@ -41,6 +43,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "library.change_track",
         "library.view_track_location",
         *(f"duplicates.{verb}_versionword" for verb in ("add", "change", "delete")),
+        *(f"duplicates.{verb}_keeperprofile" for verb in ("add", "change", "delete")),
     ),
     ADMINISTRATOR: ("duplicates.purge_removed", "duplicates.manage_all_analyses"),
 }

@@ -121,3 +121,22 @@ class TestOnWhat:
                 permissions.may_purge(user),
             )
         )
+
+
+class TestWhatCameLater:
+    @pytest.mark.parametrize(
+        ("permission", "least"),
+        [
+            pytest.param("duplicates.add_apitoken", "Viewer", id="tokens"),
+            pytest.param("duplicates.view_cleanupplan", "Viewer", id="plans"),
+            pytest.param("duplicates.view_keeperprofile", "Viewer", id="profiles"),
+            pytest.param("duplicates.add_keeperprofile", "Curator", id="own profiles"),
+        ],
+    )
+    def test_groups_made_by_migrations_have_it(self, permission: str, least: str) -> None:
+        names = list(roles.ROLES)
+        codename = permission.partition(".")[2]
+
+        having = [name for name in names if Group.objects.get(name=name).permissions.filter(codename=codename).exists()]
+
+        assert having == names[names.index(least) :]
