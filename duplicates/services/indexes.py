@@ -5,6 +5,7 @@ result. Nothing here is needed for reading results: what is missing, damaged or 
 refresh a full run and nothing else.
 """
 
+import shutil
 import uuid
 from pathlib import Path
 
@@ -28,6 +29,11 @@ class IndexShelf(StageCheckpoints):
 
     is_flushed = False
     without = "The next refresh will match every track: what it starts from could not be kept ({why})."
+
+    def discard_if_incomplete(self) -> None:
+        """Remove everything when a part could not be kept: the others are of no use without it."""
+        if self.notes:
+            shutil.rmtree(index_folder(self._analysis_id), ignore_errors=True)
 
     def _path(self, stage: str) -> Path:
         return index_folder(self._analysis_id) / f"{stage}.checkpoint"

@@ -380,7 +380,7 @@ class _Run:
 
         if self.shelf is not None:
             save_result(self.shelf, detection)
-            self.notes += self.shelf.notes
+            self.shelf.discard_if_incomplete()
 
     def _summary(self, saved: "Saved") -> str:
         tracks, seconds = self.reporter.progress.total_tracks, self.reporter.elapsed_seconds
@@ -392,10 +392,14 @@ class _Run:
 
         assert self.detection is not None
         return {
-            **outcome(self.detection, saved, self.notes + (self.kept.notes if self.kept else [])),
+            **outcome(self.detection, saved, self._all_notes()),
             **({} if self.start is None else self.start.tables),
             **self._spent(),
         }
+
+    def _all_notes(self) -> list[str]:
+        """Return what was noted in the order of what it costs: a checkpoint first, then the next refresh."""
+        return [*self.notes, *(self.kept.notes if self.kept else []), *(self.shelf.notes if self.shelf else [])]
 
     def _spent(self) -> dict[str, Any]:
         """Return what the run has cost so far as fields of its row."""

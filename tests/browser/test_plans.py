@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from duplicates.models import KeeperProfile
 from library.changes import current_revision
 from tests.duplicates.copies import copy, group_of
 from tests.duplicates.factories import AnalysisFactory
@@ -26,6 +28,11 @@ def look(page: Page, name: str) -> None:
 
 def test_groups_are_cleaned_up_and_brought_back(tab: Page, live_server: LiveServer, complaints: list[str]) -> None:
     User.objects.create_superuser("mara", password=PASSWORD)
+    # The test before this one may have emptied the table, which a migration filled.
+    KeeperProfile.objects.get_or_create(
+        name="keep_canonical",
+        defaults={"rules": [{"rule": "canonical", "prefer": []}], "is_built_in": True, "changed_at": timezone.now()},
+    )
     analysis = AnalysisFactory.create(library_revision=current_revision())
     groups_of_two(analysis, 3, size_bytes=8_000_000)
     group_of(copy(title="Copper Wire"), copy(title="Copper Wire", is_protected=True), analysis=analysis)

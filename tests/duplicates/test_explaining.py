@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from duplicates.admin.group_page import evidence_of, in_words
+from duplicates.admin.evidence_view import evidence_of
 from duplicates.engine.evidence import called, decode_evidence
 from duplicates.engine.explain import Outcome
 from duplicates.exceptions import CannotExplain, InvalidOptions, TrackNotFound
@@ -86,7 +86,7 @@ class TestWithAnAnalysis:
                 pair = explain_tracks(keeper.track, member.track, analysis=analysis).pair
                 fresh = {(part.comparison, part.level, part.bits) for part in pair.contributions}
                 stored = {(p.comparison, p.level, p.bits) for p in decode_evidence(member.evidence, tables)}
-                shown = {(part.comparison, part.level) for part in in_words(evidence_of(member, tables))}
+                shown = {(called(part.comparison), part.level) for part in evidence_of(member, tables)}
                 judged += 1
                 assert stored == fresh
                 assert shown <= {(called(name), level) for name, level, _ in fresh}

@@ -225,8 +225,9 @@ class TestPreferencesAndExports:
         assert DuplicatePreferences.objects.of(person).default_preset == "song"
 
     @pytest.mark.django_db(transaction=True)
-    def test_an_export_says_nothing_of_its_rows_before_they_are_written(self) -> None:
+    def test_an_export_says_nothing_of_its_rows_before_they_are_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The progress of an export was made up."""
+        monkeypatch.setattr("duplicates.services.exporting.WRITTEN_AT_ONCE", 0)
         make_library()
         analysis = DuplicateDetectionService().find_duplicates_with_persistence(AnalysisOptions()).analysis
 

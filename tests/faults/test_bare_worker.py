@@ -15,7 +15,9 @@ django.setup()
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from duplicates.services import exporting
 
+exporting.WRITTEN_AT_ONCE = 0  # as if it were large
 action, analysis_id = sys.argv[1:]
 User.objects.filter(username="bare").exists() or User.objects.create_superuser("bare")
 browser = Client(headers={"host": "localhost"})

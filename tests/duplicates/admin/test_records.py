@@ -132,7 +132,9 @@ class TestPreferences:
         assert response.url == reverse(f"{PREFERENCES}_change", args=[own.pk])
         assert DuplicatePreferences.objects.count() == 1
 
-    @pytest.mark.parametrize(("preferred", "order"), [("json", ["json", "csv"]), ("csv", ["csv", "json"])])
+    @pytest.mark.parametrize(
+        ("preferred", "order"), [("json", ["json", "jsonl", "csv"]), ("csv", ["csv", "json", "jsonl"])]
+    )
     def test_the_preferred_export_format_is_offered_first(
         self, admin_client: Client, admin_user: User, preferred: str, order: list[str]
     ) -> None:
