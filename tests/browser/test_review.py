@@ -244,7 +244,7 @@ def test_the_list_searches_while_one_types_and_leads_into_the_queue(
     signed_in.goto(f"{live_server}{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}")
     expect(signed_in.locator("#result_list tbody tr")).to_have_count(3)
 
-    signed_in.get_by_role("searchbox").press_sequentially("song 1")
+    signed_in.get_by_role("searchbox", name="Search").press_sequentially("song 1")
     expect(signed_in.locator("#result_list tbody tr")).to_have_count(1)
     signed_in.get_by_role("link", name="Review group by group").click()
 
