@@ -326,7 +326,7 @@ def run(examples: int, steps: int) -> None:
 
 @pytest.mark.django_db
 def test_nothing_is_lost_in_any_order() -> None:
-    run(examples=20, steps=18)
+    run(examples=6, steps=12)
 
 
 @pytest.mark.slow
