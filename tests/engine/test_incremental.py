@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duplicates.engine import candidates, incremental, neighbours
+from duplicates.engine import candidates, incremental, neighbours, postings
 from duplicates.engine.incremental import Again, find_again
 from duplicates.engine.index import PARTS, Index, from_parts
 from duplicates.engine.pipeline import choose_keepers, find_clusters
@@ -115,7 +115,7 @@ def limits(request: pytest.FixtureRequest) -> Iterator[None]:
     tight["BAND_OF"] = np.searchsorted(caps, np.arange(caps[-1] + 1)).astype(np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in tight.items() if request.param else ():
-            for module in (candidates, neighbours, incremental):
+            for module in (postings, candidates, neighbours, incremental):
                 if hasattr(module, name):
                     patch.setattr(module, name, value)
         yield

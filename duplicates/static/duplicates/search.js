@@ -6,7 +6,7 @@
 
 document.addEventListener("DOMContentLoaded", () => {
     const PAUSE = 250;
-    const form = document.querySelector("#changelist-search[data-as-you-type]");
+    const form = document.querySelector("#changelist-search");
     if (!form) return;
     const field = form.querySelector("input[type=search]");
     let timer = 0, asking = null, shown = field.value;
