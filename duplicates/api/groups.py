@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -20,10 +20,10 @@ from duplicates.api.pages import CursorPages
 from duplicates.choices import ConfidenceBand, ITunesMatch, Resolution, TokenScope
 from duplicates.exceptions import GroupChanged
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
-from duplicates.models.groups import in_band
 from duplicates.services import keepers, permissions, preview, removal, reviewing
 from duplicates.services.impact import follow_library
 from duplicates.services.library_changes import touched_groups
+from duplicates.services.selecting import in_band, with_words
 
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -65,12 +65,10 @@ class GroupFilters(django_filters.FilterSet):
         return queryset.filter(analysis=value)
 
     def within_band(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        return queryset.filter(in_band(ConfidenceBand(value)))
+        return queryset.filter(in_band(value))
 
     def with_words(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        for word in value.split():
-            queryset = queryset.filter(Q(title__icontains=word) | Q(artist__icontains=word))
-        return queryset
+        return with_words(queryset, value)
 
     def with_track(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
         return queryset.filter(pk__in=_groups_of_track(int(value)))

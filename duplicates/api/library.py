@@ -15,6 +15,7 @@ from duplicates.api.pages import CursorPages
 from duplicates.choices import TokenScope
 from duplicates.services import permissions
 from library.models import Availability, ImportStatus, LibraryImport, Playlist, PlaylistEntry, Track
+from library.search import beginning_with, is_small
 
 
 class TrackSerializer(serializers.ModelSerializer[Track]):
@@ -141,6 +142,9 @@ class TrackFilters(django_filters.FilterSet):
         fields: ClassVar[list[str]] = []
 
     def with_words(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """Search a large library by beginnings, as the admin does; a small one by any part."""
+        if value.strip() and not is_small():
+            return beginning_with(queryset, value.strip())
         for word in value.split():
             queryset = queryset.filter(Q(title__icontains=word) | Q(artist__icontains=word) | Q(album__icontains=word))
         return queryset

@@ -24,17 +24,6 @@ def band_of(confidence: float) -> ConfidenceBand:
     return ConfidenceBand.MEDIUM if confidence >= settings.CONFIDENCE_MEDIUM else ConfidenceBand.LOW
 
 
-def in_band(band: ConfidenceBand) -> Q:
-    """Return the condition for groups whose confidence falls into a band, by the same limits."""
-    very_high, high, medium = settings.CONFIDENCE_VERY_HIGH, settings.CONFIDENCE_HIGH, settings.CONFIDENCE_MEDIUM
-    return {
-        ConfidenceBand.VERY_HIGH: Q(confidence__gte=very_high),
-        ConfidenceBand.HIGH: Q(confidence__gte=high, confidence__lt=very_high),
-        ConfidenceBand.MEDIUM: Q(confidence__gte=medium, confidence__lt=high),
-        ConfidenceBand.LOW: Q(confidence__lt=medium),
-    }[band]
-
-
 VERSION_FIELDS = ("keeper_track_id", "resolution", "remaining_count", "keeper_chosen_at", "resolved_at")
 
 

@@ -74,6 +74,13 @@ def in_band(band: str) -> Q:
     }[ConfidenceBand(band)]
 
 
+def with_words(groups: QuerySet[DuplicateAnalysisGroup], text: str) -> QuerySet[DuplicateAnalysisGroup]:
+    """Return those of the groups that hold every word of a text in title or artist."""
+    for word in text.split():
+        groups = groups.filter(Q(title__icontains=word) | Q(artist__icontains=word))
+    return groups
+
+
 def undecided_groups(analysis: DuplicateAnalysisResult, wanted: GroupFilter) -> QuerySet[DuplicateAnalysisGroup]:
     """Return the groups of an analysis that are meant and not decided, in its order; set aside is not decided."""
     groups = analysis.groups.filter(_UNDECIDED)
@@ -87,9 +94,7 @@ def undecided_groups(analysis: DuplicateAnalysisResult, wanted: GroupFilter) -> 
         groups = groups.filter(is_resolved=wanted.decision != "open")
     if wanted.itunes_match:
         groups = groups.filter(itunes_match=wanted.itunes_match)
-    for word in wanted.search.split():
-        groups = groups.filter(Q(title__icontains=word) | Q(artist__icontains=word))
-    return _by_change(groups, analysis, wanted).order_by("position")
+    return _by_change(with_words(groups, wanted.search), analysis, wanted).order_by("position")
 
 
 def _by_change(

@@ -45,6 +45,14 @@ class TestTracks:
 
         assert [one["title"] for one in api.get("/api/v1/tracks/", asked).json()["results"]] == found
 
+    def test_a_large_library_is_searched_by_beginnings(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("library.search.SCANNED", 0)
+        copy(title="Paper Moons", artist="Ines Calder")
+
+        counts = [len(api.get("/api/v1/tracks/", {"search": text}).json()["results"]) for text in ("paper", "moons")]
+
+        assert counts == [1, 0]
+
     def test_a_list_costs_the_same_however_long(self, api: APIClient) -> None:
         copy()
         few = queries_of(api, "/api/v1/tracks/")
