@@ -57,6 +57,12 @@ class InvalidOptions(DuplicatesError):
     code = "INVALID_OPTIONS"
 
 
+class InvalidSetting(DuplicatesError):
+    """This setting does not accept that value."""
+
+    code = "INVALID_SETTING"
+
+
 class ProfileIsBuiltIn(DuplicatesError):
     """A built-in keeper profile cannot be changed."""
 

@@ -33,6 +33,7 @@ _VIEWS = (
 )
 _OWN_PREFERENCES = tuple(f"duplicates.{verb}_duplicatepreferences" for verb in ("view", "add", "change"))
 OWN_TOKENS = ("duplicates.view_apitoken", "duplicates.add_apitoken")
+SITE_SETTINGS = ("duplicates.view_sitesetting", "duplicates.change_sitesetting")
 # What each role adds to the one before it, and the model each action of ours hangs on.
 ROLES: dict[str, tuple[str, ...]] = {
     VIEWER: (*_VIEWS, *_OWN_PREFERENCES, *OWN_TOKENS, "duplicates.view_all_analyses"),
@@ -45,7 +46,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *(f"duplicates.{verb}_versionword" for verb in ("add", "change", "delete")),
         *(f"duplicates.{verb}_keeperprofile" for verb in ("add", "change", "delete")),
     ),
-    ADMINISTRATOR: ("duplicates.purge_removed", "duplicates.manage_all_analyses"),
+    ADMINISTRATOR: ("duplicates.purge_removed", "duplicates.manage_all_analyses", *SITE_SETTINGS),
 }
 _MODEL_OF_ACTION = {
     "view_all_analyses": "duplicateanalysisresult",

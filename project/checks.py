@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
+from duplicates.site_settings import contradictions
 from project.environment import Environment, PerEnvironment, Variable
 
 
@@ -35,11 +36,7 @@ def variables_are_in_range(app_configs: Sequence[AppConfig] | None, **kwargs: An
 @register()
 def related_variables_agree(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report variables that are fine alone and contradict each other."""
-    problems = []
-    if not settings.STALENESS_FRESH_HOURS < settings.STALENESS_MODERATE_HOURS < settings.STALENESS_STALE_HOURS:
-        problems.append(
-            ("The staleness levels must grow: fresh < moderate < stale.", "REPRISE_STALENESS_*_HOURS: 1, 24, 168.")
-        )
+    problems = contradictions(lambda name: getattr(settings, name))
     if not settings.CONFIDENCE_MEDIUM < settings.CONFIDENCE_HIGH < settings.CONFIDENCE_VERY_HIGH:
         problems.append(
             ("The confidence bands must grow: medium < high < very high.", "REPRISE_CONFIDENCE_*: 0.80, 0.90, 0.95.")

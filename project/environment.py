@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("development", "testing", "production")
+WHOLE = "whole number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,21 @@ class Variable:
     least: float | None = None
     most: float | None = None
     value: Any = None
+    at_runtime: bool = False  # administrators may change it while the site runs
+
+    @property
+    def attribute(self) -> str:
+        """The name of the Django setting it fills."""
+        return self.name.removeprefix("REPRISE_")
 
     @property
     def is_in_range(self) -> bool:
-        too_small = self.least is not None and self.value < self.least
-        too_large = self.most is not None and self.value > self.most
+        return self.allows(self.value)
+
+    def allows(self, value: float) -> bool:
+        """Does a number lie within the range?"""
+        too_small = self.least is not None and value < self.least
+        too_large = self.most is not None and value > self.most
         return not (too_small or too_large)
 
     @property
@@ -105,12 +116,32 @@ class Environment:
         return self._declare(name, "time zone", default, says, self._zone)
 
     def whole(
-        self, name: str, *, default: int | PerEnvironment[int], least: int, most: int, unit: str, says: str
+        self,
+        name: str,
+        *,
+        default: int | PerEnvironment[int],
+        least: int,
+        most: int,
+        unit: str,
+        says: str,
+        at_runtime: bool = False,
     ) -> int:
-        return self._declare(name, "whole number", default, says, self._env.int, unit=unit, least=least, most=most)
+        bounds = {"unit": unit, "least": least, "most": most, "at_runtime": at_runtime}
+        return self._declare(name, WHOLE, default, says, self._env.int, **bounds)
 
-    def number(self, name: str, *, default: float, least: float, most: float, unit: str, says: str) -> float:
-        return self._declare(name, "number", default, says, self._env.float, unit=unit, least=least, most=most)
+    def number(
+        self,
+        name: str,
+        *,
+        default: float,
+        least: float,
+        most: float,
+        unit: str,
+        says: str,
+        at_runtime: bool = False,
+    ) -> float:
+        bounds = {"unit": unit, "least": least, "most": most, "at_runtime": at_runtime}
+        return self._declare(name, "number", default, says, self._env.float, **bounds)
 
     def out_of_range(self) -> list[Variable]:
         return [variable for variable in self.variables.values() if not variable.is_in_range]

@@ -23,6 +23,11 @@ Every setting is an environment variable, or a line in a file `.env` beside `man
 of the wrong type stops the start and names the variable; one out of range is an error of `manage.py check`.
 Where a default depends on `DJANGO_ENV`, all three are named.
 
+Those marked ✎ can be changed while the site runs, in the admin under "Site settings", by who has the permission
+`duplicates.change_sitesetting` (the ready-made group Administrator has it). What is chosen there wins over the
+environment, is checked in the same way and stands in the audit trail; an emptied field follows the environment again.
+Every process knows of a change within five seconds. Everything else is read once, at the start.
+
 This page and `.env.example` are written by `uv run manage.py settings_reference --write`.
 
 | variable | type | default | range | what it does |
@@ -39,7 +44,8 @@ def env_example(variables: Iterable[Variable]) -> str:
 def settings_page(variables: Iterable[Variable]) -> str:
     """Return the text of the settings page."""
     return _PAGE_HEAD + "".join(
-        f"| `{v.name}` | {v.kind} | {_default_cell(v)} | {_range(v)} | {v.help} |\n" for v in variables
+        f"| `{v.name}`{' ✎' if v.at_runtime else ''} | {v.kind} | {_default_cell(v)} | {_range(v)} | {v.help} |\n"
+        for v in variables
     )
 
 

@@ -344,6 +344,7 @@ ANALYSIS_RETENTION_DAYS = ENVIRONMENT.whole(
     most=3650,
     unit="days",
     says="Analyses older than this are cleaned up. Pinned, running and the only completed one of a user stay.",
+    at_runtime=True,
 )
 ANALYSES_PER_USER = ENVIRONMENT.whole(
     "REPRISE_ANALYSES_PER_USER",
@@ -352,6 +353,7 @@ ANALYSES_PER_USER = ENVIRONMENT.whole(
     most=1000,
     unit="analyses",
     says="How many analyses of one user are kept.",
+    at_runtime=True,
 )
 AUDIT_RETENTION_DAYS = ENVIRONMENT.whole(
     "REPRISE_AUDIT_RETENTION_DAYS",
@@ -360,6 +362,7 @@ AUDIT_RETENTION_DAYS = ENVIRONMENT.whole(
     most=36500,
     unit="days",
     says="Audit records older than this are cleaned up.",
+    at_runtime=True,
 )
 CLEANUP_EVERY_HOURS = ENVIRONMENT.whole(
     "REPRISE_CLEANUP_EVERY_HOURS",
@@ -368,6 +371,7 @@ CLEANUP_EVERY_HOURS = ENVIRONMENT.whole(
     most=8760,
     unit="hours",
     says="Cleans up by itself after an analysis when the last time is so long ago; 0 leaves it to cron.",
+    at_runtime=True,
 )
 EXPORT_LIFETIME_HOURS = ENVIRONMENT.whole(
     "REPRISE_EXPORT_LIFETIME_HOURS",
@@ -376,6 +380,7 @@ EXPORT_LIFETIME_HOURS = ENVIRONMENT.whole(
     most=720,
     unit="hours",
     says="How long an export can be downloaded.",
+    at_runtime=True,
 )
 QUARANTINE_DAYS = ENVIRONMENT.whole(
     "REPRISE_QUARANTINE_DAYS",
@@ -384,6 +389,7 @@ QUARANTINE_DAYS = ENVIRONMENT.whole(
     most=3650,
     unit="days",
     says="How long a removed track can be restored.",
+    at_runtime=True,
 )
 
 KEPT_INDEXES = ENVIRONMENT.whole(
@@ -393,6 +399,7 @@ KEPT_INDEXES = ENVIRONMENT.whole(
     most=100,
     unit="full runs",
     says="How many keep their tables on disk, so that a refresh need only match what changed; 0 for none.",
+    at_runtime=True,
 )
 CHECKPOINT_HOURS = ENVIRONMENT.whole(
     "REPRISE_CHECKPOINT_HOURS",
@@ -401,6 +408,7 @@ CHECKPOINT_HOURS = ENVIRONMENT.whole(
     most=8760,
     unit="hours",
     says="How long a stopped run can go on where it was.",
+    at_runtime=True,
 )
 
 # --- Staleness ------------------------------------------------------------------------------------------------------
@@ -412,6 +420,7 @@ STALENESS_FRESH_HOURS = ENVIRONMENT.number(
     most=8760,
     unit="hours",
     says="Younger than this is fresh.",
+    at_runtime=True,
 )
 STALENESS_MODERATE_HOURS = ENVIRONMENT.number(
     "REPRISE_STALENESS_MODERATE_HOURS",
@@ -420,6 +429,7 @@ STALENESS_MODERATE_HOURS = ENVIRONMENT.number(
     most=8760,
     unit="hours",
     says="Younger than this is moderate, older is stale.",
+    at_runtime=True,
 )
 STALENESS_STALE_HOURS = ENVIRONMENT.number(
     "REPRISE_STALENESS_STALE_HOURS",
@@ -428,6 +438,7 @@ STALENESS_STALE_HOURS = ENVIRONMENT.number(
     most=87600,
     unit="hours",
     says="Older than this is very stale.",
+    at_runtime=True,
 )
 SIGNIFICANT_CHANGE_TRACKS = ENVIRONMENT.whole(
     "REPRISE_SIGNIFICANT_CHANGE_TRACKS",
@@ -436,6 +447,7 @@ SIGNIFICANT_CHANGE_TRACKS = ENVIRONMENT.whole(
     most=1_000_000,
     unit="tracks",
     says="More changed tracks than this since an analysis suggest a refresh.",
+    at_runtime=True,
 )
 SIGNIFICANT_CHANGE_PERCENT = ENVIRONMENT.number(
     "REPRISE_SIGNIFICANT_CHANGE_PERCENT",
@@ -444,6 +456,7 @@ SIGNIFICANT_CHANGE_PERCENT = ENVIRONMENT.number(
     most=100,
     unit="percent",
     says="A larger changed share of the library than this suggests a refresh.",
+    at_runtime=True,
 )
 SIGNIFICANT_CLEANUP_PERCENT = ENVIRONMENT.number(
     "REPRISE_SIGNIFICANT_CLEANUP_PERCENT",
@@ -452,6 +465,7 @@ SIGNIFICANT_CLEANUP_PERCENT = ENVIRONMENT.number(
     most=100,
     unit="percent",
     says="From this share of an analysis's duplicates cleaned up on, a new analysis is suggested.",
+    at_runtime=True,
 )
 
 # --- Analysis -------------------------------------------------------------------------------------------------------
@@ -463,6 +477,7 @@ ANALYSIS_TIMEOUT_SECONDS = ENVIRONMENT.whole(
     most=86_400,
     unit="seconds",
     says="Hard limit of one analysis. 0 means 300 s up to 100,000 tracks and in proportion above.",
+    at_runtime=True,
 )
 ANALYSIS_MEMORY_MB = ENVIRONMENT.whole(
     "REPRISE_ANALYSIS_MEMORY_MB",
@@ -495,6 +510,7 @@ ANALYSIS_REUSE_HOURS = ENVIRONMENT.whole(
     most=8760,
     unit="hours",
     says="A finished equal analysis younger than this is reused while the library is unchanged.",
+    at_runtime=True,
 )
 PROGRESS_INTERVAL_SECONDS = ENVIRONMENT.number(
     "REPRISE_PROGRESS_INTERVAL_SECONDS",
@@ -567,8 +583,7 @@ BULK_REMOVAL_LIMIT = ENVIRONMENT.whole(
     least=1,
     most=100_000,
     unit="tracks",
-    says="Removing more tracks than this needs a previewed plan confirmed by typing its count; also the write batch. "
-    "Not used yet.",
+    says="Removing more tracks than this needs a previewed plan confirmed by typing its count.",
 )
 ANALYSES_PER_HOUR = ENVIRONMENT.whole(
     "REPRISE_ANALYSES_PER_HOUR",
@@ -577,6 +592,7 @@ ANALYSES_PER_HOUR = ENVIRONMENT.whole(
     most=10_000,
     unit="per user and hour",
     says="How many analyses one user may start.",
+    at_runtime=True,
 )
 EXPORTS_PER_HOUR = ENVIRONMENT.whole(
     "REPRISE_EXPORTS_PER_HOUR",
@@ -585,6 +601,7 @@ EXPORTS_PER_HOUR = ENVIRONMENT.whole(
     most=10_000,
     unit="per user and hour",
     says="How many exports one user may start.",
+    at_runtime=True,
 )
 
 # --- Production refuses to start half-configured --------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 
 from duplicates import audit_triggers
+from duplicates.site_settings import site
 from library.models import LibraryChange, LibraryRevision
 
 
@@ -16,6 +17,14 @@ def work_dir(settings: LazySettings, tmp_path: Path) -> Path:
     """Give each test a work folder of its own."""
     settings.WORK_DIR = tmp_path / "work"
     return settings.WORK_DIR
+
+
+@pytest.fixture(autouse=True)
+def site_settings() -> Iterator[None]:
+    """Let the environment decide every setting, without a look at the database that would count as a query."""
+    site.assume({}, for_seconds=3600)
+    yield
+    site.assume({}, for_seconds=3600)
 
 
 @pytest.fixture(scope="session")

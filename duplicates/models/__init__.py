@@ -8,6 +8,7 @@ from duplicates.models.keepers import KeeperChoice, KeeperProfile
 from duplicates.models.plans import CleanupPlan, CleanupPlanItem
 from duplicates.models.preferences import DuplicatePreferences
 from duplicates.models.records import AuditRecord, AuditRetention, DuplicateAnalysisExport, NotDuplicate, Worker
+from duplicates.models.site_settings import SiteSetting
 from duplicates.models.vocabulary import VersionWord
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LedgerEntry",
     "LibraryMark",
     "NotDuplicate",
+    "SiteSetting",
     "VersionWord",
     "Worker",
 ]

@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from duplicates.choices import ExportFormat, Preset
+from duplicates.site_settings import site
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -112,10 +113,10 @@ class DuplicatePreferences(models.Model):
     def clean(self) -> None:
         """Refuse limits that contradict the site's order of levels."""
         hours = self.stale_after_hours
-        if hours is not None and hours < settings.STALENESS_FRESH_HOURS:
+        if hours is not None and hours < site.STALENESS_FRESH_HOURS:
             raise ValidationError(
                 {
-                    "stale_after_hours": f"Results younger than {settings.STALENESS_FRESH_HOURS:g} h count as fresh "
+                    "stale_after_hours": f"Results younger than {site.STALENESS_FRESH_HOURS:g} h count as fresh "
                     f"here, so nothing can be stale after {hours:g} h."
                 }
             )

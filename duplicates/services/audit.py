@@ -11,12 +11,12 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from duplicates.exceptions import DuplicatesError, LastCopy
 from duplicates.models import AuditRecord, AuditRetention
 from duplicates.request_address import current_address
+from duplicates.site_settings import site
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -98,7 +98,7 @@ def forget_old_records(*, now: datetime, days: int | None = None) -> int:
 
     The only road by which the database lets records go.
     """
-    limit = now - timedelta(days=settings.AUDIT_RETENTION_DAYS if days is None else days)
+    limit = now - timedelta(days=site.AUDIT_RETENTION_DAYS if days is None else days)
     forgotten = 0
     while True:
         with transaction.atomic():

@@ -1,9 +1,8 @@
 """How long a run may take, and what a run that took longer is told."""
 
-from django.conf import settings
-
 from duplicates.exceptions import AnalysisTimeout
 from duplicates.services.progress import AnalysisProgress
+from duplicates.site_settings import site
 
 # The default time limit holds for this many tracks; a larger library gets more in proportion.
 TIMEOUT_SECONDS, TIMEOUT_TRACKS = 300, 100_000
@@ -11,7 +10,7 @@ TIMEOUT_SECONDS, TIMEOUT_TRACKS = 300, 100_000
 
 def time_limit(tracks: int, wanted: int | None = None) -> float:
     """Return the seconds a run over so many tracks may take: as wanted, the setting, or in proportion to size."""
-    explicit: int = wanted or settings.ANALYSIS_TIMEOUT_SECONDS
+    explicit: int = wanted or site.ANALYSIS_TIMEOUT_SECONDS
     return float(explicit or TIMEOUT_SECONDS * max(1.0, tracks / TIMEOUT_TRACKS))
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import F
@@ -16,6 +15,7 @@ from duplicates.exceptions import ExportExpired, ExportNotReady
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import audit, limits
 from duplicates.services.exporting import export_analysis_results, export_path
+from duplicates.site_settings import site
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -57,7 +57,7 @@ def stream_unsaved(
     Raises AnalysisNotReady when it is not kept here and RateLimited. A database that refuses the record of it, perhaps
     as it refused the result, is logged: people get what was found.
     """
-    limits.require_below(settings.EXPORTS_PER_HOUR, "export.unsaved", actor=actor, now=now, what="exports")
+    limits.require_below(site.EXPORTS_PER_HOUR, "export.unsaved", actor=actor, now=now, what="exports")
     blocks = export_analysis_results(analysis, export_format, now=now)
     try:
         with transaction.atomic():

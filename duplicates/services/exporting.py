@@ -26,6 +26,7 @@ from duplicates.exceptions import AnalysisNotReady, ExportGone, InvalidOptions
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import audit, export_contents, limits
 from duplicates.services.work_folder import is_unsaved_result_kept
+from duplicates.site_settings import site
 from library.folders import private_folder
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def request_export(
     """
     _require_format(export_format)
     _require_result(analysis)
-    limits.require_below(settings.EXPORTS_PER_HOUR, "export.requested", actor=actor, now=now, what="exports")
+    limits.require_below(site.EXPORTS_PER_HOUR, "export.requested", actor=actor, now=now, what="exports")
     members = analysis.groups_found + analysis.duplicates_found
     is_small = members <= WRITTEN_AT_ONCE
     with transaction.atomic():
@@ -182,7 +183,7 @@ def _write_file(export: DuplicateAnalysisExport, now: datetime) -> None:
         partial_file.unlink(missing_ok=True)
     export.status, export.row_count, export.size_bytes = ExportStatus.COMPLETED, progress.rows, target.stat().st_size
     export.sha256, export.total_rows = checksum, progress.rows
-    export.expires_at = now + timedelta(hours=settings.EXPORT_LIFETIME_HOURS)
+    export.expires_at = now + timedelta(hours=site.EXPORT_LIFETIME_HOURS)
     stamped = ("status", "row_count", "size_bytes", "expires_at", "sha256", "total_rows")
     wanted = DuplicateAnalysisExport.objects.filter(pk=export.pk, status=ExportStatus.RUNNING)
     if not wanted.update(**{name: getattr(export, name) for name in stamped}):

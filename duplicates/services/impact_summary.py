@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from duplicates.choices import Resolution
 from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.site_settings import site
 from library.models import Merge
 
 HIGH_PERCENT, MEDIUM_PERCENT = 50.0, 30.0  # of the duplicates: how sure the suggestion is
@@ -105,7 +105,7 @@ def get_impact_summary(analysis: DuplicateAnalysisResult) -> ImpactSummary:
 
 def suggest_new_analysis(summary: ImpactSummary, *, threshold_percent: float | None = None) -> NewAnalysisSuggestion:
     """Say whether to run a new analysis, how sure that is, and why; `threshold_percent` (0 to 100) is the setting's."""
-    threshold = settings.SIGNIFICANT_CLEANUP_PERCENT if threshold_percent is None else threshold_percent
+    threshold = site.SIGNIFICANT_CLEANUP_PERCENT if threshold_percent is None else threshold_percent
     eliminated = summary.duplicates_eliminated_percent
     is_suggested = bool(summary.duplicates_eliminated) and eliminated >= threshold
     confidence = "high" if eliminated >= HIGH_PERCENT else "medium" if eliminated >= MEDIUM_PERCENT else "low"

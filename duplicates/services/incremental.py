@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
@@ -28,6 +27,7 @@ from duplicates.services.difference import analysis_key
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import RunReporter
 from duplicates.services.retrying import retrying
+from duplicates.site_settings import site
 from library.changes import count_changes_since, current_revision, net_changes_since
 from library.models import LibraryChange, LibraryImport
 
@@ -92,7 +92,7 @@ def _require_the_same_question(
 ) -> None:
     if analysis.learns_anew:
         raise EveryTrack(_("that was asked for"))
-    if not settings.KEPT_INDEXES:
+    if not site.KEPT_INDEXES:
         raise EveryTrack(_("REPRISE_KEPT_INDEXES is 0"))
     if options.search or options.min_confidence or older.search_term or older.min_confidence:
         raise EveryTrack(_("a search or a least confidence looks at every group"))

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
@@ -30,6 +29,7 @@ from duplicates.services.claims import Claim
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
 from duplicates.services.vocabulary import with_current_words
+from duplicates.site_settings import site
 from library.changes import current_revision
 from library.models import ImportStatus, LibraryImport
 
@@ -67,7 +67,7 @@ def queue_analysis(
     equal = _equal_active(options, actor) or (None if force else _equal_finished(options, actor, now))
     if equal is not None:
         return Queued(equal, is_new=False)
-    limits.require_below(settings.ANALYSES_PER_HOUR, "analysis.queued", actor=actor, now=now, what="analyses")
+    limits.require_below(site.ANALYSES_PER_HOUR, "analysis.queued", actor=actor, now=now, what="analyses")
     try:
         with transaction.atomic():
             analysis = DuplicateAnalysisResult.objects.create(
@@ -291,7 +291,7 @@ def _equal_finished(
     newest = (
         finished.filter(
             parameters_fingerprint=options.fingerprint(),
-            created_at__gte=now - timedelta(hours=settings.ANALYSIS_REUSE_HOURS),
+            created_at__gte=now - timedelta(hours=site.ANALYSIS_REUSE_HOURS),
             library_revision=current_revision(),
             engine_fingerprint=options.engine_settings().fingerprint(),
             newest_import=newest_import(),

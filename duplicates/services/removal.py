@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
 from duplicates.choices import LedgerKind
 from duplicates.models import CleanupAction, DuplicateAnalysisGroup, LedgerEntry
 from duplicates.services import audit, guards, impact
 from duplicates.services.impact import Decided
+from duplicates.site_settings import site
 from library import quarantine
 from library.changes import recording
 from library.models import Track
@@ -92,7 +91,7 @@ def _new_action(
         user_id=actor.pk if actor else None,
         user_name=actor.get_username() if actor else "",
         created_at=now,
-        expires_at=now + timedelta(days=settings.QUARANTINE_DAYS),
+        expires_at=now + timedelta(days=site.QUARANTINE_DAYS),
         removed_count=len(copies),
         plays_moved=sum(copy.play_count for copy in copies),
         bytes_freed=None if None in sizes else sum(size or 0 for size in sizes),

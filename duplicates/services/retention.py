@@ -29,6 +29,7 @@ from duplicates.services.impact import follow_library
 from duplicates.services.impact_summary import get_impact_summary
 from duplicates.services.purging import expired_removals, purge_removal
 from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints, drop_needless_indexes
+from duplicates.site_settings import site
 from library.changes import compact
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def plan_cleanup(
     checkpoint_hours: int | None = None,
 ) -> CleanupPlan:
     """Decide what may go. `users` limits it to the analyses of these user ids, None standing for the system."""
-    oldest = now - timedelta(days=settings.ANALYSIS_RETENTION_DAYS if days is None else days)
-    keep = settings.ANALYSES_PER_USER if keep_per_user is None else keep_per_user
+    oldest = now - timedelta(days=site.ANALYSIS_RETENTION_DAYS if days is None else days)
+    keep = site.ANALYSES_PER_USER if keep_per_user is None else keep_per_user
     rows = DuplicateAnalysisResult.objects.order_by("-created_at", "pk").values_list(
         "pk", "user_id", "status", "is_pinned", "created_at"
     )
@@ -104,7 +105,7 @@ def plan_cleanup(
             by_age.append(pk)
         elif seen[user_id] > keep:
             by_count.append(pk)
-    hours = settings.CHECKPOINT_HOURS if checkpoint_hours is None else checkpoint_hours
+    hours = site.CHECKPOINT_HOURS if checkpoint_hours is None else checkpoint_hours
     stopped_before = now - timedelta(hours=hours)
     return CleanupPlan(
         tuple(by_age),
@@ -134,7 +135,7 @@ def compact_library_changes(*, now: datetime) -> int:
     rows = DuplicateAnalysisResult.objects.values_list("library_revision", "tables_revision")
     return compact(
         [revision for revisions in rows for revision in revisions if revision is not None],
-        older_than=now - timedelta(days=settings.ANALYSIS_RETENTION_DAYS),
+        older_than=now - timedelta(days=site.ANALYSIS_RETENTION_DAYS),
     )
 
 
@@ -169,9 +170,9 @@ def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", 
 
 def cleanup_if_due(*, now: datetime) -> CleanupResult | None:
     """Clean up when the last time is `REPRISE_CLEANUP_EVERY_HOURS` ago; None when it is not due. Stops nothing."""
-    if not settings.CLEANUP_EVERY_HOURS:
+    if not site.CLEANUP_EVERY_HOURS:
         return None
-    recent = now - timedelta(hours=settings.CLEANUP_EVERY_HOURS)
+    recent = now - timedelta(hours=site.CLEANUP_EVERY_HOURS)
     if AuditRecord.objects.filter(action="cleanup.analyses", created_at__gt=recent, created_at__lte=now).exists():
         return None
     try:

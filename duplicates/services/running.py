@@ -32,6 +32,7 @@ from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress, RunReporter, Sink, keep_nothing
 from duplicates.services.retrying import retrying
 from duplicates.services.work_folder import FOUND, discard_checkpoints, drop_needless_indexes
+from duplicates.site_settings import site
 
 if TYPE_CHECKING:
     from duplicates.engine.progress import Arrays
@@ -184,7 +185,7 @@ class _Run:
             )
         )
         self.analysis.library_track_count, self.analysis.library_revision = tracks, revision
-        if settings.KEPT_INDEXES and not (self.options.search or self.options.min_confidence):
+        if site.KEPT_INDEXES and not (self.options.search or self.options.min_confidence):
             self.shelf = shelf_of(self.analysis, self.options.engine_settings().fingerprint())
 
     def keep_part(self, part: str, arrays: "Arrays") -> None:

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
+from duplicates.site_settings import site
 from library.moments import A_MOMENT, absolute, relative
 
 
@@ -54,11 +54,11 @@ class Thresholds:
     def of_site(cls) -> Self:
         """Return the limits of the settings."""
         return cls(
-            settings.STALENESS_FRESH_HOURS,
-            settings.STALENESS_MODERATE_HOURS,
-            settings.STALENESS_STALE_HOURS,
-            settings.SIGNIFICANT_CHANGE_TRACKS,
-            settings.SIGNIFICANT_CHANGE_PERCENT,
+            site.STALENESS_FRESH_HOURS,
+            site.STALENESS_MODERATE_HOURS,
+            site.STALENESS_STALE_HOURS,
+            site.SIGNIFICANT_CHANGE_TRACKS,
+            site.SIGNIFICANT_CHANGE_PERCENT,
         )
 
     @classmethod

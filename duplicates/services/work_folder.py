@@ -11,6 +11,7 @@ from django.conf import settings
 
 from duplicates.choices import AnalysisStatus
 from duplicates.models import DuplicateAnalysisResult
+from duplicates.site_settings import site
 
 # The checkpoint of everything a run found, from which it is saved.
 FOUND = "found"
@@ -85,7 +86,7 @@ def drop_needless_indexes() -> tuple[int, int]:
     lying = indexes()
     rows = DuplicateAnalysisResult.objects.exclude(status__in=(AnalysisStatus.FAILED, AnalysisStatus.CANCELLED))
     base_of = {pk: base or pk for pk, base in rows.order_by("-created_at").values_list("pk", "tables_of")}
-    bases = [base for base in dict.fromkeys(base_of.values()) if base in lying][: settings.KEPT_INDEXES]
+    bases = [base for base in dict.fromkeys(base_of.values()) if base in lying][: site.KEPT_INDEXES]
     kept = {*bases, *(pk for pk, base in base_of.items() if base in bases)}
     needless = [analysis_id for analysis_id in lying if analysis_id not in kept]
     return len(needless), sum(discard_index(analysis_id) for analysis_id in needless)

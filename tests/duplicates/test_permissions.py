@@ -131,6 +131,7 @@ class TestWhatCameLater:
             pytest.param("duplicates.view_cleanupplan", "Viewer", id="plans"),
             pytest.param("duplicates.view_keeperprofile", "Viewer", id="profiles"),
             pytest.param("duplicates.add_keeperprofile", "Curator", id="own profiles"),
+            pytest.param("duplicates.change_sitesetting", "Administrator", id="site settings"),
         ],
     )
     def test_groups_made_by_migrations_have_it(self, permission: str, least: str) -> None:

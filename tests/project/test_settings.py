@@ -1,12 +1,13 @@
 """The configuration: typed, checked, documented, and strict in production."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.test import override_settings
@@ -207,3 +208,23 @@ def test_every_admin_page_is_checked_though_commands_load_none() -> None:
     before, after = map(int, done.stdout.split())
 
     assert (before, after > 10) == (0, True)
+
+
+def test_no_setting_is_declared_and_read_by_nobody() -> None:
+    """A setting that does nothing is a promise broken quietly."""
+    declared = (ROOT / "project" / "settings.py").read_text()
+    sources = [
+        path.read_text() for place in ("library", "duplicates", "project") for path in (ROOT / place).rglob("*.py")
+    ]
+    texts = [text for text in sources if text != declared]
+
+    unread = []
+    for variable in settings.ENVIRONMENT.variables.values():
+        names = re.findall(rf"([A-Z_]+)(?:: \w+)? = ENVIRONMENT\.\w+\(\s*\"{variable.name}\"", declared)
+        is_read = any(f"settings.{name}" in text or f"site.{name}" in text for name in names for text in texts)
+        is_djangos = any(hasattr(global_settings, name) for name in names)
+        is_used_here = any(len(re.findall(rf"\b{name}\b", declared)) > 2 for name in names) or not names
+        if not (is_read or is_djangos or is_used_here):
+            unread.append(variable.name)
+
+    assert unread == []

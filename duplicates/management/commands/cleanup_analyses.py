@@ -4,7 +4,6 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -24,15 +23,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        days, keep = settings.ANALYSIS_RETENTION_DAYS, settings.ANALYSES_PER_USER
-        parser.add_argument("--days", type=int, default=days, help=f"Delete older ones (default {days}).")
-        parser.add_argument("--keep-per-user", type=int, default=keep, help=f"Keep so many a user (default {keep}).")
+        site_says = "(default: what the settings say)"
+        parser.add_argument("--days", type=int, help=f"Delete older ones {site_says}.")
+        parser.add_argument("--keep-per-user", type=int, help=f"Keep so many a user {site_says}.")
         parser.add_argument("--user", default="", metavar="NAME", help="Only this user's; 'system' means nobody's.")
         parser.add_argument(
             "--checkpoint-hours",
             type=int,
-            default=settings.CHECKPOINT_HOURS,
-            help="Remove what stopped runs kept for going on after so long (default %(default)s).",
+            help=f"Remove what stopped runs kept for going on after so long {site_says}.",
         )
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
         parser.add_argument("--output", choices=("text", "json"), default="text", help="How to print the result.")
@@ -40,7 +38,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Plan, delete and report."""
         for name in ("days", "keep_per_user", "checkpoint_hours"):
-            if options[name] < 0:
+            if (options[name] or 0) < 0:
                 raise CommandError(f"--{name.replace('_', '-')} cannot be negative: {options[name]}.")
         plan = plan_cleanup(
             now=timezone.now(),
