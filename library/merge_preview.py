@@ -11,7 +11,8 @@ from typing import Any
 from library.merged import Merge
 from library.merging import fold
 from library.models import PlaylistEntry, Track
-from library.quarantine import from_json, own_values
+from library.moved import from_json
+from library.shown_values import own_values
 
 
 @dataclass(frozen=True, slots=True)

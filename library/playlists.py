@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db import connection
 
-from library import quarantine
 from library.importers.records import ImportedPlaylist
 from library.models import Playlist, PlaylistEntry, Track
-from library.quarantine import Places
+from library.quarantine import has_removed
+from library.shown_places import Places, note_merged_places, with_keepers
 
 # Few enough that a playlist as long as the library takes no more memory than a short one.
 ROWS_A_STATEMENT = 250
@@ -23,7 +23,7 @@ def replace_playlist(playlist: ImportedPlaylist, *, source: str, writes: bool = 
     inside a transaction.
     """
     own = _track_ids(playlist.source_track_ids, source)
-    shown = quarantine.with_keepers(dict(enumerate(own))) if quarantine.has_removed(own) else None
+    shown = with_keepers(dict(enumerate(own))) if has_removed(own) else None
     known = Playlist.objects.filter(source=source, source_playlist_id=playlist.source_playlist_id).first()
     if known is None:
         if writes:
@@ -88,7 +88,7 @@ def _write_places(playlist_id: int, own: "array[int]", shown: Places | None, *, 
         PlaylistEntry.objects.filter(playlist_id=playlist_id).delete()
         _insert_entries(playlist_id, enumerate(own) if shown is None else sorted(shown.items()))
     lent = {} if shown is None else {at: pk for at, pk in enumerate(own) if shown.get(at) != pk}
-    quarantine.note_merged_places(playlist_id, lent, shown or {})
+    note_merged_places(playlist_id, lent, shown or {})
 
 
 def _insert_entries(playlist_id: int, places: Iterable[tuple[int, int]]) -> None:

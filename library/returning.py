@@ -7,9 +7,10 @@ keeper came from, so that the same song at the same source is recognised and sta
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from library import quarantine
 from library.merged import Merge, MergedValue
 from library.models import Track
+from library.shown_places import playlists_of, settle_places, take_stock
+from library.shown_values import settle
 
 
 def keepers_gone(source: str, source_track_ids: Collection[str]) -> dict[str, int]:
@@ -28,9 +29,9 @@ def welcoming(keeper_ids: Collection[int]) -> Iterator[None]:
         return
     copies = list(Merge.objects.filter(keeper_id__in=keeper_ids).values_list("track_id", flat=True))
     # Looked at before they are there: a place that only lacks its keeper was not edited by anybody.
-    stock = quarantine.take_stock(quarantine.playlists_of([*keeper_ids, *copies]))
+    stock = take_stock(playlists_of([*keeper_ids, *copies]))
     # What they showed before they went is no longer theirs to have been edited.
     MergedValue.objects.filter(track_id__in=keeper_ids).delete()
     yield
-    quarantine.settle(keeper_ids)
-    quarantine.settle_places(stock)
+    settle(keeper_ids)
+    settle_places(stock)

@@ -5,11 +5,11 @@ inside `attempt`, which notes how long it took and writes a record when it is re
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 
 from django.db import IntegrityError, connection, transaction
 
@@ -26,7 +26,39 @@ RECORDS_A_TRANSACTION = 5_000
 _began: ContextVar[float | None] = ContextVar("audit_began", default=None)
 
 
-def record(
+class Facts(TypedDict, total=False):
+    """What a record says beside its action."""
+
+    actor: Required["AbstractBaseUser | None"]
+    now: Required[datetime]
+    subject: "Model | None"
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    counts: dict[str, Any] | None
+    was_successful: bool
+    duration_seconds: float | None
+    message: str
+    address: str | None
+
+
+def record(action: str, **facts: Unpack["Facts"]) -> AuditRecord:
+    """Append one record of `facts`, which are those of `new_record`.
+
+    Unless given, the duration is that of the attempt it belongs to.
+    """
+    return record_each([new_record(action, **facts)])[0]
+
+
+def record_each(records: Iterable[AuditRecord]) -> list[AuditRecord]:
+    """Append records of what was done together; each takes an equal share of the time of their attempt."""
+    listed = list(records)
+    for one in listed:
+        if one.duration_seconds is None and (seconds := _since_attempt()) is not None:
+            one.duration_seconds = seconds / len(listed)
+    return AuditRecord.objects.bulk_create(listed)
+
+
+def new_record(
     action: str,
     *,
     actor: "AbstractBaseUser | None",
@@ -40,12 +72,12 @@ def record(
     message: str = "",
     address: str | None = None,
 ) -> AuditRecord:
-    """Append one record. No actor means the system; names are frozen as they are now.
+    """Return a record for `record_each` to append. No actor means the system; names are frozen as they are now.
 
-    Unless given, the duration is that of the attempt it belongs to and the address that of the request.
+    Unless given, the address is that of the request.
     """
     counted = counts or {}
-    return AuditRecord.objects.create(
+    return AuditRecord(
         created_at=now,
         user_id_then=actor.pk if actor else None,
         user_name=actor.get_username() if actor else "",
@@ -60,7 +92,7 @@ def record(
         group_count=_whole(counted, "groups", "groups_found"),
         track_count=_whole(counted, "tracks", "duplicates_found"),
         play_count=_whole(counted, "plays"),
-        duration_seconds=_since_attempt() if duration_seconds is None else duration_seconds,
+        duration_seconds=duration_seconds,
         message=message,
         address=address or current_address(),
     )
@@ -80,7 +112,7 @@ def attempt(
     try:
         yield
     except (DuplicatesError, IntegrityError) as error:
-        refusal = error if isinstance(error, DuplicatesError) else _refusal_of_the_database(error)
+        refusal = error if isinstance(error, DuplicatesError) else refusal_of_the_database(error)
         if refusal is None:
             raise
         if records:
@@ -111,7 +143,7 @@ def forget_old_records(*, now: datetime, days: int | None = None) -> int:
             return forgotten
 
 
-def _refusal_of_the_database(error: IntegrityError) -> LastCopy | None:
+def refusal_of_the_database(error: IntegrityError) -> LastCopy | None:
     """Return what a constraint of the database says in our words; None for one that no verb expects."""
     return LastCopy() if "group_keeps_a_copy" in str(error) else None
 

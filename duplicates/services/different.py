@@ -4,6 +4,7 @@ They outlive the analysis they were made in. The next run keeps such a pair apar
 as both tracks say what they said then: `decision_review` looks whether they do.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import batched, combinations
@@ -27,16 +28,23 @@ KEYS_A_QUERY = 200
 type Pair = tuple[str, str]
 
 
-def declare_group_different(
-    group: DuplicateAnalysisGroup, *, actor: "AbstractBaseUser | None", now: datetime, note: str = ""
+def require_few_members(group: DuplicateAnalysisGroup, many: int) -> None:
+    """Refuse a group whose members would make too many pairs."""
+    if many > MOST_MEMBERS:
+        raise InvalidOptions(f"{group} has {many} members; at most {MOST_MEMBERS} can be declared different at once.")
+
+
+def declare_groups_different(
+    groups: Sequence[DuplicateAnalysisGroup], *, actor: "AbstractBaseUser | None", now: datetime, note: str = ""
 ) -> int:
-    """Declare every two members of a group different; return how many pairs were not yet."""
-    members = list(group.members.order_by("position"))
-    if len(members) > MOST_MEMBERS:
-        raise InvalidOptions(
-            f"{group} has {len(members)} members; at most {MOST_MEMBERS} can be declared different at once."
-        )
-    return declare_different(list(combinations(members, 2)), actor=actor, now=now, note=note)
+    """Declare every two members of each group different; return how many pairs were not yet."""
+    members: dict[int, list[DuplicateAnalysisTrack]] = {group.pk: [] for group in groups}
+    for member in DuplicateAnalysisTrack.objects.filter(group__in=groups).order_by("group_id", "position"):
+        members[member.group_id].append(member)
+    for group in groups:
+        require_few_members(group, len(members[group.pk]))
+    pairs = [pair for listed in members.values() for pair in combinations(listed, 2)]
+    return declare_different(pairs, actor=actor, now=now, note=note)
 
 
 def declare_different(
@@ -82,13 +90,15 @@ def take_back(decisions: Iterable[NotDuplicate], *, actor: "AbstractBaseUser | N
     return count
 
 
-def decisions_on(group: DuplicateAnalysisGroup) -> list[NotDuplicate]:
-    """Return the decisions in force on pairs of a group's members."""
-    keys = {key_of(member) for member in group.members.all()}
+def decisions_on(*groups: DuplicateAnalysisGroup) -> list[NotDuplicate]:
+    """Return the decisions in force on pairs of members of the same group."""
+    keys: dict[str, set[int]] = defaultdict(set)
+    for member in DuplicateAnalysisTrack.objects.filter(group__in=groups):
+        keys[key_of(member)].add(member.group_id)
     found: list[NotDuplicate] = []
     for part in batched(sorted(keys), KEYS_A_QUERY):
         found.extend(NotDuplicate.objects.filter(left_key__in=part, revoked_at=None).order_by("pk"))
-    return [one for one in found if one.right_key in keys]
+    return [one for one in found if keys[one.left_key] & keys.get(one.right_key, set())]
 
 
 def in_force(pairs: Iterable[Pair]) -> set[Pair]:

@@ -34,14 +34,15 @@ def verdict_of(member: DuplicateAnalysisTrack) -> Verdict:
 def verdicts_against(
     analysis: DuplicateAnalysisResult,
     wanted: Iterable[tuple[DuplicateAnalysisGroup, Iterable[DuplicateAnalysisTrack], int]],
-) -> dict[Pair, Verdict]:
+) -> tuple[Verdicts, dict[int, CannotExplain]]:
     """Judge the members of groups against the keepers named beside them; all at once, as fast as one.
 
     What two tracks were to each other when one of them was the keeper, they are the other way round as well.
-    Raises CannotExplain where more is asked than was kept: the analysis has no weights, or those of another engine.
+    Returns the verdicts, and by group why it cannot be judged: more is asked than was kept, for the analysis has no
+    weights, or those of another engine.
     """
     known: dict[Pair, Verdict] = {}
-    unknown: list[Pair] = []
+    unknown: dict[Pair, DuplicateAnalysisTrack] = {}
     for group, members, keeper_id in wanted:
         for member in members:
             pair = (keeper_id, member.track_id)
@@ -54,8 +55,14 @@ def verdicts_against(
             elif keeper_id == group.keeper_track_id:
                 known[pair] = verdict_of(member)
             else:
-                unknown.append(pair)
-    return known | _judged(analysis, [pair for pair in unknown if pair not in known])
+                unknown[pair] = member
+    asked = [pair for pair in unknown if pair not in known]
+    try:
+        return known | _judged(analysis, asked), {}
+    except CannotExplain as error:
+        # A member that is not there any more need not be compared.
+        refused = {unknown[pair].group_id: error for pair in asked if unknown[pair].still_exists}
+        return known | dict.fromkeys(asked, NOT_COMPARED), refused
 
 
 def _judged(analysis: DuplicateAnalysisResult, pairs: list[Pair]) -> dict[Pair, Verdict]:

@@ -3,7 +3,7 @@
 Call them inside the transaction that removes, after its locks are taken: what they saw then stays true.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -22,11 +22,11 @@ from duplicates.exceptions import (
     NoDirectMatch,
     TrackProtected,
 )
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry, NotDuplicate
-from duplicates.models.records import identity_key
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, KeeperChoice, LedgerEntry
+from duplicates.services.different import in_force, key_of
 from library.change_triggers import MATCHING_FIELDS
 from library.models import LibraryChange, MergedValue, Track
-from library.quarantine import as_json
+from library.moved import as_json
 
 Members = dict[int, DuplicateAnalysisTrack]
 Tracks = dict[int, Track]
@@ -40,7 +40,13 @@ def is_decided(group: DuplicateAnalysisGroup) -> bool:
     return group.is_resolved and group.resolution != Resolution.MANUAL_REVIEW
 
 
-def require_seen(group: DuplicateAnalysisGroup, seen_version: str) -> None:
+def choosers_of(group_ids: Collection[int]) -> dict[int, str]:
+    """Return who chose a keeper for these groups last, as far as anybody did."""
+    choices = KeeperChoice.objects.filter(group_id__in=group_ids).order_by("pk")
+    return dict(choices.values_list("group_id", "user_name")) if group_ids else {}
+
+
+def require_seen(group: DuplicateAnalysisGroup, seen_version: str, choosers: Mapping[int, str] | None = None) -> None:
     """Refuse to go on where a group is not what a person saw; no version is no question. Says what happened instead."""
     if not seen_version or seen_version == group.version:
         return
@@ -48,8 +54,9 @@ def require_seen(group: DuplicateAnalysisGroup, seen_version: str) -> None:
     if group.is_resolved:
         who = group.resolved_by.get_username() if group.resolved_by else _("The system")
         raise GroupChanged(_("%(who)s has set %(group)s aside meanwhile.") % {"who": who, "group": group})
-    if (choice := group.keeper_choices.order_by("-pk").first()) is not None:
-        named = {"who": choice.user_name or _("The system"), "group": group}
+    known = choosers_of([group.pk]) if choosers is None else choosers
+    if group.pk in known:
+        named = {"who": known[group.pk] or _("The system"), "group": group}
         raise KeeperChanged(_("%(who)s has changed the keeper of %(group)s meanwhile.") % named)
     raise GroupChanged(_("%(group)s has changed since you looked at it.") % {"group": group})
 
@@ -63,33 +70,47 @@ def require_open(group: DuplicateAnalysisGroup) -> None:
         raise GroupResolved(f"{who} has decided about {group} already: {group.get_resolution_display().lower()}.")
 
 
-def require_members(
-    group: DuplicateAnalysisGroup, members: Members, *, keeper_id: int, removing: Collection[int]
-) -> None:
-    """Refuse a keeper that is not the group's, tracks that are not its members, and taking all of them."""
-    if strangers := sorted(set(removing) - members.keys()):
+def require_keeper(group: DuplicateAnalysisGroup, keeper_id: int) -> None:
+    """Refuse a keeper that is not the group's."""
+    if keeper_id != group.keeper_track_id:
+        raise KeeperChanged(f"The keeper of {group} is track {group.keeper_track_id}, not {keeper_id}.")
+
+
+def require_members(group: DuplicateAnalysisGroup, members: Members, keeper_id: int, removing: Collection[int]) -> None:
+    """Refuse tracks that are not the group's members, and taking all of them."""
+    if strangers := sorted({keeper_id, *removing} - members.keys()):
         raise InvalidOptions(f"Tracks {', '.join(map(str, strangers))} are no members of {group}.")
     if not removing:
         raise InvalidOptions("Name at least one copy to remove.")
-    if keeper_id != group.keeper_track_id:
-        raise KeeperChanged(f"The keeper of {group} is track {group.keeper_track_id}, not {keeper_id}.")
     if keeper_id in removing:
         raise LastCopy(f"Track {keeper_id} is the copy of {group} to keep.")
 
 
-def require_present(members: Members, tracks: Tracks, wanted: Iterable[int]) -> None:
+def gone(tracks: Tracks, wanted: Iterable[int]) -> list[int]:
+    """Return which of the tracks are not in the library any more."""
+    return [pk for pk in wanted if pk not in tracks or tracks[pk].quarantined_at is not None]
+
+
+def removers_of(track_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of those who removed the tracks, as far as a clean-up did."""
+    if not track_ids:
+        return {}
+    entries = LedgerEntry.objects.filter(kind=LedgerKind.TRACK, track_id__in=track_ids, action__state=CleanupState.DONE)
+    named = entries.order_by("pk").values_list("track_id", "action__user_name")
+    return {pk: name or "the system" for pk, name in named if pk is not None}
+
+
+def require_present(
+    members: Members, tracks: Tracks, wanted: Iterable[int], removers: Mapping[int, str] | None = None
+) -> None:
     """Refuse copies that are not in the library any more, and say who removed them."""
-    gone = [pk for pk in wanted if pk not in tracks or tracks[pk].quarantined_at is not None]
-    if not gone:
+    missing = gone(tracks, wanted)
+    if not missing:
         return
-    entry = (
-        LedgerEntry.objects.filter(kind=LedgerKind.TRACK, track_id__in=gone, action__state=CleanupState.DONE)
-        .select_related("action")
-        .order_by("-pk")
-        .first()
-    )
-    by = f", removed by {entry.action.user_name or 'the system'} meanwhile" if entry else ""
-    raise MemberGone(f"No longer in the library: {_named(members, gone)}{by}.")
+    known = removers_of(missing) if removers is None else removers
+    who = next((known[pk] for pk in missing if pk in known), "")
+    by = f", removed by {who} meanwhile" if who else ""
+    raise MemberGone(f"No longer in the library: {_named(members, missing)}{by}.")
 
 
 def require_removable(members: Members, tracks: Tracks, removing: Iterable[int]) -> None:
@@ -101,32 +122,32 @@ def require_removable(members: Members, tracks: Tracks, removing: Iterable[int])
         raise NoDirectMatch(f"No direct match with the keeper: {_named(members, chained)}.")
 
 
-def require_alike(members: Members, keeper_id: int, removing: Iterable[int]) -> None:
+def require_alike(members: Members, keeper_id: int, removing: Iterable[int], apart: set[tuple[int, int]]) -> None:
     """Refuse copies that somebody declared different from the keeper, here or in any other analysis."""
-    if apart := declared_different(members, keeper_id, removing):
-        raise DeclaredDifferent(f"Declared different from the keeper: {_named(members, apart)}.")
+    if different_ones := [pk for pk in removing if (keeper_id, pk) in apart]:
+        raise DeclaredDifferent(f"Declared different from the keeper: {_named(members, different_ones)}.")
 
 
-def declared_different(members: Members, keeper_id: int, others: Iterable[int]) -> list[int]:
-    """Return which members somebody declared different from the keeper."""
-    keys = {pk: identity_key(members[pk].source, members[pk].source_track_id) for pk in (keeper_id, *others)}
-    pairs = {tuple(sorted((keys[keeper_id], keys[pk]))): pk for pk in keys if pk != keeper_id}
-    decided = NotDuplicate.objects.filter(
-        left_key__in=keys.values(), right_key__in=keys.values(), revoked_at=None
-    ).values_list("left_key", "right_key")
-    return [pairs[pair] for pair in decided if pair in pairs]
+def declared_different(wanted: Iterable[tuple[Members, int, Iterable[int]]]) -> set[tuple[int, int]]:
+    """Return the pairs (keeper, member) that somebody declared different, of members, their keeper and the others."""
+    pairs = {
+        _pair(key_of(members[keeper_id]), key_of(members[pk])): (keeper_id, pk)
+        for members, keeper_id, others in wanted
+        for pk in others
+    }
+    return {pairs[pair] for pair in in_force(pairs)}
 
 
-def require_unchanged(group: DuplicateAnalysisGroup, members: Members, tracks: Tracks, wanted: Collection[int]) -> None:
-    """Refuse copies whose matching fields differ from what the analysis saw; what a merge filled in is no edit."""
-    refuse_changed(members, changed_fields(group, members, tracks, wanted))
+def _pair(one: str, other: str) -> tuple[str, str]:
+    return (one, other) if one < other else (other, one)
 
 
-def refuse_changed(members: Members, changes: dict[int, list[str]]) -> None:
+def refuse_changed(members: Members, changes: Mapping[int, list[str]], wanted: Iterable[int]) -> None:
     """Refuse the first of the copies whose matching fields were edited, naming the fields."""
-    for pk, changed in changes.items():
-        fields = ", ".join(name.replace("_", " ") for name in changed)
-        raise MemberChanged(f"Edited since it was analysed: {_named(members, [pk])} ({fields}).", fields=changed)
+    for pk in wanted:
+        if changed := changes.get(pk):
+            fields = ", ".join(name.replace("_", " ") for name in changed)
+            raise MemberChanged(f"Edited since it was analysed: {_named(members, [pk])} ({fields}).", fields=changed)
 
 
 def changed_fields(

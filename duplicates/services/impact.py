@@ -4,7 +4,7 @@ A group counts its members in the library. When one is left it is resolved as `d
 what it was before. Other decisions stay: they were made by a person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
@@ -21,7 +21,8 @@ from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, Le
 from duplicates.services import audit
 from library.changes import current_revision
 from library.models import ChangeKind, LibraryChange, LibraryRevision, Track
-from library.quarantine import as_json
+from library.moved import as_json
+from library.row_updates import update_rows
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -97,53 +98,61 @@ def follow_tracks(
 
 def _recount(group_ids: list[int], *, actor: "AbstractBaseUser | None", now: datetime, may_lose: bool) -> list[Decided]:
     """Count the members of these groups anew, and let the decisions follow that follow from the count."""
-    remaining = Count("members", filter=Q(members__still_exists=True))
-    counts = dict(DuplicateAnalysisGroup.objects.filter(pk__in=group_ids).annotate(n=remaining).values_list("pk", "n"))
-    decided = []
-    for group in DuplicateAnalysisGroup.objects.select_for_update().filter(pk__in=group_ids).order_by("pk"):
-        count = counts[group.pk]
-        if count == group.remaining_count:
-            continue
+    there = DuplicateAnalysisTrack.objects.filter(group_id__in=group_ids, still_exists=True).values("group_id")
+    counts = dict(there.annotate(many=Count("pk")).values_list("group_id", "many"))
+    locked = DuplicateAnalysisGroup.objects.select_for_update().filter(pk__in=group_ids).order_by("pk")
+    changed = [group for group in locked if group.remaining_count != counts.get(group.pk, 0)]
+    before = _decisions_before(group.pk for group in changed if group.resolution == Resolution.DELETED)
+    rows, decided = [], []
+    for group in changed:
+        count = counts.get(group.pk, 0)
         if not count and not may_lose:
             raise LastCopy(f"This would remove the last copy of {group} in the analysis {group.analysis}.")
-        before = decision_of(group)
-        values = _following_decision(group, count, actor=actor, now=now)
-        DuplicateAnalysisGroup.objects.filter(pk=group.pk).update(
-            remaining_count=count, lost_at=None if count else now, **values
-        )
+        was, values = decision_of(group), _following_decision(group, count, before, actor=actor, now=now)
+        kept = {name: getattr(group, name) for name in DECISION}
+        rows.append((group.pk, count, None if count else now, *(kept | values).values()))
         if values:
-            decided.append(Decided(group.pk, before, {name: as_json(value) for name, value in values.items()}))
+            decided.append(Decided(group.pk, was, {name: as_json(value) for name, value in values.items()}))
+    update_rows(DuplicateAnalysisGroup, ("remaining_count", "lost_at", *DECISION), rows)
     return decided
 
 
 def _following_decision(
-    group: DuplicateAnalysisGroup, count: int, *, actor: "AbstractBaseUser | None", now: datetime
+    group: DuplicateAnalysisGroup,
+    count: int,
+    before: Mapping[int, dict[str, Any]],
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
 ) -> dict[str, Any]:
     """Return the decision a group takes on because of its count; nothing when it keeps the one it has."""
     if count == 1 and group.resolution in _UNDECIDED:
         by = actor.pk if actor else None
         return {"is_resolved": True, "resolution": Resolution.DELETED, "resolved_at": now, "resolved_by_id": by}
     if count > 1 and group.resolution == Resolution.DELETED:
-        return _decision_before(group)
+        return before.get(group.pk, _OPEN)
     return {}
 
 
-def _decision_before(group: DuplicateAnalysisGroup) -> dict[str, Any]:
-    """Return what was decided before the removal that left one copy; open where nothing is written about it."""
-    entry = (
-        LedgerEntry.objects.filter(kind=LedgerKind.GROUP, group_id=group.pk, after__resolution=Resolution.DELETED)
-        .order_by("-pk")
-        .first()
-    )
-    return _from_json(entry.before) if entry is not None and isinstance(entry.before, dict) else _OPEN
+def _decisions_before(group_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Return what was decided before the removal that left one copy, of the groups about which that is written."""
+    ids = list(group_ids)
+    if not ids:
+        return {}
+    entries = LedgerEntry.objects.filter(kind=LedgerKind.GROUP, group_id__in=ids, after__resolution=Resolution.DELETED)
+    rows = entries.order_by("pk").values_list("group_id", "before")
+    return {pk: _from_json(before) for pk, before in rows if pk is not None and isinstance(before, dict)}
 
 
-def write_decision(group_id: int, decision: dict[str, Any]) -> None:
-    """Write a decision as `decision_of` returned it; who made it may have left since."""
-    values = _from_json(decision)
-    if not get_user_model().objects.filter(pk=values["resolved_by_id"] or 0).exists():
-        values["resolved_by_id"] = None
-    DuplicateAnalysisGroup.objects.filter(pk=group_id).update(**values)
+def write_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
+    """Write decisions as `decision_of` returned them, by group; who made one may have left since."""
+    rows = {pk: _from_json(decision) for pk, decision in decisions.items()}
+    people = {values["resolved_by_id"] for values in rows.values()} - {None}
+    there = set(get_user_model().objects.filter(pk__in=people).values_list("pk", flat=True)) if people else set()
+    for values in rows.values():
+        if values["resolved_by_id"] not in there:
+            values["resolved_by_id"] = None
+    update_rows(DuplicateAnalysisGroup, DECISION, ((pk, *(v[name] for name in DECISION)) for pk, v in rows.items()))
 
 
 def _from_json(decision: dict[str, Any]) -> dict[str, Any]:

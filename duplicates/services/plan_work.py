@@ -6,48 +6,31 @@ meanwhile it is written down why it was refused, and the rest goes on.
 """
 
 import logging
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
-from itertools import batched
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate, batched
+from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.models import Count, F, Sum
 
-from duplicates.choices import LaterEdits, LedgerKind, PlanItemState, PlanState, Resolution
+from duplicates.choices import PlanItemState, PlanState, Resolution
 from duplicates.exceptions import DuplicatesError, GroupChanged
-from duplicates.models import (
-    CleanupAction,
-    CleanupPlan,
-    CleanupPlanItem,
-    DuplicateAnalysisGroup,
-    KeeperChoice,
-    LedgerEntry,
-)
+from duplicates.models import CleanupPlan, CleanupPlanItem, DuplicateAnalysisGroup
 from duplicates.services import audit, impact, process
 from duplicates.services.keeper_profiles import from_json
-from duplicates.services.keepers import choose_keeper, undo_choice
 from duplicates.services.plan_lease import RELEASED, LeaseLost, Report, Work, fail, step, take_up
+from duplicates.services.plan_steps import do_items, undo_items
 from duplicates.services.planning import figures
-from duplicates.services.removal import remove_duplicates
-from duplicates.services.resolution import reopen_groups
-from duplicates.services.reviewing import decide
 from duplicates.services.selecting import GroupFilter, undecided_groups
-from duplicates.services.undo import undo_action
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
 
 type Counts = dict[str, Any]  # fields of the plan and what they become
 logger = logging.getLogger("reprise.plans")
 
 GROUPS_A_PART = 250  # worked out with one set of queries
 TRACKS_A_TRANSACTION = 500
-ITEMS_A_QUERY = 50
-# A transaction ends after this long even with fewer tracks: other writers of SQLite wait for it.
-SECONDS_A_TRANSACTION = 1.0
 
 
 def work_on_plan(
@@ -145,81 +128,17 @@ def _carry_out(work: Work) -> None:
 
 def _do_some(work: Work, plan: CleanupPlan) -> Counts:
     """Do the next groups; return what to count on the plan, nothing where none was left."""
-    groups, tracks, refused = 0, 0, dict(plan.refused)
-    for item in _next_items(plan, PlanItemState.PENDING, "pk"):
-        try:
-            with transaction.atomic():
-                _do(item, plan, now=work.now())
-        except DuplicatesError as error:
-            item.state, item.code, item.message = PlanItemState.REFUSED, error.code, error.sentence
-            item.save(update_fields=["state", "code", "message"])
-            refused[error.code] = refused.get(error.code, 0) + 1
-            continue
-        groups, tracks = groups + 1, tracks + len(item.removing)
-    if not groups and refused == plan.refused:
+    items = _next_items(plan, PlanItemState.PENDING, "pk")
+    if not items:
         return {}
+    do_items(items, plan, now=work.now())
+    done = [item for item in items if item.state == PlanItemState.DONE]
+    refused = Counter(plan.refused) + Counter(item.code for item in items if item.state == PlanItemState.REFUSED)
     return {
-        "done_groups": F("done_groups") + groups,
-        "done_tracks": F("done_tracks") + tracks,
-        "refused": refused,
+        "done_groups": F("done_groups") + len(done),
+        "done_tracks": F("done_tracks") + sum(len(item.removing) for item in done),
+        "refused": dict(refused),
     }
-
-
-def _do(item: CleanupPlanItem, plan: CleanupPlan, *, now: datetime) -> None:
-    """Do what the plan says of one group, if the group is still what the plan saw."""
-    group = _group_of(item)
-    if group is None:
-        raise GroupChanged(f"{item.label} is gone: its analysis was deleted.")
-    actor, seen = _doer(plan), item.version
-    item.before = impact.decision_of(group)
-    if item.keeper_rule:
-        choice = choose_keeper(
-            group=group,
-            track_id=item.keeper_track_id,
-            actor=actor,
-            now=now,
-            seen_version=seen,
-            rule=item.keeper_rule,
-            reason=item.keeper_reason,
-        )
-        item.choice_id, seen = choice.pk, ""
-    if plan.resolution == Resolution.DELETED:
-        _remove(item, plan, group, actor=actor, now=now, seen_version=seen)
-    else:
-        decide(group=group, resolution=Resolution(plan.resolution), actor=actor, now=now, seen_version=seen)
-    item.state = PlanItemState.DONE
-    item.save(update_fields=["state", "before", "choice_id", "action_id"])
-
-
-def _remove(
-    item: CleanupPlanItem,
-    plan: CleanupPlan,
-    group: DuplicateAnalysisGroup,
-    *,
-    actor: "AbstractBaseUser | None",
-    now: datetime,
-    seen_version: str,
-) -> None:
-    before = group.keeper_track_id
-    action = remove_duplicates(
-        group=group,
-        keeper_id=item.keeper_track_id,
-        removing=item.removing,
-        actor=actor,
-        now=now,
-        batch_id=plan.pk,
-        seen_version=seen_version,
-    )
-    item.action_id = action.pk
-    if item.choice_id is not None:
-        LedgerEntry.objects.create(
-            action=action,
-            kind=LedgerKind.KEEPER,
-            group_id=group.pk,
-            track_id=item.keeper_track_id,
-            before=before,
-            after=item.choice_id,
-        )
 
 
 # --- Undoing ----------------------------------------------------------------------------------------------------------
@@ -231,39 +150,12 @@ def _undo(work: Work) -> None:
 
 def _undo_some(work: Work, plan: CleanupPlan) -> Counts:
     """Undo the next groups, the last done first; return what to count on the plan, nothing where none was left."""
-    seen = undone = 0
-    for item in _next_items(plan, PlanItemState.DONE, "-pk"):
-        seen += 1
-        try:
-            with transaction.atomic():
-                _undo_one(item, plan, now=work.now())
-        except DuplicatesError as error:
-            item.code, item.message = error.code, error.sentence
-            item.save(update_fields=["code", "message"])
-            continue
-        item.state = PlanItemState.UNDONE
-        item.save(update_fields=["state"])
-        undone += 1
-    return {"undone_groups": F("undone_groups") + undone} if seen else {}
-
-
-def _undo_one(item: CleanupPlanItem, plan: CleanupPlan, *, now: datetime) -> None:
-    actor = _doer(plan)
-    if item.action_id is not None:
-        action = CleanupAction.objects.get(pk=item.action_id)
-        undo_action(action=action, actor=actor, now=now, later_edits=LaterEdits(plan.later_edits))
-        return
-    group = _group_of(item)
-    if group is None:
-        return  # its analysis was deleted, and its decision with it
-    if group.resolution != plan.resolution:
-        raise GroupChanged(f"{item.label} was decided otherwise since.")
-    reopen_groups(group.analysis, [group.pk], actor=actor, now=now)
-    impact.write_decision(group.pk, item.before or {})
-    if item.choice_id is None:
-        return
-    for choice in KeeperChoice.objects.filter(pk=item.choice_id, undone_at=None):
-        undo_choice(choice, now=now)
+    items = _next_items(plan, PlanItemState.DONE, "-pk")
+    if not items:
+        return {}
+    undo_items(items, plan, now=work.now())
+    undone = sum(item.state == PlanItemState.UNDONE for item in items)
+    return {"undone_groups": F("undone_groups") + undone}
 
 
 # --- Shared -----------------------------------------------------------------------------------------------------------
@@ -277,36 +169,25 @@ def _in_steps(work: Work, do_some: Callable[[Work, CleanupPlan], Counts], *, ver
             after = work.renew(attempt=0, **counts)
             if not counts:
                 after = work.renew(state=ended, ended_at=work.now(), **RELEASED)
-                audit.record(verb, actor=_doer(after), now=work.now(), subject=after, counts=figures(after))
+                audit.record(verb, actor=after.confirmed_by, now=work.now(), subject=after, counts=figures(after))
         work.report(after)
         if not counts:
             return
     work.renew(**RELEASED)
 
 
-def _next_items(plan: CleanupPlan, state: PlanItemState, order: str) -> Iterator[CleanupPlanItem]:
-    """Yield the next groups in a state until they are 500 tracks or a second has passed; at least one."""
-    began, tracks = time.monotonic(), 0
+def _next_items(plan: CleanupPlan, state: PlanItemState, order: str) -> list[CleanupPlanItem]:
+    """Return the next groups in a state, as many as have 500 tracks; at least one where one is left."""
     waiting = plan.items.filter(state=state)
     if state == PlanItemState.DONE:
         waiting = waiting.filter(code="")
-    while items := list(waiting.order_by(order)[:ITEMS_A_QUERY]):
-        for item in items:
-            is_first, tracks = not tracks, tracks + max(len(item.removing), 1)
-            if not is_first and (tracks > TRACKS_A_TRANSACTION or time.monotonic() - began > SECONDS_A_TRANSACTION):
-                return
-            yield item
-
-
-def _group_of(item: CleanupPlanItem) -> DuplicateAnalysisGroup | None:
-    """Return the group of an item without the weights of its analysis, which are large; None where it is gone."""
-    groups = DuplicateAnalysisGroup.objects.select_related("analysis").defer("analysis__learnt_tables")
-    return groups.filter(pk=item.group_id).first()
-
-
-def _doer(plan: CleanupPlan) -> "AbstractBaseUser | None":
-    """Return who confirmed the plan, in whose name everything is done."""
-    return plan.confirmed_by
+    items = list(waiting.order_by(order)[:TRACKS_A_TRANSACTION])
+    sizes = accumulate(max(len(item.removing), 1) for item in items)
+    return [
+        item
+        for place, (item, size) in enumerate(zip(items, sizes, strict=True))
+        if not place or size <= TRACKS_A_TRANSACTION
+    ]
 
 
 _WAYS: dict[PlanState, Callable[[Work], None]] = {

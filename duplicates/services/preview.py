@@ -75,8 +75,8 @@ def find_obstacles(
         found[pk] = MemberChanged(said % {"fields": ", ".join(names).replace("_", " ")}, fields=names)
     others = [pk for pk in here if pk != group.keeper_track_id]
     if group.keeper_track_id in members:
-        apart = guards.declared_different(members, group.keeper_track_id, others)
-        found.update({pk: DeclaredDifferent() for pk in apart})
+        apart = guards.declared_different([(members, group.keeper_track_id, others)])
+        found.update({pk: DeclaredDifferent() for _, pk in apart})
     found.update({pk: NoDirectMatch() for pk in others if not members[pk].matches_keeper})
     found.update({pk: TrackProtected() for pk in others if tracks[pk].is_protected})
     return found

@@ -11,7 +11,7 @@ from duplicates.exceptions import InvalidOptions
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services import audit, different
 from duplicates.services.guards import is_decided
-from library.quarantine import as_json
+from library.moved import as_json
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -46,9 +46,8 @@ def mark_groups_resolved(
         DuplicateAnalysisGroup.objects.filter(pk__in=open_ids).update(
             is_resolved=True, resolution=resolution, resolved_at=now, resolved_by_id=actor.pk if actor else None
         )
-        if resolution == Resolution.NOT_DUPLICATES:
-            for pk in open_ids:
-                different.declare_group_different(present[pk], actor=actor, now=now)
+        if resolution == Resolution.NOT_DUPLICATES and open_ids:
+            different.declare_groups_different([present[pk] for pk in open_ids], actor=actor, now=now)
         audit.record(
             "groups.resolved",
             actor=actor,
@@ -76,14 +75,13 @@ def reopen_groups(
         groups = DuplicateAnalysisGroup.objects.select_for_update().filter(analysis=analysis, pk__in=group_ids)
         decided = [group for group in _all_present(groups, analysis, group_ids).values() if group.is_resolved]
         for group in decided:
-            if group.remaining_count < 2:
-                raise InvalidOptions(f"Only one copy of {group} is left. Undo the removal instead.")
+            require_several_left(group)
         before = [
             {"group_id": group.pk, "resolution": group.resolution, "resolved_at": as_json(group.resolved_at)}
             for group in decided
         ]
         apart = [group for group in decided if group.resolution == Resolution.NOT_DUPLICATES]
-        pairs = sum(different.take_back(different.decisions_on(group), actor=actor, now=now) for group in apart)
+        pairs = different.take_back(different.decisions_on(*apart), actor=actor, now=now) if apart else 0
         DuplicateAnalysisGroup.objects.filter(pk__in=[group.pk for group in decided]).update(
             is_resolved=False, resolution="", resolved_at=None, resolved_by=None
         )
@@ -96,6 +94,12 @@ def reopen_groups(
             counts={"groups": len(decided), "pairs_taken_back": pairs},
         )
     return len(decided)
+
+
+def require_several_left(group: DuplicateAnalysisGroup) -> None:
+    """Refuse to reopen a group whose copies were removed."""
+    if group.remaining_count < 2:
+        raise InvalidOptions(f"Only one copy of {group} is left. Undo the removal instead.")
 
 
 def _all_present(

@@ -5,25 +5,29 @@ New values from an import are none; they are known to be the track's own.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
 from duplicates.choices import CleanupState, LaterEdits, LedgerKind
 from duplicates.exceptions import DuplicatesError, NothingToUndo, UndoConflict
-from duplicates.models import CleanupAction, KeeperChoice
+from duplicates.models import AuditRecord, CleanupAction, LedgerEntry
 from duplicates.services import audit, impact
-from duplicates.services.keepers import undo_choice
+from duplicates.services.keepers import undo_choices
 from library import quarantine
 from library.changes import recording
 from library.models import Track
-from library.quarantine import Conflict
+from library.moved import Conflict, Moved
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
+
+ACTIONS_A_TRANSACTION = 100
 
 
 @dataclass(slots=True)
@@ -46,28 +50,43 @@ def undo_action(
     Raises UndoConflict with `facts["conflicts"]` when asked to ask and something was edited since, and NothingToUndo
     when it is undone already or its tracks are purged.
     """
-    cause = f"analysis:{action.analysis_id}" if action.analysis_id else f"cleanup:{action.pk}"
-    with audit.attempt("removal.undone", subject=action, actor=actor, now=now), recording(cause):
-        action = CleanupAction.objects.select_for_update(of=("self",)).get(pk=action.pk)
-        removed = _removed_by(action)
-        found = quarantine.conflicts(removed)
-        if found and later_edits == LaterEdits.ASK:
-            raise UndoConflict(f"Edited since: {_named(found)}.", conflicts=found)
-        moved = quarantine.restore(removed, keeps_later_edits=later_edits != LaterEdits.RESTORE)
-        impact.follow_tracks(removed, actor=actor, now=now)
-        _undo_choices(action, now=now)
-        action.state, action.ended_at = CleanupState.UNDONE, now
-        action.save(update_fields=["state", "ended_at"])
-        audit.record(
-            "removal.undone",
-            actor=actor,
-            now=now,
-            subject=action,
-            before={"action_id": str(action.pk), "state": CleanupState.DONE},
-            after={"state": CleanupState.UNDONE, "track_ids": removed, "later_edits": later_edits},
-            counts={"tracks": len(removed), "moved": len(moved), "conflicts": len(found)},
-        )
-    return action
+    with audit.attempt("removal.undone", subject=action, actor=actor, now=now), recording(_cause(action)):
+        (undoing,) = undo_together([action.pk], actor=actor, now=now, later_edits=later_edits)
+        if undoing.refused is not None:
+            raise undoing.refused
+    return undoing.action
+
+
+@dataclass(slots=True)
+class Undoing:
+    """One action on its way back: what it removed, what was edited since, and why it cannot be undone."""
+
+    action: CleanupAction
+    removed: list[int] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    refused: DuplicatesError | None = None
+
+
+def undo_together(
+    action_ids: Sequence[uuid.UUID],
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    later_edits: LaterEdits = LaterEdits.ASK,
+) -> list[Undoing]:
+    """Undo actions, and return what became of each, in order; one that is refused stays as it was.
+
+    Takes the same few queries for one action and for hundreds. Call it within `recording`.
+    """
+    locked = CleanupAction.objects.select_for_update(of=("self",)).in_bulk(sorted(action_ids))
+    undoing = [Undoing(locked[pk]) for pk in action_ids]
+    _look_at(undoing)
+    for one in undoing:
+        if one.refused is None and one.conflicts and later_edits == LaterEdits.ASK:
+            one.refused = UndoConflict(f"Edited since: {_named(one.conflicts)}.", conflicts=one.conflicts)
+    if going := [one for one in undoing if one.refused is None]:
+        _bring_back(going, actor=actor, now=now, later_edits=later_edits)
+    return undoing
 
 
 def undo_batch(
@@ -100,32 +119,95 @@ def undo_day(
 def _undo_each(
     actions: Iterable[CleanupAction], *, actor: "AbstractBaseUser | None", now: datetime, later_edits: LaterEdits
 ) -> Undone:
+    """Undo actions by the hundred, each hundred in a transaction; a refusal keeps a record of its own."""
     outcome = Undone()
-    for action in list(actions):
-        try:
-            outcome.actions.append(undo_action(action=action, actor=actor, now=now, later_edits=later_edits))
-        except DuplicatesError as error:
-            outcome.refused.append((action, error))
+    for cause, together in groupby(list(actions), key=_cause):
+        for part in batched(together, ACTIONS_A_TRANSACTION):
+            with audit.attempt("removal.undone", actor=actor, now=now), recording(cause):
+                ids = [one.pk for one in part]
+                undoing = undo_together(ids, actor=actor, now=now, later_edits=later_edits)
+                audit.record_each(_refusal(one, actor, now) for one in undoing if one.refused is not None)
+            outcome.actions += [one.action for one in undoing if one.refused is None]
+            outcome.refused += [(one.action, one.refused) for one in undoing if one.refused is not None]
     return outcome
 
 
-def _removed_by(action: CleanupAction) -> list[int]:
-    """Return the tracks an action removed, when all of them can come back."""
-    if action.state == CleanupState.UNDONE:
-        raise NothingToUndo(f"{action} was undone already.")
-    removed = list(action.entries.filter(kind=LedgerKind.TRACK).order_by("pk").values_list("track_id", flat=True))
-    ids = [pk for pk in removed if pk is not None]
+def _refusal(undoing: Undoing, actor: "AbstractBaseUser | None", now: datetime) -> AuditRecord:
+    assert undoing.refused is not None
+    return audit.new_record(
+        "removal.undone",
+        actor=actor,
+        now=now,
+        subject=undoing.action,
+        was_successful=False,
+        message=str(undoing.refused),
+        after={"code": undoing.refused.code},
+    )
+
+
+def _cause(action: CleanupAction) -> str:
+    return f"analysis:{action.analysis_id}" if action.analysis_id else f"cleanup:{action.batch_id}"
+
+
+def _look_at(undoing: Sequence[Undoing]) -> None:
+    """Find what the actions removed and what was edited since; refuse those whose tracks cannot all come back."""
+    of_action = {one.action.pk: one for one in undoing}
+    entries = LedgerEntry.objects.filter(kind=LedgerKind.TRACK, action__in=of_action.keys()).order_by("pk")
+    for action_id, track_id in entries.values_list("action_id", "track_id"):
+        if track_id is not None:
+            of_action[action_id].removed.append(track_id)
+    ids = {pk for one in undoing for pk in one.removed}
     here = set(Track.objects.quarantined().filter(pk__in=ids).values_list("pk", flat=True))
-    if gone := [pk for pk in ids if pk not in here]:
-        raise NothingToUndo(f"Track {', '.join(map(str, gone))} is not in quarantine any more.")
-    return ids
+    edited = quarantine.conflicts(here)
+    for one in undoing:
+        gone = [pk for pk in one.removed if pk not in here]
+        if one.action.state == CleanupState.UNDONE:
+            one.refused = NothingToUndo(f"{one.action} was undone already.")
+        elif gone:
+            one.refused = NothingToUndo(f"Track {', '.join(map(str, gone))} is not in quarantine any more.")
+        # An edited value of a keeper stands once, however many copies the action merged into it.
+        one.conflicts = list(dict.fromkeys(conflict for pk in one.removed for conflict in edited.get(pk, [])))
 
 
-def _undo_choices(action: CleanupAction, *, now: datetime) -> None:
-    """Take back the keepers that were chosen for this removal."""
-    made = action.entries.filter(kind=LedgerKind.KEEPER).values_list("after", flat=True)
-    for choice in KeeperChoice.objects.filter(pk__in=list(made), undone_at=None).order_by("-pk"):
-        undo_choice(choice, now=now)
+def _bring_back(
+    undoing: Sequence[Undoing], *, actor: "AbstractBaseUser | None", now: datetime, later_edits: LaterEdits
+) -> None:
+    removed = [pk for one in undoing for pk in one.removed]
+    moved = quarantine.restore(removed, keeps_later_edits=later_edits != LaterEdits.RESTORE)
+    impact.follow_tracks(removed, actor=actor, now=now)
+    ids = [one.action.pk for one in undoing]
+    made = LedgerEntry.objects.filter(kind=LedgerKind.KEEPER, action__in=ids).values_list("after", flat=True)
+    undo_choices([pk for pk in made if pk is not None], now=now)
+    CleanupAction.objects.filter(pk__in=ids).update(state=CleanupState.UNDONE, ended_at=now)
+    many = _moved_by(undoing, moved)
+    for one in undoing:
+        one.action.state, one.action.ended_at = CleanupState.UNDONE, now
+    audit.record_each(
+        audit.new_record(
+            "removal.undone",
+            actor=actor,
+            now=now,
+            subject=one.action,
+            before={"action_id": str(one.action.pk), "state": CleanupState.DONE},
+            after={"state": CleanupState.UNDONE, "track_ids": one.removed, "later_edits": later_edits},
+            counts={"tracks": len(one.removed), "moved": many[one.action.pk], "conflicts": len(one.conflicts)},
+        )
+        for one in undoing
+    )
+
+
+def _moved_by(undoing: Sequence[Undoing], moved: Moved) -> Counter[uuid.UUID]:
+    """Count the values and places that each action gave back; what two of them gave counts for the first."""
+    by_keeper = {one.action.keeper_track_id: one.action.pk for one in reversed(undoing)}
+    by_copy = {pk: one.action.pk for one in undoing for pk in one.removed}
+    first = undoing[0].action.pk
+    counts: Counter[uuid.UUID] = Counter()
+    for keeper_id, values in moved.values.items():
+        counts[by_keeper.get(keeper_id, first)] += len(values)
+    for place in moved.places:
+        owner = by_copy.get(place.after or 0) or by_keeper.get(place.before or 0) or first
+        counts[owner] += 1
+    return counts
 
 
 def _named(conflicts: Iterable[Conflict]) -> str:

@@ -18,7 +18,7 @@ from duplicates.exceptions import (
     NothingToUndo,
 )
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, KeeperChoice
-from duplicates.services.keepers import choose_keeper, take_back_choice, undo_choice
+from duplicates.services.keepers import choose_keeper, take_back_choice, undo_choices
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.removal import remove_duplicates
 from duplicates.services.resolution import mark_groups_resolved
@@ -138,7 +138,7 @@ class TestTakingBack:
         choose(group, tracks[2])
         after_both = everything()
 
-        undo_choice(lower, now=NOW)
+        undo_choices([lower.pk], now=NOW)
         assert everything() == after_both
         take_back_choice(group=group, actor=None, now=NOW)
 

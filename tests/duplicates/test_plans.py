@@ -186,7 +186,7 @@ class TestRefusedGroups:
     def test_too_many_members_to_declare_different(
         self, analysis: DuplicateAnalysisResult, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("duplicates.services.plan_groups.MOST_MEMBERS", 2)
+        monkeypatch.setattr("duplicates.services.different.MOST_MEMBERS", 2)
         group = group_of(copy(), copy(), copy(), analysis=analysis)
 
         assert codes(planned(analysis, resolution="not_duplicates")) == {group.pk: "INVALID_OPTIONS"}
@@ -545,7 +545,7 @@ class TestStops:
         def broken(*args: object, **options: object) -> None:
             raise OperationalError("disk full")
 
-        monkeypatch.setattr(plan_work, "remove_duplicates", broken)
+        monkeypatch.setattr(plan_work, "do_items", broken)
         with pytest.raises(OperationalError):
             plan_work.work_on_plan(plan.pk, now=lambda: LATER)
 
