@@ -292,6 +292,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_THROTTLE_CLASSES": ["duplicates.api.throttles.ReadThrottle", "duplicates.api.throttles.WriteThrottle"],
     "DEFAULT_SCHEMA_CLASS": "duplicates.api.schema.Schema",
+    # `?format=` is ours: it names the format of an export.
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "duplicates.api.errors.answer_error",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -315,6 +317,9 @@ SPECTACULAR_SETTINGS = {
         "Preset": "duplicates.choices.Preset",
         "Resolution": "duplicates.choices.Resolution",
         "ExportFormat": "duplicates.choices.ExportFormat",
+        "CleanupState": "duplicates.choices.CleanupState",
+        "PlanState": "duplicates.choices.PlanState",
+        "PlanItemState": "duplicates.choices.PlanItemState",
         "WithoutRemoval": "duplicates.api.group_serializers.DECISIONS",
     },
 }

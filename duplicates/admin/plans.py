@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -21,7 +21,6 @@ from duplicates.admin.shared import chosen_analysis, person
 from duplicates.choices import LaterEdits, Resolution
 from duplicates.exceptions import DuplicatesError
 from duplicates.models import CleanupPlan, DuplicateAnalysisResult
-from duplicates.models.analysis import sees_all
 from duplicates.services import permissions, planning
 from duplicates.services.selecting import GroupFilter, undecided_groups
 from duplicates.tasks import enqueue_plan
@@ -63,11 +62,7 @@ class CleanupPlanAdmin(pages.ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Plans of visible analyses, and one's own where the analysis is gone."""
-        plans = super().get_queryset(request).select_related("analysis")
-        if sees_all(request.user):
-            return plans
-        visible = DuplicateAnalysisResult.objects.visible_to(request.user)
-        return plans.filter(Q(analysis__in=visible) | Q(analysis=None, user_id=request.user.pk))
+        return CleanupPlan.objects.visible_to(request.user).select_related("analysis").order_by(*self.ordering)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 
 from duplicates.admin.history_page import HistoryPage
 from duplicates.models import AuditRecord
-from duplicates.models.analysis import sees_all
 from duplicates.models.records import action_words
+from duplicates.services import permissions
 from library import admin_pages as pages
 
 
@@ -98,7 +98,7 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
 
     def cleanup_view(self, request: HttpRequest) -> HttpResponseBase:
         """Show what clean-up came to. It adds everybody's work up, so it is for those who see everybody's."""
-        if not (self.has_view_permission(request) and sees_all(request.user)):
+        if not permissions.may_view_history(request.user):
             raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
@@ -110,4 +110,5 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Offer the history to those who may see it."""
-        return super().changelist_view(request, {"sees_history": sees_all(request.user), **(extra_context or {})})
+        sees = {"sees_history": permissions.may_view_history(request.user)}
+        return super().changelist_view(request, {**sees, **(extra_context or {})})

@@ -34,8 +34,7 @@ class ActionAccess(BasePermission):
         if name is None:  # OPTIONS, or a method the view does not have: answered as 405
             return True
         scope, question = view.access[name]
-        if isinstance(request.auth, ApiToken) and not request.auth.allows(scope):
-            raise PermissionDenied(f"This token has no scope {str(scope)!r}.")
+        require_scope(request, scope)
         if not question(user):
             raise PermissionDenied("You may not do this. Ask an administrator for the permission.")
         return True
@@ -58,6 +57,12 @@ class Door:
         serializer = shape(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+
+def require_scope(request: Request, scope: TokenScope) -> None:
+    """Raise PermissionDenied where a token asks whose scopes do not hold this one."""
+    if isinstance(request.auth, ApiToken) and not request.auth.allows(scope):
+        raise PermissionDenied(f"This token has no scope {str(scope)!r}.")
 
 
 def require(answer: bool, sentence: str) -> None:

@@ -19,6 +19,7 @@ from rest_framework.reverse import reverse
 
 from duplicates.api import analysis_serializers as shapes
 from duplicates.api.access import Door, require
+from duplicates.api.history import CleanupOfAnalysis
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.pages import CursorPages
 from duplicates.choices import AnalysisStatus, Preset, TokenScope, Trigger
@@ -66,6 +67,7 @@ EXAMPLE = OpenApiExample("Same recording, sure ones only", value={"preset": "rec
     destroy=extend_schema(operation_id="delete_analysis", summary="Delete a saved analysis"),
 )
 class AnalysisViewSet(
+    CleanupOfAnalysis,
     Door,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -86,6 +88,8 @@ class AnalysisViewSet(
         "changes": (TokenScope.READ, permissions.may_read),
         "progress": (TokenScope.READ, permissions.may_read),
         "difference": (TokenScope.READ, permissions.may_read),
+        "impact": (TokenScope.READ, permissions.may_read),
+        "unsaved": (TokenScope.EXPORT, permissions.may_export),
         "create": (TokenScope.RUN, permissions.may_run),
         "refresh": (TokenScope.RUN, permissions.may_run),
         "quick_refresh": (TokenScope.RUN, permissions.may_run),

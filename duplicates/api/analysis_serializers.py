@@ -12,6 +12,7 @@ from duplicates.models import DuplicateAnalysisResult
 from duplicates.services.options import LONGEST_SEARCH
 from duplicates.services.recommendations import SuggestedAction, Urgency, WarningLevel
 from duplicates.services.staleness import Staleness
+from duplicates.services.work_folder import is_unsaved_result_kept
 
 LONGEST_RUN_SECONDS = 7 * 86_400
 
@@ -115,9 +116,15 @@ class FailureSerializer(serializers.Serializer[DuplicateAnalysisResult]):
     message = serializers.CharField(source="error_message")
     is_partial = serializers.BooleanField(help_text="Groups found until then were kept.")
     can_be_resumed = serializers.SerializerMethodField()
+    has_unsaved_result = serializers.SerializerMethodField(
+        help_text="It was found and not saved: `resume` saves it again, `unsaved` fetches it."
+    )
 
     def get_can_be_resumed(self, analysis: DuplicateAnalysisResult) -> bool:
         return analysis.status in (AnalysisStatus.FAILED, AnalysisStatus.CANCELLED)
+
+    def get_has_unsaved_result(self, analysis: DuplicateAnalysisResult) -> bool:
+        return is_unsaved_result_kept(analysis)
 
 
 class AnalysisBriefSerializer(serializers.ModelSerializer[DuplicateAnalysisResult]):

@@ -23,6 +23,7 @@ from duplicates.exceptions import (
     InvalidOptions,
     InvalidToken,
     NotAllowed,
+    PlanNotFound,
     RateLimited,
     RequestInProgress,
     SaveFailed,
@@ -35,6 +36,7 @@ logger = logging.getLogger("reprise.api")
 STATUS_OF: dict[type[DuplicatesError], HTTPStatus] = {
     AnalysisNotFound: HTTPStatus.NOT_FOUND,
     TrackNotFound: HTTPStatus.NOT_FOUND,
+    PlanNotFound: HTTPStatus.NOT_FOUND,
     NotAllowed: HTTPStatus.FORBIDDEN,
     InvalidOptions: HTTPStatus.BAD_REQUEST,
     InvalidToken: HTTPStatus.UNAUTHORIZED,

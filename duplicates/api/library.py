@@ -11,9 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from duplicates.api.access import Door
+from duplicates.api.history_serializers import EventSerializer
 from duplicates.api.pages import CursorPages
 from duplicates.choices import TokenScope
 from duplicates.services import permissions
+from duplicates.services.timeline import track_timeline
 from library.models import Availability, ImportStatus, LibraryImport, Playlist, PlaylistEntry, Track
 from library.search import beginning_with, is_small
 
@@ -190,7 +192,19 @@ class TrackViewSet(Door, viewsets.ReadOnlyModelViewSet[Track]):
     access = {
         "list": (TokenScope.READ, permissions.may_view_tracks),
         "retrieve": (TokenScope.READ, permissions.may_view_tracks),
+        "timeline": (TokenScope.READ, permissions.may_view_tracks),
     }
+
+    @extend_schema(
+        operation_id="get_track_timeline",
+        summary="Everything that happened to a track",
+        responses=EventSerializer(many=True),
+        filters=False,
+    )
+    @action(detail=True, pagination_class=None, filter_backends=())
+    def timeline(self, request: Request, pk: Any = None) -> Response:
+        """Imported, edited, grouped, kept, removed, restored, decided: the newest first, at most 200."""
+        return Response(EventSerializer(track_timeline(self.get_object()), many=True).data)
 
 
 @extend_schema_view(

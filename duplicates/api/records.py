@@ -106,13 +106,13 @@ class PreferencesViewSet(Door, viewsets.GenericViewSet[DuplicatePreferences]):
     pagination_class = None
     filter_backends = ()
     access = {
-        "list": (TokenScope.READ, permissions.may_read),
+        "retrieve": (TokenScope.READ, permissions.may_read),
         "partial_update": (TokenScope.MANAGE, permissions.may_read),
         "destroy": (TokenScope.MANAGE, permissions.may_read),
     }
 
     @extend_schema(operation_id="get_preferences", summary="Show my preferences", responses=PreferencesSerializer)
-    def list(self, request: Request) -> Response:
+    def retrieve(self, request: Request) -> Response:
         """Those set, and the defaults of the others."""
         return self._show()
 

@@ -9,8 +9,11 @@ from duplicates.api.decisions import NotDuplicateViewSet, RemovalViewSet
 from duplicates.api.errors import not_found
 from duplicates.api.exports import ExportViewSet
 from duplicates.api.groups import GroupViewSet
+from duplicates.api.history import HistoryViewSet
 from duplicates.api.library import ImportViewSet, PlaylistViewSet, TrackViewSet
 from duplicates.api.pairs import PairViewSet
+from duplicates.api.plans import PlanViewSet
+from duplicates.api.profiles import ProfileViewSet
 from duplicates.api.records import AuditViewSet, PreferencesViewSet
 
 app_name = "api"
@@ -19,6 +22,8 @@ router = SimpleRouter(use_regex_path=False)
 router.register("analyses", AnalysisViewSet, basename="analysis")
 router.register("groups", GroupViewSet, basename="group")
 router.register("pairs", PairViewSet, basename="pair")
+router.register("plans", PlanViewSet, basename="plan")
+router.register("keeper-profiles", ProfileViewSet, basename="keeper-profile")
 router.register("removals", RemovalViewSet, basename="removal")
 router.register("not-duplicates", NotDuplicateViewSet, basename="not-duplicate")
 router.register("tracks", TrackViewSet, basename="track")
@@ -28,11 +33,13 @@ router.register("exports", ExportViewSet, basename="export")
 router.register("audit", AuditViewSet, basename="audit")
 
 # One's own, so without an id.
-preferences = PreferencesViewSet.as_view({"get": "list", "patch": "partial_update", "delete": "destroy"})
+preferences = PreferencesViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})
+cleanup_history = HistoryViewSet.as_view({"get": "retrieve"})
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("cleanup-history/", cleanup_history, name="cleanup-history"),
     path("preferences/", preferences, name="preferences"),
     path("", include(router.urls)),
     re_path("^(?P<path>.*)$", not_found),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -14,11 +15,18 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from duplicates.choices import PLAN_AT_WORK, LaterEdits, PlanItemState, PlanState, Resolution
-from duplicates.models.analysis import DuplicateAnalysisResult
+from duplicates.models.analysis import DuplicateAnalysisResult, sees_all
 
 
 class CleanupPlanQuerySet(models.QuerySet["CleanupPlan"]):
     """Adjectives for plans."""
+
+    def visible_to(self, user: Any) -> CleanupPlanQuerySet:
+        """Plans of analyses a person sees, and their own where the analysis is gone."""
+        if sees_all(user):
+            return self
+        visible = DuplicateAnalysisResult.objects.visible_to(user)
+        return self.filter(Q(analysis__in=visible) | Q(analysis=None, user_id=user.pk))
 
     def waiting(self, now: datetime) -> CleanupPlanQuerySet:
         """Plans with work to do that nobody is at: never taken up, handed back, or left by a worker that died."""

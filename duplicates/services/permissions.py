@@ -61,6 +61,11 @@ def may_view_audit(user: "Person") -> bool:
     return _has(user, "duplicates.view_auditrecord")
 
 
+def may_view_history(user: "Person") -> bool:
+    """May this person see what clean-up came to? It adds everybody's work up."""
+    return may_view_audit(user) and sees_all(user)
+
+
 def may_run(user: "Person") -> bool:
     """May this person start analyses, and refresh those they see?"""
     return _has(user, RUN)
@@ -110,6 +115,31 @@ def may_steer(user: "Person", plan: CleanupPlan) -> bool:
     if plan.analysis is not None:
         return may_plan(user, plan.analysis, plan.resolution)
     return _has(user, REMOVE) and (plan.user_id == user.pk or sees_all(user))
+
+
+def may_view_plans(user: "Person") -> bool:
+    """May this person look at clean-up plans?"""
+    return _has(user, "duplicates.view_cleanupplan")
+
+
+def may_view_profiles(user: "Person") -> bool:
+    """May this person look at keeper profiles?"""
+    return _has(user, "duplicates.view_keeperprofile")
+
+
+def may_add_profiles(user: "Person") -> bool:
+    """May this person make keeper profiles?"""
+    return _has(user, "duplicates.add_keeperprofile")
+
+
+def may_change_profiles(user: "Person") -> bool:
+    """May this person change keeper profiles?"""
+    return _has(user, "duplicates.change_keeperprofile")
+
+
+def may_delete_profiles(user: "Person") -> bool:
+    """May this person remove keeper profiles?"""
+    return _has(user, "duplicates.delete_keeperprofile")
 
 
 def may_purge(user: "Person") -> bool:

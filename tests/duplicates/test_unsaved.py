@@ -184,6 +184,14 @@ class TestStreaming:
         assert len(json.loads(b"".join(blocks))["groups"]) == SONG_COUNT
         assert "left no record" in caplog.text
 
+    def test_programs_fetch_it_through_the_api(self, unsaved: DuplicateAnalysisResult, admin_client: Any) -> None:
+        url = f"/api/v1/analyses/{unsaved.pk}/"
+
+        rows = csv.reader(io.StringIO(admin_client.get(f"{url}unsaved/?format=csv").getvalue().decode()))
+
+        assert sum(1 for _ in rows) > SONG_COUNT
+        assert admin_client.get(url).json()["failure"]["has_unsaved_result"]
+
     def test_one_may_not_do_it_without_end(
         self, unsaved: DuplicateAnalysisResult, admin_user: Any, settings: Any
     ) -> None:
