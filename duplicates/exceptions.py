@@ -299,3 +299,20 @@ class RequestInProgress(DuplicatesError):
 
     code = "REQUEST_IN_PROGRESS"
     advice = "Ask again in a few seconds."
+
+
+class UploadTooLarge(DuplicatesError):
+    """The file is too large."""
+
+    code = "UPLOAD_TOO_LARGE"
+
+    @classmethod
+    def of(cls, most: int) -> "UploadTooLarge":
+        """Say how large a file may be."""
+        return cls(f"A file may have at most {most:,} bytes.", way_out="Pack it with gzip, or use import_library.")
+
+
+class ImportNotAccepted(DuplicatesError):
+    """The file cannot be imported; `reason` is the code of what is wrong with it."""
+
+    code = "IMPORT_NOT_ACCEPTED"

@@ -32,6 +32,7 @@ _VIEWS = (
     ),
 )
 _OWN_PREFERENCES = tuple(f"duplicates.{verb}_duplicatepreferences" for verb in ("view", "add", "change"))
+IMPORTS = "library.add_libraryimport"
 OWN_TOKENS = ("duplicates.view_apitoken", "duplicates.add_apitoken")
 SITE_SETTINGS = ("duplicates.view_sitesetting", "duplicates.change_sitesetting")
 # What each role adds to the one before it, and the model each action of ours hangs on.
@@ -42,6 +43,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "duplicates.remove_duplicates",
         "duplicates.run_analysis",
         "library.change_track",
+        IMPORTS,
         "library.view_track_location",
         *(f"duplicates.{verb}_versionword" for verb in ("add", "change", "delete")),
         *(f"duplicates.{verb}_keeperprofile" for verb in ("add", "change", "delete")),

@@ -43,6 +43,7 @@ AVAILABILITY_BADGES = {
     Availability.UNKNOWN: "quiet",
 }
 IMPORT_BADGES = {
+    ImportStatus.QUEUED: "quiet",
     ImportStatus.READING: "info",
     ImportStatus.APPLYING: "info",
     ImportStatus.COMPLETED: "good",

@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
-
-from django.contrib.auth.models import User
+from typing import TYPE_CHECKING, NoReturn
 
 from library.applying import Application, ImportProgress
 from library.importers.reading import ReadingOptions, default_source, read_source, resolve_format
@@ -38,6 +36,9 @@ from library.models import ImportStatus, LibraryImport
 from library.reconciliation import Tally
 from library.upserting import CATALOG, LIBRARY
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 logger = logging.getLogger(__name__)
 
 LONGEST_SOURCE = 100
@@ -45,6 +46,7 @@ LONGEST_FILE_NAME = 500
 PROGRESS_STEP = 500
 # A problem with this code means that part of the source was not looked at, so nothing in it can be called vanished.
 INCOMPLETE = "NOT_ALL_READ"
+UPLOADED = "is_upload"  # the option of an import whose file came over the network
 
 
 class ImportRefused(Exception):
@@ -78,7 +80,7 @@ def import_library(
     keep_partial: bool = False,
     prune: bool = False,
     prune_last_copies: bool = False,
-    user: User | None = None,
+    user: "AbstractBaseUser | None" = None,
     now: datetime,
     progress: ImportProgress | None = None,
 ) -> LibraryImport:
@@ -91,25 +93,63 @@ def import_library(
     Raises `ImportRefused` when the source cannot be read to its end (with `keep_partial` only if nothing of it can) or
     path and options contradict each other; the library is then as it was.
     """
-    mapping = {field: storable(column) for field, column in (mapping or {}).items()}
-    options = ReadingOptions(format, mapping, storable(id_column))
-    row = LibraryImport(
+    row = new_import(
+        file_name=default_source(path),
+        format=format,
+        source=source,
+        mapping=mapping,
+        id_column=id_column,
+        catalog=catalog,
+        dry_run=dry_run,
+        keep_partial=keep_partial,
+        prune=prune,
+        prune_last_copies=prune_last_copies,
+        user=user,
+        now=now,
+    )
+    return run_import(row, path, now=now, progress=progress)
+
+
+def new_import(
+    *,
+    file_name: str,
+    format: str = "auto",
+    source: str = "",
+    mapping: Mapping[str, str] | None = None,
+    id_column: str = "",
+    catalog: bool = False,
+    dry_run: bool = False,
+    keep_partial: bool = False,
+    prune: bool = False,
+    prune_last_copies: bool = False,
+    user: "AbstractBaseUser | None" = None,
+    now: datetime,
+) -> LibraryImport:
+    """Return the row of an import that is asked for; it is not saved."""
+    return LibraryImport(
         source=fitted(source.strip()),
         format=format,
-        file_name=default_source(path)[-LONGEST_FILE_NAME:],
+        file_name=file_name[-LONGEST_FILE_NAME:],
         is_catalog=catalog,
         is_dry_run=dry_run,
         options={
-            "mapping": mapping,
-            "id_column": options.id_column,
+            "mapping": {field: storable(column) for field, column in (mapping or {}).items()},
+            "id_column": storable(id_column),
             "keep_partial": keep_partial,
             "prune": prune,
             "prune_last_copies": prune_last_copies,
             "host": socket.gethostname(),
         },
-        user=user,
+        user_id=user.pk if user else None,
         started_at=now,
     )
+
+
+def run_import(
+    row: LibraryImport, path: Path, *, now: datetime, progress: ImportProgress | None = None
+) -> LibraryImport:
+    """Bring what lies at `path` in as the row says, and return it reconciled. Raises `ImportRefused`."""
+    options = ReadingOptions(row.format, row.options["mapping"], row.options["id_column"])
     return _Import(row, path, options, now=now, progress=progress or Silence()).run()
 
 
@@ -134,7 +174,7 @@ class _Import:
         try:
             if not row.is_dry_run:
                 complete_interrupted_imports(now=self._now, progress=self._progress)
-            row.spool = f"{row.pk}.spool"
+            row.status, row.spool = ImportStatus.READING, f"{row.pk}.spool"
             spool = SpoolWriter(spool_folder() / row.spool, longest_key=self._target.longest_key)
             self._save()
             self._read_into(spool)
@@ -266,6 +306,9 @@ class _Import:
         raise ImportRefused(sentence, code=fault.code, import_row=self._row) from fault
 
     def _sentence(self, fault: UnreadableSource) -> str:
+        # Where an upload lies is nobody's concern.
+        if UPLOADED in self._row.options:
+            return f"{self._row.file_name}: {fault}"
         return storable(f"{os.fsencode(self._path).decode('utf-8', 'backslashreplace')}: {fault}")
 
     def _save(self) -> None:

@@ -99,7 +99,7 @@ def fail(row: LibraryImport, sentence: str, *, now: datetime) -> None:
 def _close(row: LibraryImport, *fields: str) -> None:
     """Save how a run ended. The row of a dry run, or of a run that could not begin, is written only now."""
     row.spool = ""
-    is_new = row._state.adding
+    is_new = row._state.adding or row.is_dry_run
     row.save(update_fields=None if is_new else ["status", "completed_at", "spool", *fields])
 
 

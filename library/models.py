@@ -175,8 +175,12 @@ class PlaylistEntry(models.Model):
 
 
 class ImportStatus(models.TextChoices):
-    """reading → applying → completed; or failed, or partial when what was readable was kept on request."""
+    """reading → applying → completed; or failed, or partial when what was readable was kept on request.
 
+    A large upload is queued first, until a worker takes it up.
+    """
+
+    QUEUED = "queued", "Queued"
     READING = "reading", "Reading"
     APPLYING = "applying", "Applying"
     COMPLETED = "completed", "Completed"

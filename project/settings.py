@@ -197,6 +197,14 @@ WORK_DIR: Path = ENVIRONMENT.folder(
     default=BASE_DIR / "var",
     says="Private folder for checkpoints, exports and imports under way. Made on first use.",
 )
+UPLOAD_LIMIT_MB = ENVIRONMENT.whole(
+    "REPRISE_UPLOAD_LIMIT_MB",
+    default=512,
+    least=1,
+    most=100_000,
+    unit="megabytes",
+    says="Largest file that may be sent to be imported. Unpacked it may be twenty times as large.",
+)
 AUDIO_ROOTS = ENVIRONMENT.words(
     "REPRISE_AUDIO_ROOTS",
     default=[],
@@ -317,6 +325,8 @@ SPECTACULAR_SETTINGS = {
         "Preset": "duplicates.choices.Preset",
         "Resolution": "duplicates.choices.Resolution",
         "ExportFormat": "duplicates.choices.ExportFormat",
+        "ImportStatus": "library.models.ImportStatus",
+        "ExportStatus": "duplicates.choices.ExportStatus",
         "CleanupState": "duplicates.choices.CleanupState",
         "PlanState": "duplicates.choices.PlanState",
         "PlanItemState": "duplicates.choices.PlanItemState",

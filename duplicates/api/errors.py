@@ -20,6 +20,7 @@ from duplicates.exceptions import (
     ExportGone,
     ExportNotReady,
     IdempotencyKeyReused,
+    ImportNotAccepted,
     InvalidOptions,
     InvalidToken,
     NotAllowed,
@@ -28,6 +29,7 @@ from duplicates.exceptions import (
     RequestInProgress,
     SaveFailed,
     TrackNotFound,
+    UploadTooLarge,
 )
 
 logger = logging.getLogger("reprise.api")
@@ -45,6 +47,8 @@ STATUS_OF: dict[type[DuplicatesError], HTTPStatus] = {
     ExportGone: HTTPStatus.GONE,
     IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     SaveFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+    ImportNotAccepted: HTTPStatus.BAD_REQUEST,
+    UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 RETRY_HELPS = (
     AnalysisAlreadyRunning,

@@ -1,10 +1,13 @@
 """The `Idempotency-Key` header: a POST with one is done once, however often it is sent."""
 
+import hashlib
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import orjson
+from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
@@ -61,7 +64,11 @@ def _identity(request: Request) -> bytes:
 
 
 def sorted_plain(data: Any) -> Any:
-    """Return JSON data with the keys of its objects in order."""
+    """Return JSON data, or a form, with the keys of its objects in order and a digest for each file."""
+    if isinstance(data, QueryDict):
+        return {key: sorted_plain(data.getlist(key)) for key in sorted(data)}
+    if isinstance(data, UploadedFile):
+        return hashlib.sha256(b"".join(hashlib.sha256(block).digest() for block in data.chunks())).hexdigest()
     if isinstance(data, dict):
         return {key: sorted_plain(data[key]) for key in sorted(data)}
     return [sorted_plain(one) for one in data] if isinstance(data, list) else data

@@ -1,11 +1,11 @@
-"""The library as programs see it: tracks, playlists with their places, and what each import did. Read only."""
+"""The library as programs see it: tracks, and playlists with their places. Read only."""
 
 from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import Count, Q, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import mixins, serializers, viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +16,7 @@ from duplicates.api.pages import CursorPages
 from duplicates.choices import TokenScope
 from duplicates.services import permissions
 from duplicates.services.timeline import track_timeline
-from library.models import Availability, ImportStatus, LibraryImport, Playlist, PlaylistEntry, Track
+from library.models import Availability, Playlist, PlaylistEntry, Track
 from library.search import beginning_with, is_small
 
 
@@ -93,41 +93,6 @@ class EntrySerializer(serializers.ModelSerializer[PlaylistEntry]):
         read_only_fields = fields
 
 
-class ImportSerializer(serializers.ModelSerializer[LibraryImport]):
-    """One import and its reconciliation: seen = added + changed + unchanged + skipped."""
-
-    id = serializers.UUIDField(source="import_id", read_only=True)
-    status = serializers.ChoiceField(ImportStatus.choices, read_only=True)
-    user = serializers.CharField(source="user.username", default=None, allow_null=True, read_only=True)
-    report = serializers.DictField(read_only=True, help_text="Skipped entries by reason with examples, warnings.")
-
-    class Meta:
-        model = LibraryImport
-        fields = (
-            "id",
-            "source",
-            "format",
-            "file_name",
-            "is_catalog",
-            "is_dry_run",
-            "user",
-            "status",
-            "started_at",
-            "completed_at",
-            "seen_count",
-            "added_count",
-            "changed_count",
-            "unchanged_count",
-            "skipped_count",
-            "vanished_count",
-            "pruned_count",
-            "playlist_count",
-            "report",
-            "error_message",
-        )
-        read_only_fields = fields
-
-
 class TrackFilters(django_filters.FilterSet):
     """Narrow the list of tracks."""
 
@@ -150,25 +115,6 @@ class TrackFilters(django_filters.FilterSet):
         for word in value.split():
             queryset = queryset.filter(Q(title__icontains=word) | Q(artist__icontains=word) | Q(album__icontains=word))
         return queryset
-
-
-class ImportFilters(django_filters.FilterSet):
-    """Narrow the list of imports."""
-
-    status = django_filters.ChoiceFilter(choices=ImportStatus.choices)
-    source = django_filters.CharFilter(max_length=100)
-    is_catalog = django_filters.BooleanFilter()
-    is_dry_run = django_filters.BooleanFilter()
-
-    class Meta:
-        model = LibraryImport
-        fields: ClassVar[list[str]] = []
-
-
-class NewestImports(CursorPages):
-    """Newest first."""
-
-    ordering = ("-started_at", "-import_id")
 
 
 class EntriesInOrder(CursorPages):
@@ -236,21 +182,3 @@ class PlaylistViewSet(Door, viewsets.ReadOnlyModelViewSet[Playlist]):
         entries: Any = self.get_object().entries.select_related("track")
         page: Any = self.paginate_queryset(entries) or []
         return self.get_paginated_response(EntrySerializer(page, many=True).data)
-
-
-@extend_schema_view(
-    list=extend_schema(operation_id="list_imports", summary="List imports, newest first"),
-    retrieve=extend_schema(operation_id="get_import", summary="Show what one import did"),
-)
-class ImportViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[LibraryImport]):
-    """Imports and their reconciliation reports."""
-
-    queryset = LibraryImport.objects.select_related("user")
-    serializer_class = ImportSerializer
-    filterset_class = ImportFilters
-    pagination_class = NewestImports
-    lookup_value_converter = "uuid"
-    access = {
-        "list": (TokenScope.READ, permissions.may_view_imports),
-        "retrieve": (TokenScope.READ, permissions.may_view_imports),
-    }

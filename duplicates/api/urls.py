@@ -10,7 +10,8 @@ from duplicates.api.errors import not_found
 from duplicates.api.exports import ExportViewSet
 from duplicates.api.groups import GroupViewSet
 from duplicates.api.history import HistoryViewSet
-from duplicates.api.library import ImportViewSet, PlaylistViewSet, TrackViewSet
+from duplicates.api.imports import ImportViewSet
+from duplicates.api.library import PlaylistViewSet, TrackViewSet
 from duplicates.api.pairs import PairViewSet
 from duplicates.api.plans import PlanViewSet
 from duplicates.api.profiles import ProfileViewSet

@@ -51,6 +51,11 @@ def may_view_imports(user: "Person") -> bool:
     return _has(user, "library.view_libraryimport")
 
 
+def may_import(user: "Person") -> bool:
+    """May this person bring files into the library?"""
+    return _has(user, "library.add_libraryimport")
+
+
 def may_see_location(user: "Person") -> bool:
     """May this person see where files lie?"""
     return _has(user, "library.view_track_location")
