@@ -69,6 +69,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.health.HealthMiddleware",
+    "duplicates.request_deadline.RequestDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     # `runserver` serves static files itself; in production whitenoise serves what `collectstatic` gathered.
@@ -182,6 +183,43 @@ AUTH_PASSWORD_VALIDATORS = [
 if IS_TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "admin:login"
+
+# --- Web requests -------------------------------------------------------------------------------------------------
+
+WEB_REQUEST_SECONDS = ENVIRONMENT.whole(
+    "REPRISE_WEB_REQUEST_SECONDS",
+    default=PerEnvironment(development=30, testing=300, production=30),
+    least=1,
+    most=3600,
+    unit="seconds",
+    says="A web request that is at the database for longer is stopped and answered with 503. Keep it under the "
+    "time-outs of web server and proxy. Workers and commands have no such limit.",
+)
+WEB_STATEMENT_SECONDS = ENVIRONMENT.whole(
+    "REPRISE_WEB_STATEMENT_SECONDS",
+    default=PerEnvironment(development=15, testing=300, production=15),
+    least=1,
+    most=3600,
+    unit="seconds",
+    says="One statement of a web request that takes longer is stopped likewise (PostgreSQL's statement_timeout, for "
+    "connections of web requests only).",
+)
+
+# --- Health -----------------------------------------------------------------------------------------------------------
+
+READY_NEEDS_WORKER = ENVIRONMENT.flag(
+    "REPRISE_READY_NEEDS_WORKER",
+    default=True,
+    says="Whether /readyz answers 503 while no worker is alive. Turn off where the pages should stay up without one.",
+)
+LEAST_FREE_MB = ENVIRONMENT.whole(
+    "REPRISE_LEAST_FREE_MB",
+    default=200,
+    least=0,
+    most=10_000_000,
+    unit="MB",
+    says="With less room than this where working files go, /readyz answers 503 and the Monitoring page warns.",
+)
 
 # --- Language and time ----------------------------------------------------------------------------------------------
 

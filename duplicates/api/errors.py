@@ -31,6 +31,7 @@ from duplicates.exceptions import (
     TrackNotFound,
     UploadTooLarge,
 )
+from duplicates.request_deadline import is_too_late, too_late_body
 
 logger = logging.getLogger("reprise.api")
 
@@ -111,6 +112,9 @@ def body_of(error: DuplicatesError) -> dict[str, Any]:
 def answer_error(error: Exception, context: dict[str, Any]) -> Response:
     """Turn whatever a view raised into a response; what nobody foresaw is logged and says nothing of the inside."""
     set_rollback()
+    if is_too_late(error):
+        logger.warning("%s took too long and was stopped", context["request"].path)
+        return Response(too_late_body(), status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "30"})
     if isinstance(error, DuplicatesError):
         status = STATUS_OF.get(type(error), HTTPStatus.CONFLICT)
         return Response(body_of(error), status=status)
