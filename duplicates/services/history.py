@@ -159,21 +159,26 @@ def get_cleanup_history(*, now: datetime, days: int = 30) -> CleanupHistory:
     if not 1 <= days <= LONGEST:
         raise InvalidOptions(f"A history covers 1 to {LONGEST:,} days, not {days}.")
     begins_at = now - timedelta(days=days)
-    counted = _count_weeks(begins_at, now)
-    weeks = tuple(
-        Week(max(now - timedelta(weeks=number + 1), begins_at), now - timedelta(weeks=number), counted.get(number, {}))
-        for number in reversed(range(-(-days // 7)))
-    )
     return CleanupHistory(
         days=days,
         begins_at=begins_at,
         ends_at=now,
-        weeks=weeks,
+        weeks=get_weeks(now=now, days=days),
         last_analysis_at=_newest([ANALYSES], now),
         last_cleanup_at=_newest(CLEANUP, now),
         rates=tuple(_rates(begins_at, now)),
         **_removals(begins_at, now),
         **_gone(begins_at, now),
+    )
+
+
+def get_weeks(*, now: datetime, days: int) -> tuple[Week, ...]:
+    """Return the weeks of the last `days` days, the oldest first, with one query."""
+    begins_at = now - timedelta(days=days)
+    counted = _count_weeks(begins_at, now)
+    return tuple(
+        Week(max(now - timedelta(weeks=number + 1), begins_at), now - timedelta(weeks=number), counted.get(number, {}))
+        for number in reversed(range(-(-days // 7)))
     )
 
 
