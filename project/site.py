@@ -1,9 +1,10 @@
-"""The admin site: its name, and its menu."""
+"""The admin site: its name, its first page, and its menu."""
 
 from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 
 from library.wording import begin_with_a_capital
 
@@ -15,9 +16,16 @@ class RepriseSite(AdminSite):
     index_title = "Overview"
     site_url = None
 
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show the dashboard above the menu."""
+        from duplicates.admin.dashboard import dashboard_context  # noqa: PLC0415 (needs loaded models)
+
+        return super().index(request, dashboard_context(request) | (extra_context or {}))
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """List applications and their models by name, iTunes written as its owner writes it."""
+        """List applications and their models by name, people last and iTunes written as its owner writes it."""
         applications = super().get_app_list(request, app_label)
+        applications.sort(key=lambda application: application["app_label"] == "auth")
         for application in applications:
             for model in application["models"]:
                 model["name"] = begin_with_a_capital(model["model"]._meta.verbose_name_plural)

@@ -11,8 +11,10 @@ from duplicates.services.workers import WORKER_COMMAND, are_there_workers
 from library import admin_pages as pages
 
 
-def progress_values(analysis: DuplicateAnalysisResult, now: datetime) -> dict[str, Any]:
-    """Return the state of an analysis as plain JSON for page and script."""
+def progress_values(
+    analysis: DuplicateAnalysisResult, now: datetime, *, has_workers: bool | None = None
+) -> dict[str, Any]:
+    """Return the state of an analysis as plain JSON for page and script; who knows of workers saves a query."""
     stored = analysis.progress or {}
     percentage = float(stored.get("percentage", 0))
     return {
@@ -26,9 +28,13 @@ def progress_values(analysis: DuplicateAnalysisResult, now: datetime) -> dict[st
         "tracks_text": _tracks(stored),
         "groups_text": _groups(stored["groups_found"]) if stored.get("groups_found") else "",
         "time_left_text": _time_left(stored.get("estimated_seconds_remaining")),
-        "needs_worker": analysis.status == AnalysisStatus.QUEUED and not are_there_workers(now=now),
+        "needs_worker": analysis.status == AnalysisStatus.QUEUED and not _are_there_workers(now, has_workers),
         "worker_command": WORKER_COMMAND,
     }
+
+
+def _are_there_workers(now: datetime, known: bool | None) -> bool:
+    return are_there_workers(now=now) if known is None else known
 
 
 def phase_marks(analysis: DuplicateAnalysisResult) -> list[dict[str, str]]:

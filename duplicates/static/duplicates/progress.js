@@ -1,14 +1,13 @@
 /*
- * Keeps the progress of a running analysis current. Asks every second, less often while nothing changes, not at all
- * while the tab is hidden, and loads the page anew once the run is over. Without this script the page still says
- * where the run was when it was loaded.
+ * Keeps the progress of what runs current, each panel for itself. Asks every second, less often while nothing changes,
+ * not at all while the tab is hidden, and loads the page anew once the run is over. Without this script the page still
+ * says where the run was when it was loaded.
  */
 "use strict";
 
-document.addEventListener("DOMContentLoaded", () => {
-    const FASTEST = 1000, SLOWEST = 15000, PATIENCE = 1.5;
-    const panel = document.getElementById("progress");
-    if (!panel) return;
+const FASTEST = 1000, SLOWEST = 15000, PATIENCE = 1.5;
+
+const follow = (panel) => {
     const bar = panel.querySelector("progress");
     let wait = FASTEST, timer = 0, asking = false, before = "";
 
@@ -18,15 +17,19 @@ document.addEventListener("DOMContentLoaded", () => {
             const text = values[place.dataset.show];
             if (place.textContent !== text) place.textContent = text;
         }
-        panel.querySelector("[data-when=needs_worker]").hidden = !values.needs_worker;
+        for (const warning of panel.querySelectorAll("[data-when=needs_worker]")) warning.hidden = !values.needs_worker;
         const phases = [...panel.querySelectorAll("[data-phase]")];
         const current = phases.findIndex((phase) => phase.dataset.phase === values.phase);
         phases.forEach((phase, place) => {
+            if (place === current) phase.setAttribute("aria-current", "step");
+            else phase.removeAttribute("aria-current");
             phase.dataset.state = place < current ? "done" : place === current ? "current" : "ahead";
         });
     };
 
-    const disconnected = (is) => { panel.querySelector("[data-when=disconnected]").hidden = !is; };
+    const disconnected = (is) => {
+        for (const warning of panel.querySelectorAll("[data-when=disconnected]")) warning.hidden = !is;
+    };
 
     const later = () => { timer = window.setTimeout(ask, wait); };
 
@@ -61,4 +64,8 @@ document.addEventListener("DOMContentLoaded", () => {
         ask();
     });
     later();
+};
+
+document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll(":is(.progress-panel, .export-progress)[data-url]").forEach(follow);
 });
