@@ -21,17 +21,19 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 
 from duplicates.admin.analysis_page import AnalysisPage
 from duplicates.admin.condition import ListWithConditions, condition_of_row, ignore_changes
+from duplicates.admin.keeping import KeepingActions
 from duplicates.admin.progress import progress_values
 from duplicates.admin.refreshing import RefreshActions, each
 from duplicates.admin.run_form import RunAnalysisForm, answers_of
-from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
+from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, require_manager, status_badge
+from duplicates.admin.wording import duplicates_in_words, groups_in_words, tracks_in_words
 from duplicates.choices import ExportFormat, ExportStatus, Trigger
-from duplicates.exceptions import DuplicatesError, NotAllowed
+from duplicates.exceptions import DuplicatesError
 from duplicates.export_response import CONTENT_TYPES
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.models.analysis import MANAGE_ALL
@@ -48,10 +50,10 @@ EXPORTS = "admin:duplicates_duplicateanalysisexport_changelist"
 
 
 @admin.register(DuplicateAnalysisResult)
-class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
+class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
     """What was analysed, how old it is and what it found."""
 
-    list_display = ("name", "state", "age", "since_then", "groups", "duplicates", "tracks", "asked_by")
+    list_display = ("name", "state", "age", "since_then", "found", "tracks")
     list_filter = ("status", "preset", "trigger", "created_at")
     search_fields = ("search_term", "analysis_id", "user__username")
     search_help_text = "Search term, id or user"
@@ -69,6 +71,8 @@ class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
         "unsaved_json",
         "unsaved_csv",
         "cancel",
+        "pin",
+        "unpin",
         "ignore_changes",
     )
     fieldsets = ((None, {"fields": ()}),)
@@ -76,7 +80,7 @@ class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
     empty_message = "No analysis yet. Start one: choose Run analysis, or uv run manage.py run_duplicate_analysis"
 
     class Media:
-        js = ("duplicates/progress.js",)
+        js = ("duplicates/progress.js", "duplicates/filters.js")
 
     # --- Who may ----------------------------------------------------------------------------------------------------
 
@@ -106,8 +110,8 @@ class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
 
     @admin.display(description="analysis")
     def name(self, analysis: DuplicateAnalysisResult) -> SafeString:
-        search = f"“{analysis.search_term}”" if analysis.search_term else ""
-        return pages.two_lines(str(analysis.get_preset_display()), search)
+        search = f" “{analysis.search_term}”" if analysis.search_term else ""
+        return pages.two_lines(f"{analysis.get_preset_display()}{search}", asked_by(analysis))
 
     @admin.display(description="status")
     def state(self, analysis: DuplicateAnalysisResult) -> SafeString:
@@ -134,21 +138,16 @@ class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
         )
         return pages.two_lines(condition.changes.sentence, suggestion)
 
-    @admin.display(description="groups")
-    def groups(self, analysis: DuplicateAnalysisResult) -> str:
-        return pages.number(analysis.groups_found if analysis.has_groups else None)
+    @admin.display(description=lazy("found"))
+    def found(self, analysis: DuplicateAnalysisResult) -> str | SafeString:
+        if not analysis.has_groups:
+            return pages.UNKNOWN
+        return pages.two_lines(groups_in_words(analysis.groups_found), duplicates_in_words(analysis.duplicates_found))
 
-    @admin.display(description="duplicates")
-    def duplicates(self, analysis: DuplicateAnalysisResult) -> str:
-        return pages.number(analysis.duplicates_found if analysis.has_groups else None)
-
-    @admin.display(description="library")
+    @admin.display(description=lazy("among"))
     def tracks(self, analysis: DuplicateAnalysisResult) -> str:
-        return pages.number(analysis.library_track_count)
-
-    @admin.display(description="asked by")
-    def asked_by(self, analysis: DuplicateAnalysisResult) -> str:
-        return asked_by(analysis)
+        count = analysis.library_track_count
+        return pages.UNKNOWN if count is None else tracks_in_words(count)
 
     # --- Actions ----------------------------------------------------------------------------------------------------
 
@@ -208,7 +207,7 @@ class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
     @admin.action(description="Cancel", permissions=["manage"], location=EVERYWHERE)
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         def stop(analysis: DuplicateAnalysisResult) -> bool:
-            _require_manager(request, analysis)
+            require_manager(request, analysis)
             return lifecycle.request_cancel(analysis, actor=person(request), now=timezone.now())
 
         asked, refused = each(queryset, stop)
@@ -222,7 +221,7 @@ class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
     )
     def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         def go_on(analysis: DuplicateAnalysisResult) -> None:
-            _require_manager(request, analysis)
+            require_manager(request, analysis)
             lifecycle.resume(analysis, actor=person(request), now=timezone.now(), enqueue=enqueue_analysis)
 
         queued, refused = each(queryset, go_on)
@@ -269,6 +268,11 @@ class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
         own = [
             path(
                 "quick-refresh/", self.admin_site.admin_view(self.quick_refresh_view), name="duplicates_quick_refresh"
+            ),
+            path(
+                "<uuid:analysis_id>/forget/",
+                self.admin_site.admin_view(self.delete_analysis_view),
+                name="duplicates_delete_analysis",
             ),
             path("run/", self.admin_site.admin_view(self.run_view), name=RUN.removeprefix("admin:")),
             path(
@@ -333,12 +337,6 @@ class AnalysisAdmin(RefreshActions, pages.ReadOnlyAdmin):
             return HttpResponseRedirect(reverse(LIST))
         self.message_user(request, _started(queued), messages.SUCCESS if queued.is_new else messages.INFO)
         return HttpResponseRedirect(reverse(PAGE, args=[queued.analysis.pk]))
-
-
-def _require_manager(request: HttpRequest, analysis: DuplicateAnalysisResult) -> None:
-    """Refuse who may not decide what becomes of this analysis."""
-    if not permissions.may_manage(person(request), analysis):
-        raise NotAllowed(_("This analysis was started by %(who)s.") % {"who": asked_by(analysis)})
 
 
 def _started(queued: Queued) -> str:

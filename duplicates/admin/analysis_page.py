@@ -1,7 +1,7 @@
 """What the page of one analysis shows: its row and a handful of queries, however large the result is."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -12,19 +12,23 @@ from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from duplicates.admin.condition import banner_of, fates_since_predecessor
+from duplicates.admin.buttons import Buttons, buttons_of
+from duplicates.admin.condition import Fate, banner_of, fates_since_predecessor
+from duplicates.admin.export_list import exports_context
 from duplicates.admin.impact_panel import impact_context
 from duplicates.admin.progress import phase_marks, progress_values
-from duplicates.admin.shared import BAND_BADGES, EXPORT_BADGES, STALENESS_BADGES, asked_by, status_badge
-from duplicates.choices import ConfidenceBand, ExportFormat, ExportStatus, Phase, SortBy
-from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, DuplicatePreferences
+from duplicates.admin.shared import BAND_BADGES, STALENESS_BADGES, STATUS_BADGES, asked_by, status_badge
+from duplicates.admin.wording import duplicates_in_words, groups_in_words, tracks_in_words
+from duplicates.choices import AnalysisStatus, ConfidenceBand, Phase, SortBy
+from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import permissions
-from duplicates.services.downloading import is_downloadable
-from duplicates.services.work_folder import is_unsaved_result_kept
 from library import admin_pages as pages
+from library.moments import absolute
 
-EXPORTS_SHOWN = 5
+HISTORY_SHOWN = 10
+JUST_FINISHED = timedelta(minutes=10)
 PAGE = "admin:duplicates_duplicateanalysisresult_change"
 
 
@@ -35,16 +39,6 @@ class Fact:
     name: str
     value: str | SafeString
     remark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """Something a person can do here; `action` is the admin action it posts."""
-
-    action: str
-    label: str
-    kind: str = ""
-    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +67,28 @@ class AnalysisPage:
             "title": str(analysis.get_preset_display()),
             "subtitle": f"“{analysis.search_term}”" if analysis.search_term else None,
             "status_badge": status_badge(analysis),
+            "banner_kind": STATUS_BADGES[AnalysisStatus(analysis.status)],
             "age": pages.moment(analysis.age_anchor, self.now),
             **self._condition(),
             "progress": progress_values(analysis, self.now) if analysis.is_active else None,
             "phases": phase_marks(analysis) if analysis.is_active else [],
             "progress_url": reverse("admin:duplicates_analysis_progress", args=[analysis.pk]),
-            "previous_url": reverse(PAGE, args=[analysis.predecessor_id]) if analysis.predecessor_id else "",
+            "previous_url": self._previous_url(),
+            "history": [self._in_history(one) for one in self.history],
             "equal_run": running,
             "equal_run_progress": progress_values(running, self.now) if running else None,
             "buttons": self._buttons(running),
             "may_run": permissions.may_run(self.user),
+            "may_review": permissions.may_review(self.user),
+            "delete_url": self._delete_url(),
+            "is_newest_of_mine": self._is_newest_of_mine(),
             "figures": self._figures() if analysis.has_groups else [],
             "sections": self._sections(),
             "notes": self._notes(),
             "groups_url": self._groups_url(),
             **(self._confidence() if analysis.has_groups else {}),
             **(impact_context(analysis) if analysis.has_groups else {}),
-            **(self._exports() if permissions.may_export(self.user) else {}),
+            **(exports_context(analysis, self.now) if permissions.may_export(self.user) else {}),
         }
 
     # --- Parts ------------------------------------------------------------------------------------------------------
@@ -99,12 +98,68 @@ class AnalysisPage:
         if not self.analysis.is_readable:
             return {}
         banner = banner_of(self.analysis, self.preferences, now=self.now, session=self.session)
-        level = banner.condition.age.level
+        level, fates = banner.condition.age.level, fates_since_predecessor(self.analysis)
         return {
             "staleness": pages.badge(STALENESS_BADGES[level], level.label),
+            "banner_kind": STALENESS_BADGES[level],
             "banner": banner,
-            "fates": fates_since_predecessor(self.analysis),
+            "fates": fates,
+            "summary": self._summary(fates),
         }
+
+    def _summary(self, fates: list[Fate]) -> dict[str, Any]:
+        """Say in a sentence or two what the run came to."""
+        analysis = self.analysis
+        found = _("Found %(groups)s with %(duplicates)s among %(tracks)s, in %(time)s.") % {
+            "groups": groups_in_words(analysis.groups_found),
+            "duplicates": duplicates_in_words(analysis.duplicates_found),
+            "tracks": tracks_in_words(analysis.tracks_analyzed),
+            "time": pages.duration(analysis.processing_seconds),
+        }
+        said = ", ".join(f"{pages.number(fate.count)} {fate.label.lower()}" for fate in fates if fate.count)
+        difference = _("Since the analysis before: %(changes)s.") % {"changes": said} if said else ""
+        ended = analysis.completed_at
+        is_new = ended is not None and self.now - ended < JUST_FINISHED
+        return {"found": found, "difference": difference, "is_new": is_new}
+
+    @cached_property
+    def history(self) -> list[DuplicateAnalysisResult]:
+        """The newest analyses the viewer may see."""
+        visible = DuplicateAnalysisResult.objects.visible_to(self.user).for_lists()
+        return list(visible.order_by("-created_at")[:HISTORY_SHOWN])
+
+    def _in_history(self, analysis: DuplicateAnalysisResult) -> dict[str, Any]:
+        search = f" “{analysis.search_term}”" if analysis.search_term else ""
+        return {
+            "url": reverse(PAGE, args=[analysis.pk]),
+            "when": absolute(analysis.age_anchor),
+            "name": f"{analysis.get_preset_display()}{search}",
+            "badge": status_badge(analysis),
+            "groups": groups_in_words(analysis.groups_found) if analysis.has_groups else "",
+            "is_this": analysis.pk == self.analysis.pk,
+        }
+
+    def _previous_url(self) -> str:
+        """Return where the result before this one is: what it refreshes, else the newest other that can be read."""
+        if self.analysis.predecessor_id:
+            return reverse(PAGE, args=[self.analysis.predecessor_id])
+        if self.analysis.is_readable:
+            return ""
+        readable = (one for one in self.history if one.is_readable and one.pk != self.analysis.pk)
+        return reverse(PAGE, args=[found.pk]) if (found := next(readable, None)) else ""
+
+    def _delete_url(self) -> str:
+        """Return where it is deleted; nothing while it runs or is pinned, and to those who may not."""
+        analysis = self.analysis
+        if analysis.is_active or analysis.is_pinned or not permissions.may_manage(self.user, analysis):
+            return ""
+        return reverse("admin:duplicates_delete_analysis", args=[analysis.pk])
+
+    def _is_newest_of_mine(self) -> bool:
+        """Is this what a quick refresh would refresh, as far as the history shows?"""
+        mine = (one for one in self.history if one.is_readable and one.user_id == self.user.pk)
+        newest = next(mine, None)
+        return newest is None or newest.pk == self.analysis.pk
 
     @cached_property
     def preferences(self) -> DuplicatePreferences:
@@ -118,33 +173,13 @@ class AnalysisPage:
         mine = DuplicateAnalysisResult.objects.filter(user_id=self.user.pk).active().for_lists()
         return mine.filter(parameters_fingerprint=self.analysis.parameters_fingerprint).first()
 
-    def _buttons(self, running: DuplicateAnalysisResult | None) -> list[Button]:
-        buttons = []
-        if self.analysis.is_active:
-            if permissions.may_manage(self.user, self.analysis):
-                asked = self.analysis.cancel_requested
-                buttons.append(Button("cancel", "Stopping" if asked else "Cancel", "danger", disabled=asked))
-            return buttons
-        is_unsaved = is_unsaved_result_kept(self.analysis)
-        if not self.analysis.is_readable and permissions.may_manage(self.user, self.analysis):
-            buttons.append(Button("resume", "Save again" if is_unsaved else "Retry", "primary", bool(running)))
-        if permissions.may_run(self.user):
-            label = "Refresh" if self.analysis.is_readable else "Start anew"
-            buttons.append(Button("refresh", label, disabled=bool(running)))
-            if self.analysis.is_readable:
-                buttons.append(Button("refresh_anew", "Refresh anew", disabled=bool(running)))
-            buttons.append(Button("run_analysis", "Run analysis"))
-        if self.analysis.is_readable and permissions.may_export(self.user):
-            buttons += self._export_buttons()
-        if is_unsaved and permissions.may_export(self.user):
-            buttons += [Button("unsaved_json", "Export unsaved JSON"), Button("unsaved_csv", "Export unsaved CSV")]
-        return buttons
-
-    def _export_buttons(self) -> list[Button]:
-        """Offer each format, the one this person prefers first."""
-        first = self.preferences.export_format
-        formats = sorted(ExportFormat, key=lambda one: one != first)
-        return [Button(f"export_{one.value}", f"Export {one.label}") for one in formats]
+    def _buttons(self, running: DuplicateAnalysisResult | None) -> Buttons:
+        return buttons_of(
+            self.analysis,
+            self.user,
+            is_refreshing=running is not None,
+            first_format=self.preferences.export_format,
+        )
 
     def _figures(self) -> list[Fact]:
         analysis = self.analysis
@@ -227,24 +262,16 @@ class AnalysisPage:
             link = f"{self._groups_url()}&band={band.value}"
             bands.append(Band(str(band.label), BAND_BADGES[band], counts[band.value] - above, link))
             above = counts[band.value]
-        return {"bands": bands, "group_count": counts["low"], "resolved_count": counts["resolved"]}
-
-    def _exports(self) -> dict[str, Any]:
-        newest = DuplicateAnalysisExport.objects.filter(analysis=self.analysis).order_by("-created_at")
-        base = reverse("admin:duplicates_duplicateanalysisexport_changelist")
-        return {
-            "exports": [self._export(export) for export in newest[:EXPORTS_SHOWN]],
-            "exports_url": f"{base}?analysis__analysis_id__exact={self.analysis.pk}",
+        decided = _("%(decided)s of %(all)s (%(percent)s)") % {
+            "decided": pages.number(counts["resolved"]),
+            "all": pages.number(counts["low"]),
+            "percent": pages.percent(counts["resolved"] / counts["low"] if counts["low"] else None),
         }
-
-    def _export(self, export: DuplicateAnalysisExport) -> dict[str, Any]:
-        ready = is_downloadable(export, now=self.now)
-        status = ExportStatus(export.status)
-        shown = ExportStatus.EXPIRED if status == ExportStatus.COMPLETED and not ready else status
         return {
-            "name": export.get_format_display(),
-            "badge": pages.badge(EXPORT_BADGES[shown], shown.label),
-            "size": pages.size(export.size_bytes),
-            "asked": pages.moment(export.created_at, self.now),
-            "url": reverse("admin:duplicates_export_download", args=[export.pk]) if ready else "",
+            "bands": bands,
+            "group_count": counts["low"],
+            "resolved_count": counts["resolved"],
+            "decided": decided,
+            "open_url": f"{self._groups_url()}&decision=open",
+            "review_url": f"{reverse('admin:duplicates_review')}?analysis={self.analysis.pk}",
         }

@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from duplicates.admin.export_list import export_progress
 from duplicates.admin.shared import EXPORT_BADGES, OfVisibleAnalyses, person
 from duplicates.choices import ExportStatus
 from duplicates.exceptions import ExportExpired, ExportNotReady
@@ -113,10 +114,15 @@ class ExportAdmin(OfVisibleAnalyses):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
+                "<uuid:export_id>/progress/",
+                self.admin_site.admin_view(self.progress_view),
+                name="duplicates_export_progress",
+            ),
+            path(
                 "<uuid:export_id>/download/",
                 self.admin_site.admin_view(self.download_view),
                 name="duplicates_export_download",
-            )
+            ),
         ]
         return own + super().get_urls()
 
@@ -133,6 +139,15 @@ class ExportAdmin(OfVisibleAnalyses):
             raise Http404(error.sentence) from error
         except ExportExpired as error:
             return self._gone(request, export, error)
+
+    def progress_view(self, request: HttpRequest, export_id: Any) -> HttpResponseBase:
+        """Answer the polling script of a page that waits for an export."""
+        if not permissions.may_export(request.user):
+            raise PermissionDenied
+        export = self.get_queryset(request).filter(pk=export_id).first()
+        if export is None:
+            raise Http404("There is no such export.")
+        return JsonResponse(export_progress(export))
 
     def _gone(self, request: HttpRequest, export: DuplicateAnalysisExport, error: ExportExpired) -> HttpResponseBase:
         link = reverse("admin:duplicates_duplicateanalysisresult_change", args=[export.analysis_id])

@@ -12,9 +12,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from duplicates.choices import AnalysisStatus, ConfidenceBand, ExportStatus, ITunesMatch
+from duplicates.exceptions import NotAllowed
 from duplicates.models import DuplicateAnalysisResult
+from duplicates.services import permissions
 from duplicates.services.impact import follow_library
 from duplicates.services.staleness import Staleness
 from library import admin_pages as pages
@@ -74,6 +77,12 @@ def follow_if_possible() -> None:
 def asked_by(analysis: DuplicateAnalysisResult) -> str:
     """Return the name of whoever wanted the analysis."""
     return analysis.user.get_username() if analysis.user else "System"
+
+
+def require_manager(request: HttpRequest, analysis: DuplicateAnalysisResult) -> None:
+    """Refuse who may not decide what becomes of this analysis."""
+    if not permissions.may_manage(person(request), analysis):
+        raise NotAllowed(_("This analysis was started by %(who)s.") % {"who": asked_by(analysis)})
 
 
 def status_badge(analysis: DuplicateAnalysisResult) -> SafeString:

@@ -116,11 +116,11 @@ class TestPage:
         client, analysis = signed_in(colleague), AnalysisFactory(user=colleague)
         GroupFactory(analysis=analysis)
         client.get(page(analysis))  # the first request fills Django's memory of content types
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(14):
             client.get(page(analysis))
 
         GroupFactory.create_batch(12, analysis=analysis)
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(14):
             client.get(page(analysis))
 
     def test_it_links_to_its_groups(self, colleague: User) -> None:
