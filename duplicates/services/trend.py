@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
 from duplicates.models import AuditRecord, DuplicateAnalysisResult
+from duplicates.site_settings import site
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -34,7 +33,7 @@ def get_trend(analysis: DuplicateAnalysisResult, user: "AbstractBaseUser", *, no
 
     Two queries over an index, whatever the length of the trail.
     """
-    since = now - timedelta(days=settings.AUDIT_RETENTION_DAYS)
+    since = now - timedelta(days=site.AUDIT_RETENTION_DAYS)
     seen = AuditRecord.objects.visible_to(user).filter(created_at__gt=since, created_at__lte=now)
     ended = seen.filter(action="analysis.completed").order_by("-created_at")[:RUNS_LOOKED_AT]
     ends = {subject: TrendPoint(at, found) for subject, at, found in ended.values_list(*_OF_AN_END)}
