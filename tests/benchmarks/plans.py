@@ -1,8 +1,9 @@
 """Measures a clean-up plan: `python -m tests.benchmarks.plans [GROUPS]` (default 10,000).
 
 Fills a new database (SQLite, or the one DATABASE_URL names, which must hold no tracks) with groups of two and three
-copies, every tenth copy on a playlist, and prints the CPU seconds of this process, the wall seconds and the peak memory
-of working a plan out, carrying it out and undoing it. The copies that stay, their plays and places are checked.
+copies, every tenth copy on a playlist. Of working a plan out, carrying it out and undoing it, it prints the CPU seconds
+of this process, the wall seconds, the memory it held at first and at most, and how often it said how far it was. The
+copies that stay, their plays and places are checked.
 """
 
 import os
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 BATCH = 2_000
 
@@ -20,11 +22,32 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def timed(name: str, work: Callable[[], object]) -> None:
-    cpu, wall = time.process_time(), time.monotonic()
-    outcome = work()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    say(f"{name:40} {time.process_time() - cpu:8.1f} CPU s {time.monotonic() - wall:8.1f} s {peak:6} MB  {outcome}")
+def megabytes() -> int:
+    """Return how much memory this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 2**20
+
+
+class Steps:
+    """What a plan reports while it is worked on: how often, the longest pause, and the memory at the time."""
+
+    def __init__(self) -> None:
+        self.count, self.longest, self._last = 0, 0.0, time.monotonic()
+        self.first = self.most = megabytes()
+
+    def __call__(self, plan: object) -> None:
+        now = time.monotonic()
+        self.count, self.longest, self._last = self.count + 1, max(self.longest, now - self._last), now
+        self.most = max(self.most, megabytes())
+
+
+def timed(name: str, groups: int, work: Callable[[Steps], str]) -> None:
+    steps, cpu, wall = Steps(), time.process_time(), time.monotonic()
+    outcome = work(steps)
+    cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+    say(
+        f"{name:12} {cpu:7.1f} CPU s {wall:7.1f} s {groups / cpu:6.0f} groups/CPU s {steps.first:4}-{steps.most} MB "
+        f"{steps.count:4} reports, {steps.longest:.1f} s apart at most  {outcome}"
+    )
 
 
 def fill(groups: int) -> object:
@@ -123,7 +146,6 @@ def measure(groups: int) -> None:
     from django.db.models import Sum  # noqa: PLC0415
     from django.utils import timezone  # noqa: PLC0415
 
-    from duplicates.models import CleanupPlan  # noqa: PLC0415
     from duplicates.services import planning  # noqa: PLC0415
     from duplicates.services.keeper_profiles import find_profile  # noqa: PLC0415
     from duplicates.services.plan_work import work_on_plan  # noqa: PLC0415
@@ -133,8 +155,8 @@ def measure(groups: int) -> None:
     def plays() -> int:
         return int(Track.objects.active().aggregate(all=Sum("play_count"))["all"])
 
-    def work(plan: CleanupPlan) -> str:
-        done = work_on_plan(plan.pk, now=timezone.now)
+    def work(steps: Steps) -> str:
+        done = work_on_plan(plan.pk, now=timezone.now, report=steps)
         assert done is not None
         return f"{done.state}: {done.group_count:,} groups, {done.track_count:,} tracks, done {done.done_groups:,}"
 
@@ -149,15 +171,15 @@ def measure(groups: int) -> None:
         actor=None,
         now=timezone.now(),
     )
-    timed("worked out", lambda: work(plan))
+    timed("worked out", groups, work)
     plan.refresh_from_db()
     planning.confirm_plan(plan, typed_count=plan.track_count, actor=None, now=timezone.now())
-    timed("carried out", lambda: work(plan))
+    timed("carried out", groups, work)
     plan.refresh_from_db()
     assert Track.objects.active().count() == tracks - plan.done_tracks
     assert plays() == before
     planning.undo_plan(plan, actor=None, now=timezone.now())
-    timed("undone", lambda: work(plan))
+    timed("undone", groups, work)
     assert Track.objects.active().count() == tracks
     assert plays() == before
 

@@ -1,7 +1,10 @@
 """A house for each fault test, on the database the tests run on."""
 
 import os
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -26,14 +29,14 @@ def songs(request: pytest.FixtureRequest) -> int:
     return FULL if "slow" in str(request.config.option.markexpr).replace("not slow", "") else SMALL
 
 
-@pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database of its own: a file, or one created on the PostgreSQL server the tests use."""
+@contextmanager
+def new_database(folder: Path) -> Iterator[str]:
+    """Yield the URL of an empty database: a file, or one created on the PostgreSQL server the tests use."""
     configured = settings.DATABASES["default"]
     if configured["ENGINE"].endswith("sqlite3"):
-        yield f"sqlite:///{tmp_path_factory.mktemp('house') / 'db.sqlite3'}"
+        yield f"sqlite:///{folder / 'db.sqlite3'}"
         return
-    name = f"reprise_faults_{os.getpid()}"
+    name = f"reprise_faults_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     user, host, port = configured["USER"], configured["HOST"], configured["PORT"] or 5432
     password = f":{configured['PASSWORD']}" if configured.get("PASSWORD") else ""
     server = f"postgresql://{user}{password}@{host}:{port}"
@@ -44,6 +47,20 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of its own for the house that most tests share."""
+    with new_database(tmp_path_factory.mktemp("house")) as url:
+        yield url
+
+
+@pytest.fixture
+def house_to_clean(tmp_path: Path) -> Iterator[House]:
+    """A house of one's own, whose library a test may change."""
+    with new_database(tmp_path) as url, house(url, tmp_path) as built:
+        yield built
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,6 +183,11 @@ class House:
         """Return the process ids of the workers that have shown up and still run."""
         listed = {process_id for (process_id,) in self.rows("SELECT process_id FROM duplicates_worker")}
         return {process_id for process_id in listed if _runs(process_id)}
+
+    def kill(self, process_id: int) -> None:
+        """Kill a worker that has shown up, as `kill -9` does."""
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
 
     def wait_for(self, analysis_id: str, *statuses: str, seconds: float = 90) -> dict[str, Any]:
         """Wait until an analysis has one of the statuses."""
