@@ -1,15 +1,76 @@
-"""What every test may rely on: a private work folder, and the folder of real data when there is one."""
+"""What every test may rely on: a private work folder, a prepared database for processes, and which form is run."""
 
+import fcntl
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import LazySettings
+from hypothesis import Phase
 
 from duplicates import audit_triggers
 from duplicates.site_settings import site
 from library.models import LibraryChange, LibraryRevision
+from tests.forms import is_full_form
+
+ROOT = Path(__file__).parent.parent
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "database_url", "house_to_clean"}
+
+# Containers often forbid bytecode; each process that a test starts would then compile Django anew, for two seconds.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ["PYTHONPYCACHEPREFIX"] = str(ROOT / ".pytest_cache" / "bytecode")
+
+# A crowded machine is no bug: examples may take as long as they need. The small form tries the same examples each time
+# and shows a failing one as it is found; the full form tries other ones each time and makes a failing one small.
+hypothesis.settings.register_profile(
+    "small", max_examples=40, derandomize=True, deadline=None, phases=[Phase.explicit, Phase.generate]
+)
+hypothesis.settings.register_profile("full", max_examples=200, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples are tried: the full form runs with `-m "slow or not slow"`."""
+    hypothesis.settings.load_profile("full" if is_full_form(config) else "small")
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that meet the database of the settings; the others are the same on every database."""
+    for item in items:
+        if item.get_closest_marker("django_db") or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
+
+
+@pytest.fixture(scope="session")
+def prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database with all tables, made once for all workers; a test copies it for its processes."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    path = shared / "prepared.sqlite3"
+    with (shared / "prepared.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            _migrate(path.with_suffix(".new")).rename(path)
+    return path
+
+
+def _migrate(path: Path) -> Path:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "REPRISE_"))}
+    environment = clean | {"DATABASE_URL": f"sqlite:///{path}", "DJANGO_SETTINGS_MODULE": "project.settings"}
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
+    return path
+
+
+@pytest.fixture
+def empty_sqlite(prepared_sqlite: Path, tmp_path: Path) -> Path:
+    """A prepared database of the test's own."""
+    return Path(shutil.copy(prepared_sqlite, tmp_path / "db.sqlite3"))
 
 
 @pytest.fixture(autouse=True)

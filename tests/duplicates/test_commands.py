@@ -147,11 +147,9 @@ class TestProcess:
     """The commands as whole processes on a database of their own."""
 
     @pytest.fixture
-    def environment(self, tmp_path) -> dict[str, str]:
+    def environment(self, empty_sqlite, tmp_path) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
-        environment |= {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}", "REPRISE_WORK_DIR": str(tmp_path)}
-        self.manage(environment, "migrate", "-v0")
-        return environment
+        return environment | {"DATABASE_URL": f"sqlite:///{empty_sqlite}", "REPRISE_WORK_DIR": str(tmp_path)}
 
     def manage(self, environment, *arguments) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

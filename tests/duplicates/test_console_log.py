@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -44,7 +45,7 @@ call_command("run_duplicate_analysis", "--force-refresh")
 
 
 @pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def production(tmp_path_factory: pytest.TempPathFactory, prepared_sqlite: Path) -> dict[str, str]:
     """An installation as it is in production, with 300 tracks."""
     folder = tmp_path_factory.mktemp("production")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "REPRISE_", "LOG_"))}
@@ -57,7 +58,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "REPRISE_WORK_DIR": str(folder / "work"),
         "PYTHONPATH": str(ROOT),
     }
-    run(environment, "manage.py", "migrate", "-v0")
+    shutil.copy(prepared_sqlite, folder / "db.sqlite3")
     run(environment, "-c", MAKE_LIBRARY)
     return environment
 

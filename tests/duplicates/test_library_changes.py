@@ -66,7 +66,7 @@ def counted(revision: int) -> tuple[int, int, int]:
 
 
 @given(before=STEPS, after=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_counts_equal_a_comparison_of_before_and_after(
     before: list[tuple[str, int]], after: list[tuple[str, int]]
 ) -> None:
@@ -81,7 +81,7 @@ def test_counts_equal_a_comparison_of_before_and_after(
 
 
 @given(parts=st.lists(STEPS, min_size=1, max_size=4), kept=st.sets(st.integers(0, 3)))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_compacting_changes_no_count_of_a_kept_revision(parts: list[list[tuple[str, int]]], kept: set[int]) -> None:
     revisions = []
     for part in parts:

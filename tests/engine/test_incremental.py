@@ -1,6 +1,5 @@
 """Matching only what changed gives what a full run with the same frozen tables gives, whatever changed."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,10 +18,11 @@ from duplicates.engine.pipeline import choose_keepers, find_clusters
 from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA, Clusters, Groups, TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
 from tests.engine.support import groups_of
+from tests.forms import examples
 
 Ints = npt.NDArray[np.int64]
 Row = dict[str, Any]
-EXAMPLES = int(os.environ.get("REPRISE_TEST_EXAMPLES", "12"))
+EXAMPLES = examples(0.3)
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
 
 # Few words, so that random songs have much in common; some are other scripts, some say nothing.
@@ -124,7 +124,7 @@ def limits(request: pytest.FixtureRequest) -> Iterator[None]:
 edits_of = st.dictionaries(st.integers(1, 75), st.none() | songs, max_size=12)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(preset=st.sampled_from(Preset), before=libraries, edits=edits_of, data=st.data())
 def test_an_incremental_run_equals_a_full_one_on_the_same_tables(
     limits: None, preset: Preset, before: dict[int, Row], edits: dict[int, Row | None], data: st.DataObject
@@ -141,7 +141,7 @@ def test_an_incremental_run_equals_a_full_one_on_the_same_tables(
     assert said(groups(now, few.clusters, wanted)) == said(groups(now, full.clusters, wanted))
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(library=libraries, declared=pairs)
 def test_a_full_run_on_the_tables_of_its_own_library_equals_the_ordinary_run(
     limits: None, library: dict[int, Row], declared: list[tuple[int, int]]

@@ -1,6 +1,7 @@
 """A house for each fault test, on the database the tests run on."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from django.conf import settings
 from psycopg import sql
 
 from tests.faults.support import House, house
+from tests.forms import is_full_form
 
 SMALL, FULL = 700, 60_000  # songs; about 1,100 and 100,000 tracks
 
@@ -26,15 +28,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def songs(request: pytest.FixtureRequest) -> int:
     """How large the library of the fault tests is: the full form runs with `-m slow`."""
-    return FULL if "slow" in str(request.config.option.markexpr).replace("not slow", "") else SMALL
+    return FULL if is_full_form(request.config) else SMALL
 
 
 @contextmanager
-def new_database(folder: Path) -> Iterator[str]:
-    """Yield the URL of an empty database: a file, or one created on the PostgreSQL server the tests use."""
+def new_database(folder: Path, prepared_sqlite: Path) -> Iterator[str]:
+    """Yield the URL of a database: a file with its tables, or one created on the PostgreSQL server the tests use."""
     configured = settings.DATABASES["default"]
     if configured["ENGINE"].endswith("sqlite3"):
-        yield f"sqlite:///{folder / 'db.sqlite3'}"
+        yield f"sqlite:///{shutil.copy(prepared_sqlite, folder / 'db.sqlite3')}"
         return
     name = f"reprise_faults_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     user, host, port = configured["USER"], configured["HOST"], configured["PORT"] or 5432
@@ -50,16 +52,16 @@ def new_database(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database of its own for the house that most tests share."""
-    with new_database(tmp_path_factory.mktemp("house")) as url:
+    with new_database(tmp_path_factory.mktemp("house"), prepared_sqlite) as url:
         yield url
 
 
 @pytest.fixture
-def house_to_clean(tmp_path: Path) -> Iterator[House]:
+def house_to_clean(prepared_sqlite: Path, tmp_path: Path) -> Iterator[House]:
     """A house of one's own, whose library a test may change."""
-    with new_database(tmp_path) as url, house(url, tmp_path) as built:
+    with new_database(tmp_path, prepared_sqlite) as url, house(url, tmp_path) as built:
         yield built
 
 

@@ -12,6 +12,7 @@ from tests.faults.support import house
 SLOW = [pytest.param(stage, marks=pytest.mark.slow) for stage in ("load", "scoring")]
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("stage", [*SLOW, "saving"])
 def test_a_run_survives_a_restart_of_the_database(tmp_path: Path, stage: str) -> None:
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):

@@ -83,8 +83,8 @@ class TestLogLines:
         assert (Track.objects.count(), LibraryImport.objects.get().status) == (0, "failed")
         assert not list((work_dir / "imports").iterdir())
 
+    @pytest.mark.usefixtures("empty_sqlite")
     def test_a_full_work_folder_is_named_with_the_way_out_and_nothing_was_changed(self, tmp_path: Path) -> None:
-        manage("migrate", "-v0", folder=tmp_path)
         path = write(tmp_path / "songs.csv", "title\n" + "".join(f"Song {number}\n" for number in range(50_000)))
         # A file may grow to 2 MB here: enough for the database as it is, too little for the spool and its keys.
         script = (
@@ -187,8 +187,8 @@ class TestRefusal:
         with pytest.raises(CommandError, match=reason):
             run(library, *arguments)
 
+    @pytest.mark.usefixtures("empty_sqlite")
     def test_the_process_ends_with_1_and_the_sentence_last(self, tmp_path: Path) -> None:
-        manage("migrate", "-v0", folder=tmp_path)
         ended = manage("import_library", str(write(tmp_path / "a.xml", "<html/>")), folder=tmp_path)
 
         assert (ended.returncode, ended.stdout) == (1, "")
@@ -205,8 +205,8 @@ class TestRefusal:
 class TestMemory:
     """300 MB of XML in under 64 MB, most of which Python and Django need for themselves."""
 
+    @pytest.mark.usefixtures("empty_sqlite")
     def test_an_import_loads_neither_the_engine_nor_the_pages_of_the_site(self, tmp_path: Path) -> None:
-        manage("migrate", "-v0", folder=tmp_path)
         path = write(tmp_path / "Library.xml", itunes_xml([entry(1)]))
         script = (
             "import sys; from django.core.management import execute_from_command_line as run; "

@@ -17,13 +17,11 @@ import django
 django.setup()
 
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
 from tests.duplicates.factories import GroupFactory
 
-call_command("migrate", verbosity=0)
 group = GroupFactory(members__evidence=0x7, analysis__learnt_tables=sys.stdin.buffer.read())
 group.members.filter(position=1).update(title="Harbuor Lights")
 client = Client()
@@ -35,11 +33,11 @@ print(*({"numpy", "polars", "scipy", "rapidfuzz"} & set(sys.modules)))
 """
 
 
-def test_a_group_is_shown_without_loading_the_matcher(tmp_path: Path) -> None:
+def test_a_group_is_shown_without_loading_the_matcher(empty_sqlite: Path, tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": f"sqlite:///{tmp_path}/library.sqlite3",
+        "DATABASE_URL": f"sqlite:///{empty_sqlite}",
         "REPRISE_WORK_DIR": str(tmp_path / "work"),
     }
     shown = subprocess.run(
