@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,13 @@ def sources(place: str) -> Iterator[Path]:
     return (path for path in (ROOT / place).rglob("*.py") if "migrations" not in path.parts)
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache  # a dozen arrows ask the same files
+def imports_of(path: Path) -> list[str]:
+    return list(_imports_in(ast.parse(path.read_text())))
+
+
+def _imports_in(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
