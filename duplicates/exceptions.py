@@ -143,6 +143,13 @@ class AnalysisPinned(DuplicatesError):
     advice = "Unpin it first."
 
 
+class StorageFull(DuplicatesError):
+    """Results hold as much as they may."""
+
+    code = "STORAGE_FULL"
+    advice = "Delete or unpin older analyses, or ask an administrator for more room."
+
+
 class SaveFailed(DuplicatesError):
     """The result was found but could not be saved."""
 

@@ -24,7 +24,7 @@ from django.db import connection
 from django.utils import timezone
 from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
 
-from duplicates.services import process, workers
+from duplicates.services import process, storage_use, workers
 from duplicates.services.clock import ClockWatch
 from duplicates.tasks import enqueue_analysis, enqueue_export, enqueue_plan
 
@@ -129,6 +129,7 @@ class Supervisor:
         self._wait = RESTART_SECONDS
         self._start_after = 0.0
         self._tidied_at = float("-inf")
+        self._sample_after = float("-inf")
         self._clock = ClockWatch(steady=time.monotonic)
 
     def run(self) -> None:
@@ -177,9 +178,16 @@ class Supervisor:
         try:
             workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis, enqueue_export=enqueue_export)
             workers.wake_for_plans(now=timezone.now(), enqueue=enqueue_plan)
+            self._look_at_storage()
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", type(error).__name__)
             connection.close()
+
+    def _look_at_storage(self) -> None:
+        """Keep what is stored today for those who want to see it grow; asked for once an hour."""
+        if time.monotonic() >= self._sample_after:
+            self._sample_after = time.monotonic() + 3600
+            storage_use.keep_sample(now=timezone.now())
 
     def _stop_children(self) -> None:
         self._say("Stopping: runs are handed back with their checkpoints")

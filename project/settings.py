@@ -444,7 +444,34 @@ QUARANTINE_DAYS = ENVIRONMENT.whole(
     says="How long a removed track can be restored.",
     at_runtime=True,
 )
-
+STORAGE_LIMIT_MB = ENVIRONMENT.whole(
+    "REPRISE_STORAGE_LIMIT_MB",
+    default=0,
+    least=0,
+    most=100_000_000,
+    unit="MB",
+    says="What all results together may hold: groups, members, exports, checkpoints, tables for refreshes. Clean-up "
+    "removes the oldest beyond it; while it is reached nothing new is started. 0 is no limit.",
+    at_runtime=True,
+)
+STORAGE_PER_USER_MB = ENVIRONMENT.whole(
+    "REPRISE_STORAGE_PER_USER_MB",
+    default=0,
+    least=0,
+    most=100_000_000,
+    unit="MB",
+    says="What the results of one person may hold, likewise. 0 is no limit.",
+    at_runtime=True,
+)
+STORAGE_WARN_PERCENT = ENVIRONMENT.whole(
+    "REPRISE_STORAGE_WARN_PERCENT",
+    default=80,
+    least=1,
+    most=100,
+    unit="percent",
+    says="From this share of a storage limit on, the Monitoring page warns.",
+    at_runtime=True,
+)
 KEPT_INDEXES = ENVIRONMENT.whole(
     "REPRISE_KEPT_INDEXES",
     default=2,

@@ -9,6 +9,7 @@ from duplicates.models.plans import CleanupPlan, CleanupPlanItem
 from duplicates.models.preferences import DuplicatePreferences
 from duplicates.models.records import AuditRecord, AuditRetention, DuplicateAnalysisExport, NotDuplicate, Worker
 from duplicates.models.site_settings import SiteSetting
+from duplicates.models.storage import StorageSample
 from duplicates.models.vocabulary import VersionWord
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "LibraryMark",
     "NotDuplicate",
     "SiteSetting",
+    "StorageSample",
     "VersionWord",
     "Worker",
 ]

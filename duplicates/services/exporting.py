@@ -24,7 +24,7 @@ from django.utils import timezone
 from duplicates.choices import ExportFormat, ExportStatus
 from duplicates.exceptions import AnalysisNotReady, ExportGone, InvalidOptions
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
-from duplicates.services import audit, export_contents, limits
+from duplicates.services import audit, export_contents, limits, storage_use
 from duplicates.services.work_folder import is_unsaved_result_kept
 from duplicates.site_settings import site
 from library.folders import private_folder
@@ -98,6 +98,7 @@ def request_export(
     _require_format(export_format)
     _require_result(analysis)
     limits.require_below(site.EXPORTS_PER_HOUR, "export.requested", actor=actor, now=now, what="exports")
+    storage_use.require_room(actor.pk if actor else None)
     members = analysis.groups_found + analysis.duplicates_found
     is_small = members <= WRITTEN_AT_ONCE
     with transaction.atomic():

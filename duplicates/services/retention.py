@@ -23,7 +23,7 @@ from django_tasks_db.models import DBTaskResult
 from duplicates.choices import ACTIVE, AnalysisStatus, ExportStatus
 from duplicates.exceptions import CleanupRunning, DuplicatesError
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
-from duplicates.services import audit
+from duplicates.services import audit, storage_use
 from duplicates.services.idempotency import forget_old_answers
 from duplicates.services.impact import follow_library
 from duplicates.services.impact_summary import get_impact_summary
@@ -49,10 +49,16 @@ class CleanupPlan:
     by_count: tuple[uuid.UUID, ...]
     checkpoints: tuple[uuid.UUID, ...] = ()  # on this machine only
     stopped_before: datetime | None = None  # checkpoints of runs that stopped then, and settled tasks, are needless
+    by_storage: tuple[uuid.UUID, ...] = ()  # the oldest beyond what results may hold
     removals: tuple[uuid.UUID, ...] = ()  # clean-up actions whose tracks have been in quarantine long enough
 
     def __len__(self) -> int:
-        return len(self.by_age) + len(self.by_count)
+        return len(self.analyses)
+
+    @property
+    def analyses(self) -> tuple[uuid.UUID, ...]:
+        """All that may go, for whichever reason."""
+        return (*self.by_age, *self.by_count, *self.by_storage)
 
 
 @dataclass(slots=True)
@@ -80,14 +86,18 @@ def plan_cleanup(
     keep_per_user: int | None = None,
     users: list[int | None] | None = None,
     checkpoint_hours: int | None = None,
+    max_bytes: int | None = None,
 ) -> CleanupPlan:
-    """Decide what may go. `users` limits it to the analyses of these user ids, None standing for the system."""
+    """Decide what may go. `users` limits it to the analyses of these user ids, None standing for the system.
+
+    `max_bytes` is what the results may hold; not given, the limits of the settings hold.
+    """
     oldest = now - timedelta(days=site.ANALYSIS_RETENTION_DAYS if days is None else days)
     keep = site.ANALYSES_PER_USER if keep_per_user is None else keep_per_user
     rows = DuplicateAnalysisResult.objects.order_by("-created_at", "pk").values_list(
         "pk", "user_id", "status", "is_pinned", "created_at"
     )
-    by_age, by_count = [], []
+    by_age, by_count, newest = [], [], []
     seen: dict[int | None, int] = {}
     has_completed: set[int | None] = set()
     for pk, user_id, status, is_pinned, created_at in rows:
@@ -96,6 +106,7 @@ def plan_cleanup(
         is_newest_completed = status == AnalysisStatus.COMPLETED and user_id not in has_completed
         if is_newest_completed:
             has_completed.add(user_id)
+            newest.append(pk)
         if status in ACTIVE or is_pinned:
             continue
         seen[user_id] = seen.get(user_id, 0) + 1
@@ -112,7 +123,21 @@ def plan_cleanup(
         tuple(by_count),
         tuple(_needless_checkpoints(stopped_before)),
         stopped_before,
+        tuple(_beyond_limits([*by_age, *by_count], newest, users, max_bytes)),
         tuple(expired_removals(now=now)) if users is None else (),
+    )
+
+
+def _beyond_limits(
+    gone: list[uuid.UUID], newest: list[uuid.UUID], users: list[int | None] | None, max_bytes: int | None
+) -> list[uuid.UUID]:
+    """Return what must go besides, so that results hold no more than they may."""
+    limit = storage_use.limit_bytes() if max_bytes is None else max_bytes
+    per_user = storage_use.limit_per_user_bytes() if max_bytes is None else 0
+    if not limit and not per_user:
+        return []
+    return storage_use.over_limit(
+        storage_use.get_storage_use(), gone=gone, kept=newest, max_bytes=limit, max_per_user=per_user, users=users
     )
 
 
@@ -197,7 +222,7 @@ def _alone() -> Iterator[None]:
 
 def _clean_up(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datetime) -> CleanupResult:
     result = CleanupResult(plan)
-    for analysis_id in (*plan.by_age, *plan.by_count):
+    for analysis_id in plan.analyses:
         try:
             with transaction.atomic():
                 # The state may have changed since the plan: an analysis pinned or requeued meanwhile stays.
@@ -233,6 +258,7 @@ def _clean_up(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datet
             "deleted": result.deleted,
             "by_age": len(plan.by_age),
             "by_count": len(plan.by_count),
+            "by_storage": len(plan.by_storage),
             "checkpoints": len(plan.checkpoints),
             "tasks": result.tasks,
             "exports": result.exports,

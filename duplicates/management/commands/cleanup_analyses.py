@@ -1,7 +1,8 @@
 """`manage.py cleanup_analyses`: delete analyses past their retention, and removed tracks past their quarantine."""
 
 import json
-from argparse import ArgumentParser
+import re
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -32,6 +33,12 @@ class Command(BaseCommand):
             type=int,
             help=f"Remove what stopped runs kept for going on after so long {site_says}.",
         )
+        parser.add_argument(
+            "--max-storage",
+            type=size_in_bytes,
+            metavar="SIZE",
+            help=f"Delete the oldest until the results hold no more than SIZE, such as 500MB or 2GB {site_says}.",
+        )
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be deleted.")
         parser.add_argument("--output", choices=("text", "json"), default="text", help="How to print the result.")
 
@@ -46,6 +53,7 @@ class Command(BaseCommand):
             keep_per_user=options["keep_per_user"],
             users=_users(options["user"]),
             checkpoint_hours=options["checkpoint_hours"],
+            max_bytes=options["max_storage"],
         )
         result = CleanupResult(plan)
         if not options["dry_run"]:
@@ -60,17 +68,30 @@ class Command(BaseCommand):
     def _print(self, result: CleanupResult, options: dict[str, Any]) -> None:
         plan, is_dry = result.plan, options["dry_run"]
         if options["output"] == "json":
-            found = {"by_age": plan.by_age, "by_count": plan.by_count, "errors": result.errors, "dry_run": is_dry}
+            found: dict[str, Any] = {"by_age": plan.by_age, "by_count": plan.by_count, "by_storage": plan.by_storage}
+            found |= {"errors": result.errors, "dry_run": is_dry}
             found |= {"removals": plan.removals, "purged": result.purged, "held": result.held}
             self.stdout.write(json.dumps(found, default=str))
             return
         verb, deleted = ("Would delete", len(plan)) if is_dry else ("Deleted", result.deleted)
-        self.stdout.write(f"{verb} {deleted} analyses: {len(plan.by_age)} by age, {len(plan.by_count)} by count.")
+        why = f"{len(plan.by_age)} by age, {len(plan.by_count)} by count, {len(plan.by_storage)} by storage"
+        self.stdout.write(f"{verb} {deleted} analyses: {why}.")
         if is_dry and plan.removals:
             self.stdout.write(f"Would purge the tracks of {len(plan.removals)} removals.")
         if result.purged or result.held:
             held = f" {result.held} stay: the copy kept instead is gone." if result.held else ""
             self.stdout.write(f"Purged {result.purged} removed tracks.{held}")
+
+
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def size_in_bytes(text: str) -> int:
+    """Read a size such as 500MB, 1.5 GB or a plain number of bytes."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]B)?", text.strip().upper())
+    if found is None:
+        raise ArgumentTypeError(f"{text!r} is no size. Write one like 500MB or 2GB.")
+    return int(float(found[1]) * _UNITS.get(found[2], 1))
 
 
 def _users(name: str) -> list[int | None] | None:
