@@ -8,6 +8,7 @@ rule tells two members apart the lowest track id wins, so the same library alway
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -60,15 +61,17 @@ class Scores:
 class Contest:
     """One rule between the winner and the runner-up of every cluster, as plain lists: they are read one by one.
 
-    For the canonical rule `leads` holds the winner's lead in points and `values` both values, each by signal.
+    `rules` holds the rule that is named: for the canonical rule the signal with the widest lead, whose values `mine`
+    and `other` are, too; `leads` says by how many points it leads.
     """
 
     rule: KeeperRule
     is_won: list[bool]
+    is_known: list[bool]  # has the winner a value?
+    rules: list[KeeperRule]
     mine: list[float]
     other: list[float]
-    leads: dict[str, list[float]]
-    values: dict[str, tuple[list[float], list[float]]]
+    leads: list[str]
 
 
 def choose(
@@ -118,14 +121,23 @@ def _canonical(rule: KeeperRule, frame: pl.DataFrame, offsets: Ints, cluster: In
 
 
 def _contest(scores: Scores, winners: Ints, seconds: Ints) -> Contest:
-    parts = scores.parts or {}
+    is_won = (scores.score[winners] > scores.score[seconds]).tolist()
+    mine, other = scores.value[winners], scores.value[seconds]
+    is_known, many = (~np.isnan(mine)).tolist(), len(winners)
+    if scores.parts is None:
+        return Contest(scores.rule, is_won, is_known, [scores.rule] * many, mine.tolist(), other.tolist(), [""] * many)
+    names = list(scores.parts)
+    leads = np.stack([points[winners] - points[seconds] for points, _ in scores.parts.values()], axis=1)
+    widest = leads.argmax(axis=1)
+    values = np.stack([value for _, value in scores.parts.values()])
     return Contest(
         scores.rule,
-        (scores.score[winners] > scores.score[seconds]).tolist(),
-        scores.value[winners].tolist(),
-        scores.value[seconds].tolist(),
-        {name: (points[winners] - points[seconds]).tolist() for name, (points, _) in parts.items()},
-        {name: (value[winners].tolist(), value[seconds].tolist()) for name, (_, value) in parts.items()},
+        is_won,
+        is_known,
+        [RULES[names[place]] for place in widest.tolist()],
+        values[widest, winners].tolist(),
+        values[widest, seconds].tolist(),
+        _leads(mine - other, leads, names) if many else [],
     )
 
 
@@ -135,36 +147,48 @@ def _tell(contests: Sequence[Contest], at: int) -> tuple[str, str]:
     for contest in contests:
         if contest.is_won[at]:
             equal = f"; equal in {_listed(tied)}" if tied else ""
-            name, sentence = _tell_canonical(contest, at) if contest.leads else _tell_plainly(contest, at)
-            return name, sentence + equal
-        if contest.rule.noun and not math.isnan(contest.mine[at]):
+            rule = contest.rules[at]
+            return rule.name, _sentence(rule, contest.mine[at], contest.other[at]) + contest.leads[at] + equal
+        if contest.rule.noun and contest.is_known[at]:
             tied.append(contest.rule.noun)
     return NOTHING_DECIDED, "Kept because it came into the library first; nothing else tells the copies apart"
 
 
-def _tell_plainly(contest: Contest, at: int) -> tuple[str, str]:
-    return contest.rule.name, _sentence(contest.rule, contest.mine[at], contest.other[at])
+def _leads(margin: Floats, leads: Floats, names: Sequence[str]) -> list[str]:
+    """Say for each cluster by how many points its winner leads, each distinct saying made once.
+
+    `leads` is clusters x signals. Where several signals took part, it is said what each of them gave or took.
+    """
+    points = np.where(margin < WORTH_SAYING, 0, np.maximum(np.rint(margin), 1))
+    order = np.argsort(-leads, axis=1, kind="stable")
+    sorted_leads = np.take_along_axis(leads, order, axis=1)
+    told = np.where(np.abs(sorted_leads) >= WORTH_SAYING, order, -1)
+    sayings = np.column_stack([points, told, np.rint(sorted_leads)]).astype(np.int64)
+    _, once, which = np.unique(_packed(sayings), return_index=True, return_inverse=True)
+    many = leads.shape[1]
+    said = [
+        _lead(row[0], [*zip(row[1 : many + 1], row[many + 1 :], strict=True)], names) for row in sayings[once].tolist()
+    ]
+    return [said[place] for place in which.tolist()]
 
 
-def _tell_canonical(contest: Contest, at: int) -> tuple[str, str]:
-    """Name the signal with the widest lead, and say by how many points the winner is ahead."""
-    leads = {name: lead[at] for name, lead in contest.leads.items()}
-    widest = max(leads, key=leads.__getitem__)
-    mine, other = contest.values[widest]
-    sentence = _sentence(RULES[widest], mine[at], other[at])
-    return widest, sentence + _lead(contest.mine[at] - contest.other[at], leads)
+def _packed(sayings: Ints) -> Ints:
+    """Return one number for each row of small numbers: points and places of signals."""
+    packed = np.zeros(len(sayings), np.int64)
+    for column in sayings.T:
+        lowest = column.min()
+        packed = packed * (column.max() - lowest + 1) + column - lowest
+    return packed
 
 
-def _lead(margin: float, leads: dict[str, float]) -> str:
-    """Say by how many points the winner leads and, where several signals took part, what each of them gave or took."""
-    points = "less than a point" if margin < WORTH_SAYING else counted(max(round(margin), 1), "point")
-    told = sorted((one for one in leads.items() if abs(one[1]) >= WORTH_SAYING), key=lambda one: -one[1])
-    if len(told) < 2:
-        return f"; ahead by {points}"
-    shares = ", ".join(f"{RULES[name].noun} {lead:+.0f}".replace("-", "−") for name, lead in told)
-    return f"; ahead by {points} ({shares})"
+def _lead(points: int, told: Sequence[tuple[int, int]], names: Sequence[str]) -> str:
+    """Say by how many points a winner leads; `told` holds signals, -1 for none worth saying, and their points."""
+    ahead = counted(points, "point") if points else "less than a point"
+    shares = [f"{RULES[names[place]].noun} {lead:+d}".replace("-", "−") for place, lead in told if place >= 0]
+    return f"; ahead by {ahead}" + (f" ({', '.join(shares)})" if len(shares) > 1 else "")
 
 
+@lru_cache(maxsize=1 << 12)
 def _sentence(rule: KeeperRule, mine: float, other: float) -> str:
     """Say why the winner was kept and by what margin."""
     return f"Kept because {rule.alone if math.isnan(other) else rule.sentence(mine, abs(mine - other))}"

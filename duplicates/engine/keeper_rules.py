@@ -14,9 +14,9 @@ CANONICAL = "canonical"
 NOTHING_DECIDED = "lowest_track_id"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class KeeperRule:
-    """One thing to prefer. `sign` is +1 when more is better.
+    """One thing to prefer. `sign` is +1 when more is better. There is one of each, so they are equal by identity.
 
     `sentence` receives the winner's value and its margin over the next copy; `alone` is said where the next copy has no
     value; `noun` names the thing in a list of what was equal and is empty where that is not worth saying.
