@@ -5,7 +5,6 @@ be too cautious, never too bold: a test holds every function against its counter
 out without nulls and of the same length.
 """
 
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -77,10 +76,11 @@ def _translated(texts: pl.Series, spell: Callable[[str], str]) -> pl.Series:
     if not len(texts):
         return texts
     codes = np.frombuffer(str(texts.str.join("\n").item()).encode("utf-32-le"), np.uint32)
-    is_met = np.zeros(sys.maxunicode + 1, np.bool_)
+    last = int(codes.max())
+    is_met = np.zeros(last + 1, np.bool_)
     is_met[codes] = True
     spelt = {code: spell(chr(code)) for code in np.flatnonzero(is_met).tolist()}
-    table = np.empty(sys.maxunicode + 1, np.uint32)
+    table = np.empty(last + 1, np.uint32)
     table[list(spelt)] = [ord(letters) if len(letters) == 1 else _NOT_ONE for letters in spelt.values()]
     codes, written = table[codes], codes
     places = np.flatnonzero(codes == _NOT_ONE)

@@ -19,6 +19,7 @@ from duplicates.engine.hashing import Ints
 from duplicates.engine.text_columns import TEXT, put, rows_matching, same, words_column
 from duplicates.engine.titles import (
     BUILT_IN,
+    CREDITS,
     MAX_PARSED,
     MAY_HOLD_MORE,
     SAME_NAME,
@@ -40,6 +41,10 @@ SAYS_IN_LETTERS = r"\b(?:feat|ft|featuring|with|duet|avec|con|mit|live|recorded)
 _SIGNS = r"[^0-9A-Za-z\x{80}-\x{10ffff}]*"
 LONE_NUMBER = (("#",), True, True)  # the phrase that is a whole tail of one number; titles are full of numbers
 IS_LONE_NUMBER = rf"[(-]{_SIGNS}\d+{_SIGNS}(?:$|[()-])"
+_MAY_CREDIT = rf"^\s*(?:{'|'.join(CREDITS)})"
+# What a tail may be, see `titles.classify_for`.
+_KINDS = ("other", "album", "guess", "credit", "version", "neutral")
+_OTHER, _ALBUM, _GUESS = range(3)
 UNCLEAR_END = r"[ -]$|\)[^(]*\)$"  # which bracket the last one closes takes counting
 
 
@@ -130,15 +135,12 @@ def _read_dash(known: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
 
     Left out are those in which the dash may open a version: "Live in Rome, Italy - 1962".
     """
-    heads, artists, albums = (known[name].to_list() for name in ("head", "artist", "album"))
-    is_artist = process.cpdist(heads, artists, scorer=fuzz.ratio, score_cutoff=SAME_NAME, dtype=np.float32) > 0
-    known = known.with_columns(is_artist=pl.Series(is_artist), nobody=pl.col("artist") == "")
-    tails = known["behind"].str.strip_chars().to_list()
-    kinds = [
-        ("artist", 0) if mine else classify_for(tail, theirs, vocabulary, may_be_album=not theirs)
-        for mine, tail, theirs in zip((known["is_artist"] | known["nobody"]).to_list(), tails, albums, strict=True)
-    ]
-    known = _with_tails(known, tails, kinds)
+    heads, artists = (known[name].to_list() for name in ("head", "artist"))
+    is_artist = _alike(heads, artists)
+    known = known.with_columns(nobody=pl.col("artist") == "")
+    asked = ~(is_artist | known["nobody"].to_numpy())
+    known = _with_tails(known, known["behind"].str.strip_chars(), asked, vocabulary, guess_album=True)
+    known = known.with_columns(kind=pl.when(pl.Series(asked)).then("kind").otherwise(pl.lit("artist")))
     rest, head, kind = pl.col("rest"), pl.col("head"), pl.col("kind")
     unsure = (kind == "other") & rest.str.contains("live|recorded")
     return _parts(
@@ -163,19 +165,68 @@ def _read_dash(known: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
     )
 
 
-def _with_tails(known: pl.DataFrame, tails: list[str], kinds: list[tuple[str, int]]) -> pl.DataFrame:
-    """Add what tails of the given kinds say."""
-    found = list(zip(tails, kinds, strict=True))
+def _with_tails(
+    known: pl.DataFrame, tails: pl.Series, asked: npt.NDArray[np.bool_], vocabulary: Vocabulary, *, guess_album: bool
+) -> pl.DataFrame:
+    """Add what the tails asked for say, each as `classify_for` classifies it; all others say nothing.
+
+    With `guess_album` a tail that means nothing is the album of a record without one.
+    """
+    albums = known["album"]
+    kind, markers = np.full(len(known), _OTHER, np.int8), np.zeros(len(known), np.int32)
+    version, credits = {}, {}
+    same_as_album = ((tails == albums) & (albums != "")).to_numpy()
+    kind[asked & same_as_album] = _ALBUM
+    rows = np.flatnonzero(asked & ~same_as_album)
+    quiet = _says_nothing(tails[rows], vocabulary)
+    kind[rows[quiet]] = _of_quiet_tails(tails[rows[quiet]], albums[rows[quiet]], guess_album=guess_album)
+    rows = rows[~quiet]
+    for row, tail, album in zip(rows.tolist(), tails[rows].to_list(), albums[rows].to_list(), strict=True):
+        name, bits = classify_for(tail, album, vocabulary, may_be_album=guess_album and not album)
+        kind[row], markers[row] = _KINDS.index(name), bits
+        if name == "version":
+            version[row] = name_of_version(tail, bits)
+        elif name == "credit":
+            credits[row] = named_by(tail).strip(",")
     return known.with_columns(
-        kind=pl.Series([kind for kind, _ in kinds], dtype=pl.String),
-        markers=pl.Series([bits for _, bits in kinds], dtype=pl.Int32),
-        version=pl.Series(
-            [name_of_version(tail, bits) if kind == "version" else "" for tail, (kind, bits) in found], dtype=pl.String
-        ),
-        credits=pl.Series(
-            [named_by(tail).strip(",") if kind == "credit" else "" for tail, (kind, _) in found], dtype=pl.String
-        ),
+        kind=pl.Series(_KINDS).gather(kind),
+        markers=pl.Series(markers),
+        version=_here_and_there(version, len(known)),
+        credits=_here_and_there(credits, len(known)),
     )
+
+
+def _says_nothing(tails: pl.Series, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
+    """Tell which tails no phrase of the vocabulary and no credit stands in, without asking `classify` for each."""
+    words = words_column(tails)
+    says = words.str.contains(_phrases_said(vocabulary)) | words.str.contains(r"^\d+$")
+    nothing: npt.NDArray[np.bool_] = (~says & ~tails.str.contains(_MAY_CREDIT)).to_numpy()
+    return nothing
+
+
+def _of_quiet_tails(tails: pl.Series, albums: pl.Series, *, guess_album: bool) -> npt.NDArray[np.int8]:
+    """Return the kinds of tails that the vocabulary knows nothing about: the album, a guess at it, or nothing."""
+    has_album = (albums != "").to_numpy()
+    kind = np.where(has_album | (not guess_album), _OTHER, _GUESS).astype(np.int8)
+    rows = np.flatnonzero(has_album)
+    kind[rows[_alike(tails[rows].to_list(), albums[rows].to_list())]] = _ALBUM
+    return kind
+
+
+def _alike(one: list[str], other: list[str]) -> npt.NDArray[np.bool_]:
+    """Tell which texts are the same name, couple by couple. No couple is empty on both sides."""
+    if not one:
+        return np.zeros(0, np.bool_)
+    alike: npt.NDArray[np.bool_] = (
+        process.cpdist(one, other, scorer=fuzz.ratio, score_cutoff=SAME_NAME, dtype=np.float32) > 0
+    )
+    return alike
+
+
+def _here_and_there(values: dict[int, str], count: int) -> pl.Series:
+    """Return a column that is empty but for some rows."""
+    rows = np.fromiter(values, np.int64, len(values))
+    return put(same("", count), rows, pl.Series(list(values.values()), dtype=pl.String))
 
 
 def _read_bracket(known: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
@@ -185,12 +236,8 @@ def _read_bracket(known: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
     tail = text.str.extract(r"\(([^()]*)\)$", 1)
     ends = (before != "").fill_null(value=False) & ~before.str.ends_with("-").fill_null(value=True)
     ends &= ~tail.str.contains(" - ", literal=True).fill_null(value=True)
-    tails, album = tail.str.strip_chars().to_list(), known["album"].to_list()
-    kinds = [
-        classify_for(tail, theirs, vocabulary, may_be_album=False) if one else ("other", 0)
-        for one, tail, theirs in zip(ends.to_list(), tails, album, strict=True)
-    ]
-    known = _with_tails(known, tails, kinds)
+    tails = tail.fill_null("").str.strip_chars()
+    known = _with_tails(known, tails, ends.to_numpy(), vocabulary, guess_album=False)
     known = known.with_columns(rest=pl.when(pl.col("kind") == "other").then("rest").otherwise(before))
     # Of a bracket that was taken off, what stands before it must be a plain title or mean nothing, too.
     settled = ((known["kind"] != "other") & ~known["rest"].str.contains(HAS_TAIL)).to_numpy().copy()
@@ -225,8 +272,7 @@ def _means_nothing(known: pl.DataFrame, vocabulary: Vocabulary) -> npt.NDArray[n
     alike = np.zeros(len(rows), np.bool_)
     for one, other in parts.values():
         asked = np.flatnonzero(~alike & (one != "").to_numpy())
-        couples = one[asked].to_list(), other[asked].to_list()
-        alike[asked] = process.cpdist(*couples, scorer=fuzz.ratio, score_cutoff=SAME_NAME, dtype=np.float32) > 0
+        alike[asked] = _alike(one[asked].to_list(), other[asked].to_list())
     first = pl.col("bracket").str.splitn(" ", 2).struct.field("field_0").fill_null("")
     repeats = pl.col("artist").str.contains(first, literal=True) & (pl.col("bracket") != "")
     alike |= pl.DataFrame({"artist": artist, "bracket": bracket}).select(repeats).to_series().to_numpy()

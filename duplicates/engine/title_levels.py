@@ -15,7 +15,7 @@ from duplicates.engine.normalise import Records
 from duplicates.engine.people import CONTAINS, UNLIKE
 from duplicates.engine.prepared import Prepared
 from duplicates.engine.spellings import Flags, Level, Scores, Spellings, by_words, keys, pairwise, ratio
-from duplicates.engine.titles import may_count, numbers_a_part, part_numbers
+from duplicates.engine.titles import MAY_COUNT, may_count, numbers_a_part, part_numbers
 
 TITLE_CUTS = np.array([50, 65, 78, 88, 96, 100], np.float32)
 FAINTLY, ALIKE = 50.0, 78.0  # the first of these cuts, and the one above which levels are no longer UNLIKE
@@ -93,8 +93,10 @@ def judge_generic_titles(records: Records, levels: lv.Levels, left: Ints, right:
 def part_level(titles: pl.Series, left: Ints, right: Ints, level: Level) -> Level:
     """Return the levels of alike titles, changed where they number different parts or only one says which it is."""
     changed = level.copy()
-    sides = titles.gather(left).to_list(), titles.gather(right).to_list()
-    for place, (one, other) in enumerate(zip(*sides, strict=True)):
+    one_side, other_side = titles.gather(left), titles.gather(right)
+    rows = np.flatnonzero((one_side.str.contains(MAY_COUNT) | other_side.str.contains(MAY_COUNT)).to_numpy())
+    sides = one_side.gather(rows).to_list(), other_side.gather(rows).to_list()
+    for place, one, other in zip(rows.tolist(), *sides, strict=True):
         if not may_count({*one.split(" ")} ^ {*other.split(" ")}):
             continue
         mine, yours = set(part_numbers(one).split()), set(part_numbers(other).split())
