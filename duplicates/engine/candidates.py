@@ -5,8 +5,8 @@ budget is spent, adds up how much it shares with whom, and keeps its best partne
 whatever the vocabulary does: a library of one title repeated a million times reads no more than any other.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -19,10 +19,11 @@ from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.index import Leave, leave_nothing
 from duplicates.engine.memory import budget
 from duplicates.engine.normalise import Records
-from duplicates.engine.parts import Keeping, in_parts
+from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
 from duplicates.engine.postings import BAND_OF, CAPS, ROW_BITS, Floats, Postings, build_postings, chunks_of_work
 from duplicates.engine.progress import Arrays, Checkpoints, Stage
 from duplicates.engine.settings import EngineSettings
+from duplicates.engine.threads import in_threads
 
 POSTINGS_BUDGET = 160  # posting entries one record may read, besides those of its rarest features
 ALWAYS_READ = 6  # bands of CAPS that cost nothing: a song owned five times must not use its budget up on its copies
@@ -79,8 +80,9 @@ def propose(
     if count < 2:
         return _once(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
     postings = build_postings(records, original, lambda done: advance(done // 5), settings.threads, leave)
-    asked, cost, bands = _within_budget(postings, lambda done: advance(count * 2 // 5 + done // 5))
+    asked, cost, bands = _within_budget(postings, settings.threads, lambda done: advance(count * 2 // 5 + done // 5))
     lists, place = _side_by_side(postings)
+    postings = replace(postings, by_feature=lists)  # in their old order they take as much memory again
     asked.indices = place[asked.indices]
     advance(count * 3 // 5)
     codes, shares = [], []
@@ -97,8 +99,9 @@ def propose(
         shares.append(share)
     code, share = np.concatenate(codes), np.concatenate(shares)
     silent = postings.is_silent(asked)
-    reach: Arrays = {"scale": postings.scale, "bands": bands, "silent": silent}
-    leave("lists", reach | lists_of(code, share, count))
+    if leave is not leave_nothing:
+        reach: Arrays = {"scale": postings.scale, "bands": bands, "silent": silent}
+        leave("lists", reach | lists_of(code, share, count))
     copy = np.flatnonzero(original != np.arange(count))
     code = np.concatenate([original[copy] * count + copy, code])
     return _once(code, np.concatenate([np.ones(len(copy), np.float32), share]), count, narrowed(int(silent.sum())))
@@ -136,27 +139,53 @@ def narrowed(silent: int) -> tuple[str, ...]:
 
 
 def _within_budget(
-    postings: Postings, advance: Callable[[int], None]
+    postings: Postings, threads: int, advance: Callable[[int], None]
 ) -> tuple["sparse.csr_matrix", Ints, npt.NDArray[np.uint8]]:
     """Return per record the features it looks up, the rarest first until the budget is spent.
 
     Returns besides what that costs, and how many bands of CAPS it covers. `advance` hears of as many as are records.
     """
-    table, frequency = postings.by_feature, postings.frequency
+    table = postings.by_feature
     count = table.shape[1]
-    band = np.repeat(BAND_OF[frequency], frequency)
-    many = np.repeat(frequency.astype(np.uint16), frequency)
-    readings = (
-        np.bincount(table.indices[here], many[here], minlength=count)
-        for here in (np.flatnonzero(band == each) for each in range(len(CAPS)))
-    )
-    allowed, cost = allowed_bands(readings, count)
+    band = np.repeat(BAND_OF[postings.frequency], postings.frequency)
+    allowed, cost = allowed_bands(_readings(postings, band, threads), count)
     advance(count // 3)
     keep = band < allowed[table.indices]
-    offsets = np.concatenate([[0], np.cumsum(keep, dtype=np.int32)])[table.indptr]
     advance(count * 2 // 3)
-    asked = sparse.csr_matrix((table.data[keep], table.indices[keep], offsets), shape=table.shape).T.tocsr()
-    return asked, cost, allowed
+    return _by_record(postings, keep, threads), cost, allowed
+
+
+def _readings(postings: Postings, band: npt.NDArray[np.uint8], threads: int) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield what reading each band of frequency would cost every record; `band` holds that of each entry."""
+    table = postings.by_feature
+    many = np.repeat(postings.frequency.astype(np.uint16), postings.frequency)
+
+    def reading(each: int) -> npt.NDArray[np.float64]:
+        here = np.flatnonzero(band == each)
+        return np.bincount(table.indices[here], many[here], minlength=table.shape[1])
+
+    return in_threads(reading, range(len(CAPS)), threads)
+
+
+def _by_record(postings: Postings, keep: npt.NDArray[np.bool_], threads: int) -> "sparse.csr_matrix":
+    """Return the entries to keep as a table of record by feature, each thread turning a run of records around."""
+    table = postings.by_feature
+    lists, count = table.shape
+    feature = np.repeat(np.arange(lists, dtype=np.int32), postings.frequency)
+
+    def turned(chunk: Chunk) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats]:
+        start, stop = chunk
+        here = np.flatnonzero(keep & (table.indices >= start) & (table.indices < stop))
+        offsets = np.empty(stop - start + 1, np.int32)
+        features, weights = np.empty(len(here), np.int32), np.empty(len(here), np.float32)
+        entries = table.indices[here] - np.int32(start), feature[here], table.data[here]
+        _sparsetools.coo_tocsr(stop - start, lists, len(here), *entries, offsets, features, weights)
+        return np.diff(offsets), features, weights
+
+    parts = in_threads(turned, chunks_of(count, -(-count // max(threads, 1))), threads)
+    many, features, weights = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    offsets = np.concatenate([[0], np.cumsum(many, dtype=np.int32)])
+    return sparse.csr_matrix((weights, features, offsets), shape=(count, lists))
 
 
 def allowed_bands(readings: Iterable[npt.NDArray[np.float64]], count: int) -> tuple[npt.NDArray[np.uint8], Ints]:
@@ -265,7 +294,7 @@ def _once(codes: Ints, shares: Floats, count: int, narrowed: tuple[str, ...] = (
         return CandidatePairs(codes, codes, shares, narrowed)
     row, partner = np.divmod(codes, count)
     codes = np.minimum(row, partner) * count + np.maximum(row, partner)
-    order = np.argsort(codes, kind="stable")
+    order = np.argsort(codes)
     codes, shares = codes[order], shares[order]
     first = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
     codes, shares = codes[first], np.maximum.reduceat(shares, first)
