@@ -48,7 +48,10 @@ from duplicates.engine.titles import BUILT_IN, Vocabulary, vocabulary_of
 
 Small = npt.NDArray[np.int32]
 
-CHUNK = 25_000  # records read at a time: bounds memory and the wait for a cancel
+# Records read at a time: bounds memory and the wait for a cancel. Every call of the column library costs as much for a
+# short column as for a longer one, so a large library is read in longer ones, as long as every thread has several.
+CHUNK, LONG_CHUNK = 25_000, 60_000
+CHUNKS_A_THREAD = 8
 LONGEST_BLANK = 24  # letters
 ALMOST_UNKNOWN = 85.0  # of 100: "[unkown]"
 # A folded text that matches nothing of this is no blank; about the others `_says_nothing` decides.
@@ -129,7 +132,8 @@ def normalise(
     if not frame.height:
         return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema), BUILT_IN)[:0]
     vocabulary = vocabulary_of(settings.version_words)
-    chunks = chunks_of(frame.height, budget(frame.height, settings, text_bytes=columns.text_bytes).chunk(CHUNK))
+    size = min(max(CHUNK, frame.height // (CHUNKS_A_THREAD * settings.threads)), LONG_CHUNK)
+    chunks = chunks_of(frame.height, budget(frame.height, settings, text_bytes=columns.text_bytes).chunk(size))
 
     def read(chunk: Chunk) -> Records:
         return _normalise(frame.slice(chunk[0], chunk[1] - chunk[0]), vocabulary)

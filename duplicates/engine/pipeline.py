@@ -6,6 +6,7 @@ not-duplicates give the same clusters in the same order, whatever the order of t
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from duplicates.engine.memory import budget
 from duplicates.engine.normalise import Records, normalise, together
 from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
 from duplicates.engine.prepared import prepare
-from duplicates.engine.progress import Arrays, Checkpoints, NoCheckpoints, NullProgress, Progress, Stage
+from duplicates.engine.progress import Arrays, Checkpoints, NullProgress, Progress, Stage
 from duplicates.engine.records import Clusters, Groups, PairCodes, TrackColumns
 from duplicates.engine.settings import EngineSettings
 
@@ -31,6 +32,7 @@ Ints = npt.NDArray[np.int64]
 NO_PAIRS: Ints = np.empty((0, 2), np.int64)
 MOST_JUDGED = 30  # members of a cluster whose pairs are all kept for the keeper stage
 NEVER = -1000.0  # bits of a pair that must not link, whatever it agrees in
+SMALL = 20_000  # records
 SCORING_CHUNK = 150_000  # pairs compared between two reports
 
 
@@ -49,7 +51,7 @@ def find_clusters(
     not in `columns` are ignored. `leave` is handed the parts of an `Index`, from which a later run may start.
     """
     progress = NullProgress() if progress is None else progress
-    checkpoints = NoCheckpoints() if checkpoints is None else checkpoints
+    settings = _alone_where_small(settings, len(columns))
     records = _records(columns, settings, progress, checkpoints)
     forbidden = rows_of_pairs(records.track_id, not_duplicates)
     original = originals(records, np.unique(forbidden))
@@ -62,6 +64,11 @@ def find_clusters(
         linked = weights(records, pairs, codes, fitted) >= threshold_bits(settings.threshold)
         leave("clusters", _clusters_as_left(records, original, pairs, linked, forbidden, clusters))
     return clusters
+
+
+def _alone_where_small(settings: EngineSettings, records: int) -> EngineSettings:
+    """Take one thread for a small library: handing work over costs more there than a second thread saves."""
+    return replace(settings, threads=1) if records <= SMALL else settings
 
 
 def _as_left(records: Records, original: Ints) -> Arrays:
@@ -96,9 +103,13 @@ def _clusters_as_left(
     }
 
 
-def _records(columns: TrackColumns, settings: EngineSettings, progress: Progress, checkpoints: Checkpoints) -> Records:
+def _records(
+    columns: TrackColumns, settings: EngineSettings, progress: Progress, checkpoints: Checkpoints | None
+) -> Records:
     """Normalise the library, or take its records from a checkpoint."""
     progress.begin(Stage.NORMALISE, len(columns))
+    if checkpoints is None:
+        return normalise(columns, settings, progress.advance)
     saved = checkpoints.load(Stage.NORMALISE)
     if saved is not None:
         return kept_records.from_arrays(saved)
@@ -113,12 +124,12 @@ def _candidates(
     original: Ints,
     settings: EngineSettings,
     progress: Progress,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
     leave: Leave,
 ) -> CandidatePairs:
     """Propose pairs, or take them from a checkpoint."""
     progress.begin(Stage.CANDIDATES, len(records))
-    saved = checkpoints.load(Stage.CANDIDATES)
+    saved = checkpoints.load(Stage.CANDIDATES) if checkpoints else None
     if saved is not None:
         return CandidatePairs(
             saved["left"].astype(np.int64),
@@ -127,22 +138,27 @@ def _candidates(
             tuple(saved["narrowed"].tobytes().decode().splitlines()),
         )
     pairs = propose(records, original, progress.advance, settings, checkpoints, leave)
-    arrays: Arrays = {"left": pairs.left, "right": pairs.right, "share": pairs.share}
-    narrowed = np.array(list("\n".join(pairs.narrowed).encode()), np.uint8)
-    checkpoints.save(Stage.CANDIDATES, arrays | {"narrowed": narrowed})
+    if checkpoints:
+        arrays: Arrays = {"left": pairs.left, "right": pairs.right, "share": pairs.share}
+        narrowed = np.array(list("\n".join(pairs.narrowed).encode()), np.uint8)
+        checkpoints.save(Stage.CANDIDATES, arrays | {"narrowed": narrowed})
     return pairs
 
 
 def _scores(
-    records: Records, pairs: CandidatePairs, settings: EngineSettings, progress: Progress, checkpoints: Checkpoints
+    records: Records,
+    pairs: CandidatePairs,
+    settings: EngineSettings,
+    progress: Progress,
+    checkpoints: Checkpoints | None,
 ) -> tuple[Ints, model.Model]:
     """Compare the pairs and learn the model of this library, or take both from a checkpoint."""
     progress.begin(Stage.SCORING, len(pairs))
-    saved = checkpoints.load(Stage.SCORING)
+    saved = checkpoints.load(Stage.SCORING) if checkpoints else None
     if saved is not None:
         return saved["codes"].astype(np.int64), model.from_bytes(saved["tables"].tobytes())
 
-    prepared = prepare(records)
+    prepared = prepare(records, threads=settings.threads)
 
     def score(chunk: Chunk) -> Ints:
         here = slice(*chunk)
@@ -151,14 +167,20 @@ def _scores(
     parts = in_parts(
         chunks_of(len(pairs), budget(len(records), settings).chunk(SCORING_CHUNK)),
         score,
-        keeping=Keeping(Stage.SCORING, checkpoints, np.concatenate, _codes_to_arrays, _codes_from_arrays),
+        keeping=_keeping_codes(checkpoints) if checkpoints else None,
         threads=settings.threads,
         advance=progress.advance,
     )
     codes = np.concatenate([np.empty(0, np.int64), *parts])
     fitted = model.fit(shipped.shipped_model(settings), codes)
-    checkpoints.save(Stage.SCORING, {"codes": codes, "tables": np.frombuffer(fitted.to_bytes(), np.uint8)})
+    if checkpoints:
+        checkpoints.save(Stage.SCORING, {"codes": codes, "tables": np.frombuffer(fitted.to_bytes(), np.uint8)})
     return codes, fitted
+
+
+def _keeping_codes(checkpoints: Checkpoints) -> Keeping[Ints]:
+    """Return how comparison vectors are kept."""
+    return Keeping(Stage.SCORING, checkpoints, np.concatenate, _codes_to_arrays, _codes_from_arrays)
 
 
 def _codes_to_arrays(codes: Ints) -> Arrays:

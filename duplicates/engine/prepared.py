@@ -10,6 +10,7 @@ from duplicates.engine.bags import Bags, bags
 from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.normalise import Records
 from duplicates.engine.spellings import Flags, Spellings, spellings, word_starts
+from duplicates.engine.threads import in_threads
 
 NAMES = ("title", "artist", "album")
 ELSEWHERE = ("other", "credits", "unparsed")  # columns in which a title or name may stand besides NAMES
@@ -37,25 +38,34 @@ class Prepared:
         return share
 
 
-def prepare(records: Records) -> Prepared:
+def prepare(records: Records, *, threads: int = 1) -> Prepared:
     """Work out what the comparisons of these records need."""
     texts = records.texts
     has_more = texts.select(pl.any_horizontal(pl.col(MORE) != "")).to_series().to_numpy()
     guests = texts["people"].str.contains(GUESTS, literal=True) | (texts["version"] != "")
-    spelt = {name: spellings(texts[name]) for name in NAMES}
-    titles, two_ways = bags(texts["title"]), np.flatnonzero(records.other)
+    spelt, starts = {}, {}
+    for name, words, begins in in_threads(lambda name: _words_of_column(texts, name), NAMES, threads):
+        spelt[name], starts[name] = words, begins
+    two_ways = np.flatnonzero(records.other)
+    asked = (texts["title"], spelt["title"].spelt, texts["other"].gather(two_ways))
+    titles, in_latin, readings = in_threads(bags, asked, threads)
     return Prepared(
         records,
         titles,
-        titles.with_rows(spelt["title"].foreign, bags(spelt["title"].spelt)),
-        titles.with_rows(two_ways, bags(texts["other"].gather(two_ways))),
+        titles.with_rows(spelt["title"].foreign, in_latin),
+        titles.with_rows(two_ways, readings),
         spelt,
-        {name: word_starts(texts[name]) for name in NAMES} | {"more": _starts_of_more(texts, has_more)},
+        starts | {"more": _starts_of_more(texts, has_more)},
         (records.artist == 0) | (records.album == 0),
         has_more,
         guests.to_numpy(),
         bool(records.isrc.any() or records.recording_id.any()),
     )
+
+
+def _words_of_column(texts: pl.DataFrame, name: str) -> tuple[str, Spellings, Hashes]:
+    """Return how the words of a column are spelt in Latin letters, and how they begin."""
+    return name, spellings(texts[name]), word_starts(texts[name])
 
 
 def _starts_of_more(texts: pl.DataFrame, has_more: Flags) -> Hashes:

@@ -55,14 +55,3 @@ class NullProgress:
 
     def advance(self, done: int, *, groups_found: int | None = None) -> None:
         """Ignore a finished chunk."""
-
-
-class NoCheckpoints:
-    """Remembers nothing: every stage is computed."""
-
-    def load(self, name: str) -> Arrays | None:
-        """Return nothing, so that the stage runs."""
-        return None
-
-    def save(self, name: str, arrays: Arrays) -> None:
-        """Forget the output of a stage."""

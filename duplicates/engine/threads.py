@@ -5,7 +5,7 @@ copying anything. Which thread worked on what never shows in a result.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 
 
@@ -14,9 +14,11 @@ def in_threads[Piece, Result](
 ) -> Iterator[Result]:
     """Yield the result of each piece in turn, at most one more under way than there are threads.
 
+    A single piece is worked on by the caller.
+
     An exception in a piece, or in the caller between two results, leaves no piece waiting.
     """
-    if threads < 2:
+    if threads < 2 or (isinstance(pieces, Sized) and len(pieces) < 2):
         yield from map(work, pieces)
         return
     waiting: deque[Future[Result]] = deque()
