@@ -5,8 +5,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
 from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
+from pytest_django.live_server_helper import LiveServer
 
+PASSWORD = "a-password-for-tests"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -45,3 +49,14 @@ def tab(chromium: Browser, complaints: list[str]) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
     context.close()
+
+
+@pytest.fixture
+def signed_in(tab: Page, live_server: LiveServer) -> Page:
+    """A tab in which an administrator has logged in."""
+    User.objects.create_superuser("mara", password=PASSWORD)
+    tab.goto(f"{live_server}{reverse('admin:login')}")
+    tab.fill("#id_username", "mara")
+    tab.fill("#id_password", PASSWORD)
+    tab.click("[type=submit]")
+    return tab

@@ -135,6 +135,8 @@ def _take_one(tab: "Page", server: str, scene: Any, shot: Shot) -> Iterator[str]
         tab.set_viewport_size({"width": width, "height": height})
         answer = tab.goto(f"{server}{address}?{query}" if query else f"{server}{address}")
         tab.screenshot(path=FOLDER / f"{shot.name}-{look}.png", full_page=True)
+        if look != "phone":
+            yield from (f"{shot.name}: axe: {fault} ({look})" for fault in _judged_by_axe(tab))
         if answer is None or not answer.ok:
             yield f"{shot.name}: answered {answer.status if answer else 'nothing'}"
         if tab.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
@@ -143,6 +145,14 @@ def _take_one(tab: "Page", server: str, scene: Any, shot: Shot) -> Iterator[str]
         if tab.evaluate(inside):
             yield f"{shot.name}: its list scrolls sideways ({look})"
     yield from (f"{shot.name}: {complaint}" for complaint in dict.fromkeys(complaints))
+
+
+def _judged_by_axe(tab: "Page") -> Iterator[str]:
+    """Yield what keeps people with a keyboard or a screen reader from using the page."""
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415 (needed only here)
+
+    for fault in Axe().run(tab).response["violations"]:
+        yield f"{fault['id']}: {fault['nodes'][0]['html'][:120]}"
 
 
 @contextmanager

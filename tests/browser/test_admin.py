@@ -4,7 +4,6 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -19,7 +18,6 @@ from tests.duplicates.factories import AnalysisFactory, ExportFactory, GroupFact
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PASSWORD = "a-password-for-tests"
 LISTS = [
     "duplicates_duplicateanalysisresult",
     "duplicates_duplicateanalysisgroup",
@@ -34,17 +32,6 @@ LISTS = [
     "library_librarychange",
     "library_itunestrack",
 ]
-
-
-@pytest.fixture
-def signed_in(tab: Page, live_server: LiveServer) -> Page:
-    """A tab in which an administrator has logged in."""
-    User.objects.create_superuser("mara", password=PASSWORD)
-    tab.goto(f"{live_server}{reverse('admin:login')}")
-    tab.fill("#id_username", "mara")
-    tab.fill("#id_password", PASSWORD)
-    tab.click("[type=submit]")
-    return tab
 
 
 def running(percentage: float) -> DuplicateAnalysisResult:

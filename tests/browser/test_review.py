@@ -16,7 +16,7 @@ from duplicates.engine.shipped import shipped_model
 from duplicates.models import DuplicateAnalysisGroup, NotDuplicate
 from library.changes import current_revision
 from library.models import Track
-from tests.browser.test_admin import PASSWORD
+from tests.browser.conftest import PASSWORD
 from tests.duplicates.copies import copy, group_of, playlist_of
 from tests.duplicates.factories import AnalysisFactory
 
