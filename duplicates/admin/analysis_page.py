@@ -74,6 +74,7 @@ class AnalysisPage:
             "phases": phase_marks(analysis) if analysis.is_active else [],
             "progress_url": reverse("admin:duplicates_analysis_progress", args=[analysis.pk]),
             "previous_url": self._previous_url(),
+            "newer_url": self._newer_url(),
             "history": [self._in_history(one) for one in self.history],
             "equal_run": running,
             "equal_run_progress": progress_values(running, self.now) if running else None,
@@ -148,6 +149,11 @@ class AnalysisPage:
         readable = (one for one in self.history if one.is_readable and one.pk != self.analysis.pk)
         return reverse(PAGE, args=[found.pk]) if (found := next(readable, None)) else ""
 
+    def _newer_url(self) -> str:
+        """Return where the result of a refresh of this one is, while that is among the newest."""
+        refreshed = (one for one in self.history if one.is_readable and one.predecessor_id == self.analysis.pk)
+        return reverse(PAGE, args=[found.pk]) if (found := next(refreshed, None)) else ""
+
     def _delete_url(self) -> str:
         """Return where it is deleted; nothing while it runs or is pinned, and to those who may not."""
         analysis = self.analysis
@@ -184,12 +190,12 @@ class AnalysisPage:
     def _figures(self) -> list[Fact]:
         analysis = self.analysis
         return [
-            Fact("Groups", pages.number(analysis.groups_found)),
-            Fact("Duplicates", pages.number(analysis.duplicates_found), "beside the keepers"),
-            Fact("Tracks compared", pages.number(analysis.tracks_analyzed)),
-            Fact("Not enough data", pages.number(analysis.not_enough_data_count), "too thin to judge"),
-            Fact("Average similarity", pages.percent(analysis.average_similarity)),
-            Fact("Took", pages.duration(analysis.processing_seconds)),
+            Fact(_("Groups"), pages.number(analysis.groups_found)),
+            Fact(_("Duplicates"), pages.number(analysis.duplicates_found), _("beside the keepers")),
+            Fact(_("Compared"), pages.number(analysis.tracks_analyzed), _("tracks")),
+            Fact(_("Not judged"), pages.number(analysis.not_enough_data_count), _("too little data")),
+            Fact(_("Similarity"), pages.percent(analysis.average_similarity), _("on average")),
+            Fact(_("Took"), pages.duration(analysis.processing_seconds)),
         ]
 
     def _sections(self) -> list[tuple[str, list[Fact]]]:

@@ -11,9 +11,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.admin.export_list import export_progress
 from duplicates.admin.shared import EXPORT_BADGES, OfVisibleAnalyses, person
+from duplicates.admin.wording import tracks_in_words
 from duplicates.choices import ExportStatus
 from duplicates.exceptions import ExportExpired, ExportNotReady
 from duplicates.export_response import export_response
@@ -29,7 +31,7 @@ LAST_DOWNLOADED = pages.when("last_downloaded_at")
 class ExportAdmin(OfVisibleAnalyses):
     """Files written from analyses, and how often they were fetched."""
 
-    list_display = ("shown_name", "state", "download", "size", "rows", "downloads", "asked_by", "asked", "expires")
+    list_display = ("named", "state", "download", "holds", "downloads", "asked", "expires")
     list_filter = ("status", "format", "created_at")
     search_fields = ("file_name", "user__username")
     search_help_text = "File name or user"
@@ -62,6 +64,16 @@ class ExportAdmin(OfVisibleAnalyses):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Let the page of an analysis link to its exports."""
         return lookup == "analysis__analysis_id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    @admin.display(description=lazy("file"))
+    def named(self, export: DuplicateAnalysisExport) -> SafeString:
+        return pages.two_lines(self.shown_name(export), self.asked_by(export))
+
+    @admin.display(description=lazy("size"))
+    def holds(self, export: DuplicateAnalysisExport) -> SafeString | str:
+        if export.size_bytes is None:
+            return pages.UNKNOWN
+        return pages.two_lines(self.size(export), tracks_in_words(export.row_count))
 
     @admin.display(description="file")
     def shown_name(self, export: DuplicateAnalysisExport) -> str:

@@ -12,7 +12,7 @@ const follow = (panel) => {
     let wait = FASTEST, timer = 0, asking = false, before = "";
 
     const show = (values) => {
-        bar.value = values.percentage;
+        if (bar) bar.value = values.percentage;
         for (const place of panel.querySelectorAll("[data-show]")) {
             const text = values[place.dataset.show];
             if (place.textContent !== text) place.textContent = text;
@@ -38,7 +38,7 @@ const follow = (panel) => {
         if (document.hidden) return;
         asking = true;
         try {
-            const answer = await fetch(panel.dataset.url, {
+            const answer = await fetch(panel.dataset.follow, {
                 credentials: "same-origin", redirect: "error", headers: {Accept: "application/json"},
             });
             if (answer.status === 404) return window.location.reload();
@@ -67,5 +67,5 @@ const follow = (panel) => {
 };
 
 document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll(":is(.progress-panel, .export-progress)[data-url]").forEach(follow);
+    document.querySelectorAll("[data-follow]").forEach(follow);
 });

@@ -150,7 +150,8 @@ class TestPage:
 
         shown = " ".join(signed_in(colleague).get(page(analysis)).content.decode().split())
 
-        assert 'value="refresh" disabled>Refresh 42 %</button>' in shown
+        assert 'value="refresh" disabled>Refresh <span data-show="percent_text">42 %</span></button>' in shown
+        assert reverse("admin:duplicates_analysis_progress", args=[refresh.pk]) in shown
         assert page(refresh) in shown
 
     def test_no_page_carries_inline_styles_or_scripts(self, colleague: User) -> None:

@@ -96,7 +96,7 @@ class TestParts:
 
         shown = text_of(signed_in(colleague))
 
-        assert f'data-url="{reverse("admin:duplicates_analysis_progress", args=[run.pk])}"' in shown
+        assert f'data-follow="{reverse("admin:duplicates_analysis_progress", args=[run.pk])}"' in shown
         assert "duplicates/progress.js" in shown
 
     def test_charts_are_drawn_once_they_have_something_to_say(self, overseer: User) -> None:

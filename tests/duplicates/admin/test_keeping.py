@@ -128,6 +128,14 @@ class TestHistory:
         assert quick in client.get(page(older)).content.decode()
         assert quick not in client.get(page(newest)).content.decode()
 
+    def test_one_that_was_refreshed_leads_to_the_newer_result(self, colleague: User) -> None:
+        older, newer = AnalysisFactory(user=colleague), AnalysisFactory(user=colleague)
+        DuplicateAnalysisResult.objects.filter(pk=newer.pk).update(predecessor=older)
+        client = signed_in(colleague)
+
+        assert client.get(page(older)).context["newer_url"] == page(newer)
+        assert client.get(page(newer)).context["newer_url"] == ""
+
 
 class TestSummary:
     def test_a_run_that_has_just_ended_says_what_it_came_to(self, colleague: User) -> None:
@@ -165,7 +173,7 @@ class TestExports:
         shown = client.get(page(export.analysis)).content.decode()
         told = client.get(url).json()
 
-        assert f'data-url="{url}"' in shown
+        assert f'data-follow="{url}"' in shown
         assert (told["message"], told["is_active"]) == ("2,000 of 60,000 rows written", True)
 
     def test_a_finished_one_shows_size_and_downloads(self, colleague: User) -> None:
