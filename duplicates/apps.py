@@ -20,11 +20,14 @@ class DuplicatesConfig(AppConfig):
     verbose_name = "Duplicates"
 
     def ready(self) -> None:
-        """Listen for people logging in, who bring their time zone, for `migrate`, and for the library losing tracks."""
+        """Listen to logins, which bring time zones, to `migrate`, and to the library: tracks lost, imports ended."""
         from duplicates import time_zones  # noqa: F401, PLC0415 (models are not loaded before)
+        from duplicates.services.imports import note_import  # noqa: PLC0415 (likewise)
         from duplicates.services.last_copies import last_copies_of_groups  # noqa: PLC0415 (likewise)
         from library.last_copies import register_guardian  # noqa: PLC0415 (likewise)
+        from library.witnesses import register_witness  # noqa: PLC0415 (likewise)
 
         register_guardian(last_copies_of_groups)
+        register_witness(note_import)
 
         post_migrate.connect(install_audit_triggers, sender=self, dispatch_uid="duplicates.install_audit_triggers")

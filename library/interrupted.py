@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 
 from library.applying import Application, ImportProgress, ImportTakenOver
 from library.folders import private_folder
 from library.importers.spool import DamagedSpool, SpoolBusy, SpoolLock, SpoolReader, keys_path, sweep
 from library.models import ImportStatus, LibraryImport
+from library.witnesses import tell
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +102,9 @@ def _close(row: LibraryImport, *fields: str) -> None:
     """Save how a run ended. The row of a dry run, or of a run that could not begin, is written only now."""
     row.spool = ""
     is_new = row._state.adding or row.is_dry_run
-    row.save(update_fields=None if is_new else ["status", "completed_at", "spool", *fields])
+    with transaction.atomic():
+        row.save(update_fields=None if is_new else ["status", "completed_at", "spool", *fields])
+        tell(row)
 
 
 def remove_spool(path: Path) -> None:

@@ -4,13 +4,16 @@ Call `record` inside the transaction that makes the change, so that neither exis
 inside `attempt`, which notes how long it took and writes a record when it is refused.
 """
 
+import inspect
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
 from duplicates.exceptions import DuplicatesError, LastCopy
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
 RECORDS_A_TRANSACTION = 5_000
+# Marks a refusal that has its record, so that an attempt around it writes no second one.
+_RECORDED = "_reprise_recorded"
 _began: ContextVar[float | None] = ContextVar("audit_began", default=None)
 
 
@@ -104,25 +109,53 @@ def attempt(
 ) -> Iterator[None]:
     """Time a verb; when it is refused, write a record once its transaction is rolled back, and pass the error on.
 
-    An attempt inside another times its own part; inside the other's transaction it leaves the refusal to the other to
-    record, since its own record would be rolled back with everything else.
+    An attempt inside another times its own part. A refusal is recorded once: inside the other's transaction by the
+    other, since a record of its own would be rolled back with everything else.
     """
     records = _began.get() is None or not connection.in_atomic_block
     token = _began.set(time.perf_counter())
     try:
         yield
-    except (DuplicatesError, IntegrityError) as error:
-        refusal = error if isinstance(error, DuplicatesError) else refusal_of_the_database(error)
+    except (DuplicatesError, IntegrityError, ValidationError) as error:
+        refusal = refusal_of_the_database(error) if isinstance(error, IntegrityError) else error
         if refusal is None:
             raise
-        if records:
-            facts = {"code": refusal.code}
-            record(verb, actor=actor, now=now, subject=subject, was_successful=False, message=str(refusal), after=facts)
+        if records and not hasattr(refusal, _RECORDED):
+            setattr(refusal, _RECORDED, True)
+            record(verb, actor=actor, now=now, subject=subject, was_successful=False, **_said(refusal))
         if refusal is error:
             raise
         raise refusal from error
     finally:
         _began.reset(token)
+
+
+def recorded[**P, R](verb: str, *, subject: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make an attempt of every call of a verb; `subject` names the argument that is its subject.
+
+    The verb takes `now`, and `actor` or else the `user` whose own things it changes.
+    """
+
+    def decorate(work: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(work)
+
+        @wraps(work)
+        def timed(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = signature.bind(*args, **kwargs).arguments
+            actor = given["actor"] if "actor" in signature.parameters else given["user"]
+            with attempt(verb, subject=given.get(subject), actor=actor, now=given["now"]):
+                return work(*args, **kwargs)
+
+        return timed
+
+    return decorate
+
+
+def _said(refusal: DuplicatesError | ValidationError) -> dict[str, Any]:
+    """Return what a record keeps of a refusal."""
+    if isinstance(refusal, ValidationError):
+        return {"message": " ".join(refusal.messages), "after": {"code": "INVALID_OPTIONS"}}
+    return {"message": str(refusal), "after": {"code": refusal.code}}
 
 
 def forget_old_records(*, now: datetime, days: int | None = None) -> int:

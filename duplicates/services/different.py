@@ -47,6 +47,7 @@ def declare_groups_different(
     return declare_different(pairs, actor=actor, now=now, note=note)
 
 
+@audit.recorded("pairs.declared_different")
 def declare_different(
     pairs: Sequence[tuple[DuplicateAnalysisTrack, DuplicateAnalysisTrack]],
     *,
@@ -75,6 +76,7 @@ def declare_different(
     return len(new)
 
 
+@audit.recorded("pairs.taken_back")
 def take_back(decisions: Iterable[NotDuplicate], *, actor: "AbstractBaseUser | None", now: datetime) -> int:
     """Take decisions back, so that the next run looks at the evidence again; return how many were in force."""
     named = list(decisions)

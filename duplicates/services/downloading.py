@@ -29,6 +29,7 @@ def is_downloadable(export: DuplicateAnalysisExport, *, now: datetime) -> bool:
     return export.status == ExportStatus.COMPLETED and (export.expires_at is None or export.expires_at > now)
 
 
+@audit.recorded("export.downloaded", subject="export")
 def fetch_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | None", now: datetime) -> Path:
     """Return the file to send and count the download.
 
@@ -49,6 +50,7 @@ def fetch_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | 
     return path
 
 
+@audit.recorded("export.unsaved", subject="analysis")
 def stream_unsaved(
     analysis: DuplicateAnalysisResult, export_format: str, *, actor: "AbstractBaseUser | None", now: datetime
 ) -> Iterator[bytes]:

@@ -82,6 +82,7 @@ def _require_result(analysis: DuplicateAnalysisResult) -> None:
         raise AnalysisNotReady(f"Analysis {analysis.pk} is {analysis.get_status_display().lower()}.")
 
 
+@audit.recorded("export.requested", subject="analysis")
 def request_export(
     analysis: DuplicateAnalysisResult,
     export_format: str,
@@ -148,6 +149,7 @@ def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone
     return export
 
 
+@audit.recorded("export.deleted", subject="export")
 def delete_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
     """Delete an export and its file; one that is being written stops and leaves nothing."""
     with transaction.atomic():

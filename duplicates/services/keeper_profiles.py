@@ -49,6 +49,7 @@ def find_profile(name: str) -> KeeperProfile:
     return found
 
 
+@audit.recorded("keeper_profile.saved")
 def save_profile(
     *,
     name: str,
@@ -82,6 +83,7 @@ def save_profile(
     return profile
 
 
+@audit.recorded("keeper_profile.removed", subject="profile")
 def remove_profile(profile: KeeperProfile, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
     """Forget a profile; plans made with it keep its rules. Raises ProfileIsBuiltIn."""
     if profile.is_built_in:

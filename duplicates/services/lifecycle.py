@@ -45,6 +45,7 @@ class Queued:
     is_new: bool
 
 
+@audit.recorded("analysis.queued")
 def queue_analysis(
     options: AnalysisOptions,
     *,
@@ -151,6 +152,7 @@ def finish_cancelled(claimed: Claim, *, actor: "AbstractBaseUser | None", now: d
         _record_end(claimed, "analysis.cancelled", actor=actor, now=now, outcome=outcome)
 
 
+@audit.recorded("analysis.cancel_requested", subject="analysis")
 def request_cancel(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> bool:
     """Cancel a queued analysis at once, or ask the worker of a running one to stop. False when it is over already."""
     with transaction.atomic():
@@ -164,11 +166,18 @@ def request_cancel(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUse
             error_message=str(AnalysisCancelled()),
         )
         asked = ended or rows.filter(status=AnalysisStatus.RUNNING).update(cancel_requested=True)
-        if asked:
-            audit.record("analysis.cancel_requested", actor=actor, now=now, subject=analysis)
+        audit.record(
+            "analysis.cancel_requested",
+            actor=actor,
+            now=now,
+            subject=analysis,
+            was_successful=bool(asked),
+            message="" if asked else "It was over already.",
+        )
     return bool(asked)
 
 
+@audit.recorded("analysis.resumed", subject="analysis")
 def resume(
     analysis: DuplicateAnalysisResult,
     *,
@@ -233,6 +242,7 @@ def _give_up(analysis: DuplicateAnalysisResult, *, now: datetime) -> None:
     )
 
 
+@audit.recorded("analysis.ended_by_hand", subject="analysis")
 def end_by_hand(
     analysis: DuplicateAnalysisResult,
     status: AnalysisStatus,

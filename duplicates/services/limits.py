@@ -15,7 +15,11 @@ def require_below(limit: int, action: str, *, actor: "AbstractBaseUser | None", 
     if actor is None:
         return
     recent = AuditRecord.objects.filter(
-        action=action, user_id_then=actor.pk, created_at__gt=now - timedelta(hours=1), created_at__lte=now
+        action=action,
+        user_id_then=actor.pk,
+        was_successful=True,
+        created_at__gt=now - timedelta(hours=1),
+        created_at__lte=now,
     )
     if recent.count() >= limit:
         raise RateLimited(f"You have started {limit} {what} within the last hour, which is the limit.")

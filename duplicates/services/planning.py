@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 WITH_A_KEEPER = (Resolution.DELETED, Resolution.KEPT_CANONICAL)
 
 
+@audit.recorded("cleanup_plan.made", subject="analysis")
 def plan_cleanup(
     *,
     analysis: DuplicateAnalysisResult,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 
+@audit.recorded("preferences.changed")
 def change_preferences(user: "AbstractBaseUser", values: Mapping[str, Any], *, now: datetime) -> DuplicatePreferences:
     """Set some preferences; the others stay. Raises ValidationError, naming the field, and then changes nothing."""
     with transaction.atomic():
@@ -26,6 +27,7 @@ def change_preferences(user: "AbstractBaseUser", values: Mapping[str, Any], *, n
     return preferences
 
 
+@audit.recorded("preferences.reset")
 def reset_preferences(user: "AbstractBaseUser", *, now: datetime) -> DuplicatePreferences:
     """Put every preference back to its default."""
     with transaction.atomic():

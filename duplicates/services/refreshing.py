@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Enqueue = Callable[[uuid.UUID], None]
 
 
+@audit.recorded("analysis.refreshed", subject="analysis")
 def refresh_analysis(
     analysis: DuplicateAnalysisResult,
     *,
@@ -68,6 +69,7 @@ def refresh_analysis(
     return queued.analysis
 
 
+@audit.recorded("analysis.refreshed")
 def quick_refresh(
     *,
     actor: "AbstractBaseUser | None",

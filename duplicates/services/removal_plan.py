@@ -79,6 +79,7 @@ class RemovalPlan:
     left_out: dict[str, int] = field(default_factory=dict)  # how many, by reason
 
 
+@audit.recorded("removal_plan.exported", subject="analysis")
 def export_removal_plan(
     folder: Path,
     *,

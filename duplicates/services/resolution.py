@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 
+@audit.recorded("groups.resolved", subject="analysis")
 def mark_groups_resolved(
     analysis: DuplicateAnalysisResult,
     group_ids: Sequence[int],
@@ -59,6 +60,7 @@ def mark_groups_resolved(
     return len(open_ids)
 
 
+@audit.recorded("groups.reopened", subject="analysis")
 def reopen_groups(
     analysis: DuplicateAnalysisResult,
     group_ids: Sequence[int],

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 
+@audit.recorded("analysis.pinned", subject="analysis")
 def pin_analysis(
     analysis: DuplicateAnalysisResult, *, is_pinned: bool, actor: "AbstractBaseUser | None", now: datetime
 ) -> bool:
@@ -27,6 +28,7 @@ def pin_analysis(
     return bool(changed)
 
 
+@audit.recorded("analysis.deleted", subject="analysis")
 def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
     """Delete an analysis with its groups, exports and kept work; decisions and removed copies stay.
 

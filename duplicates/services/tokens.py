@@ -33,6 +33,7 @@ class NewToken:
     secret: str
 
 
+@audit.recorded("token.created")
 def create_token(
     *,
     user: "AbstractBaseUser",
@@ -70,6 +71,7 @@ def create_token(
     return NewToken(row, secret)
 
 
+@audit.recorded("token.revoked", subject="token")
 def revoke_token(token: ApiToken, *, actor: "AbstractBaseUser", now: datetime) -> bool:
     """End a token for good; False when it was revoked before."""
     with transaction.atomic():

@@ -28,6 +28,7 @@ def with_current_words(options: AnalysisOptions) -> AnalysisOptions:
     return replace(options, version_words=tuple(active.values_list("phrase", "marker")))
 
 
+@audit.recorded("version_word.saved")
 def save_word(
     *,
     phrase: str,
@@ -56,6 +57,7 @@ def save_word(
     return word
 
 
+@audit.recorded("version_word.removed", subject="word")
 def remove_word(word: VersionWord, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
     """Forget a phrase; analyses that took it with them keep it."""
     with transaction.atomic():
