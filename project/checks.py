@@ -1,5 +1,6 @@
 """System checks of the configuration. They read settings only, never the database."""
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,20 @@ def related_variables_agree(app_configs: Sequence[AppConfig] | None, **kwargs: A
                 "The defaults are 10 and 30.",
             )
         )
+    problems += [
+        (f"REPRISE_METRICS_NETWORKS: {network!r} is no address or network.", "Write one like 127.0.0.1 or 10.0.0.0/8.")
+        for network in settings.METRICS_NETWORKS
+        if not _is_network(network)
+    ]
     return [Error(message, hint=hint, id="reprise.E002") for message, hint in problems]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def refuse_wrong_settings() -> None:

@@ -13,13 +13,15 @@ from django.utils import timezone
 HEALTH_PATH = "/healthz"
 READY_SECONDS = 5.0  # what a balancer waits for an answer, or less
 
+SCRAPE_SECONDS = 10.0  # Prometheus waits as long, unless told otherwise
+
 
 class HealthMiddleware:
     """Answer the questions of machines and pass everything else on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self._pages = {HEALTH_PATH: alive, "/readyz": ready}
+        self._pages = {HEALTH_PATH: alive, "/readyz": ready, "/metrics": metrics}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         page = self._pages.get(request.path)
@@ -45,3 +47,12 @@ def ready(request: HttpRequest) -> HttpResponse:
     told = {answer.name: {"ok": answer.is_ok, "message": answer.sentence} for answer in found.answers}
     status = HTTPStatus.OK if found.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
     return JsonResponse({"ready": found.is_ready, "checks": told}, status=status)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer Prometheus."""
+    from duplicates.prometheus import serve_metrics  # noqa: PLC0415 (likewise)
+    from duplicates.request_deadline import deadline  # noqa: PLC0415 (likewise)
+
+    with deadline(SCRAPE_SECONDS, SCRAPE_SECONDS):
+        return serve_metrics(request)

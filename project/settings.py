@@ -220,6 +220,16 @@ LEAST_FREE_MB = ENVIRONMENT.whole(
     unit="MB",
     says="With less room than this where working files go, /readyz answers 503 and the Monitoring page warns.",
 )
+METRICS_TOKEN = ENVIRONMENT.text(
+    "REPRISE_METRICS_TOKEN",
+    default="",
+    says="Who sends this as a bearer token may read /metrics from anywhere. Empty: nobody by token.",
+)
+METRICS_NETWORKS = ENVIRONMENT.words(
+    "REPRISE_METRICS_NETWORKS",
+    default=PerEnvironment(development=["127.0.0.1", "::1"], testing=["127.0.0.1", "::1"], production=[]),
+    says="Addresses or networks (10.0.0.0/8) that may read /metrics directly, not through a proxy, without a token.",
+)
 
 # --- Language and time ----------------------------------------------------------------------------------------------
 

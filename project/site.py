@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import path
 
 from library.wording import begin_with_a_capital
 
@@ -21,6 +22,15 @@ class RepriseSite(AdminSite):
         from duplicates.admin.dashboard import dashboard_context  # noqa: PLC0415 (needs loaded models)
 
         return super().index(request, dashboard_context(request) | (extra_context or {}))
+
+    def get_urls(self) -> list[Any]:
+        return [path("monitoring/", self.admin_view(self.monitoring), name="monitoring"), *super().get_urls()]
+
+    def monitoring(self, request: HttpRequest) -> TemplateResponse:
+        """Show how everything is doing."""
+        from duplicates.admin.monitoring import monitoring_view  # noqa: PLC0415 (needs loaded models)
+
+        return monitoring_view(request, self.each_context(request))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """List applications and their models by name, people last and iTunes written as its owner writes it."""

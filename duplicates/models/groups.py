@@ -99,6 +99,10 @@ class DuplicateAnalysisGroup(models.Model):
             models.Index(fields=["analysis", "is_resolved", "position"], name="group_open"),
             # The same group in other analyses.
             models.Index(fields=["group_key"], name="group_identity"),
+            # How often people agreed with the matcher, by confidence; only what is decided is in it.
+            models.Index(
+                fields=["resolution", "confidence", "identity"], name="group_decided", condition=Q(is_resolved=True)
+            ),
         ]
         constraints = [
             # Paging in the order of the analysis; also keeps a repeated save from doubling groups.

@@ -175,7 +175,7 @@ def get_cleanup_history(*, now: datetime, days: int = 30) -> CleanupHistory:
 def get_weeks(*, now: datetime, days: int) -> tuple[Week, ...]:
     """Return the weeks of the last `days` days, the oldest first, with one query."""
     begins_at = now - timedelta(days=days)
-    counted = _count_weeks(begins_at, now)
+    counted = count_periods(begins_at, now, days=7)
     return tuple(
         Week(max(now - timedelta(weeks=number + 1), begins_at), now - timedelta(weeks=number), counted.get(number, {}))
         for number in reversed(range(-(-days // 7)))
@@ -195,17 +195,17 @@ def total_of(tallies: Iterable[Tally]) -> Tally:
     return whole
 
 
-_WEEK = {
-    "sqlite": "CAST((julianday(%s) - julianday(created_at)) / 7 AS integer)",
-    "postgresql": "CAST(floor(extract(epoch FROM (%s - created_at)) / 604800) AS integer)",
+_PERIOD = {
+    "sqlite": "CAST((julianday(%s) - julianday(created_at)) / {days} AS integer)",
+    "postgresql": "CAST(floor(extract(epoch FROM (%s - created_at)) / (86400 * {days})) AS integer)",
 }
 
 
-def _count_weeks(begins_at: datetime, now: datetime) -> dict[int, dict[str, Tally]]:
-    """Count the records by week, 0 being the newest, and by action, in one pass over the index."""
+def count_periods(begins_at: datetime, now: datetime, *, days: int) -> dict[int, dict[str, Tally]]:
+    """Count the records by so many days, 0 being the newest, and by action, in one pass over the index."""
     adapt = connection.ops.adapt_datetimefield_value
     query = f"""
-        SELECT {_WEEK[connection.vendor]} AS week, action, COUNT(*),
+        SELECT {_PERIOD[connection.vendor].format(days=int(days))} AS period, action, COUNT(*),
                SUM(CASE WHEN was_successful THEN 0 ELSE 1 END),
                SUM(CASE WHEN was_successful THEN group_count ELSE 0 END),
                SUM(CASE WHEN was_successful THEN track_count ELSE 0 END),
@@ -216,8 +216,8 @@ def _count_weeks(begins_at: datetime, now: datetime) -> dict[int, dict[str, Tall
     found: dict[int, dict[str, Tally]] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, [adapt(now), adapt(begins_at), adapt(now)])
-        for week, action, *numbers in cursor.fetchall():
-            found.setdefault(week, {})[action] = Tally(*map(_plain, numbers))
+        for period, action, *numbers in cursor.fetchall():
+            found.setdefault(period, {})[action] = Tally(*map(_plain, numbers))
     return found
 
 

@@ -71,6 +71,11 @@ def may_view_history(user: "Person") -> bool:
     return may_view_audit(user) and sees_all(user)
 
 
+def may_monitor(user: "Person") -> bool:
+    """May this person see how runs, storage and work as a whole are doing? It adds up what everybody has."""
+    return _has(user, VIEW) and sees_all(user)
+
+
 def may_run(user: "Person") -> bool:
     """May this person start analyses, and refresh those they see?"""
     return _has(user, RUN)

@@ -86,8 +86,8 @@ def _migrations() -> Answer:
 
 @cache
 def _known_migrations() -> frozenset[tuple[str, str]]:
-    """Return what must have been applied for the code of this process: the last ones, after which all others come."""
-    return frozenset(MigrationLoader(None).graph.leaf_nodes())
+    """Return what must have been applied for the code of this process, which does not change while it lives."""
+    return frozenset(MigrationLoader(None).graph.nodes)
 
 
 def _worker(now: datetime) -> Answer:
