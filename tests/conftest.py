@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -17,6 +18,7 @@ from duplicates import audit_triggers
 from duplicates.site_settings import site
 from library.models import LibraryChange, LibraryRevision
 from tests.forms import is_full_form
+from tests.scheduling import TogetherScheduling
 
 ROOT = Path(__file__).parent.parent
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "database_url", "house_to_clean"}
@@ -36,6 +38,12 @@ hypothesis.settings.register_profile("full", max_examples=200, deadline=None)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples are tried: the full form runs with `-m "slow or not slow"`."""
     hypothesis.settings.load_profile("full" if is_full_form(config) else "small")
+
+
+@pytest.hookimpl(optionalhook=True)  # where tests run in one process there is nothing to hand out
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests that share an installation in one process."""
+    return TogetherScheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers

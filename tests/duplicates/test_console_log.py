@@ -15,7 +15,6 @@ import pytest
 from duplicates.choices import Phase
 from duplicates.services.progress import STAGES
 
-pytestmark = pytest.mark.xdist_group("console log")  # one process makes the installation, not each of them
 ROOT = Path(__file__).parent.parent.parent
 MAKE_LIBRARY = """
 import django; django.setup()

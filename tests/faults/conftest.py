@@ -18,14 +18,6 @@ from tests.forms import is_full_form
 SMALL, FULL = 700, 60_000  # songs; about 1,100 and 100,000 tracks
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a house in one process."""
-    for item in items:
-        if "shared_house" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("house"))
-
-
 @pytest.fixture(scope="session")
 def songs(request: pytest.FixtureRequest) -> int:
     """How large the library of the fault tests is: the full form runs with `-m slow`."""

@@ -30,7 +30,6 @@ from duplicates.services.options import AnalysisOptions
 from library.models import Track
 from project import demo, serving
 
-pytestmark = pytest.mark.xdist_group("demo")  # one process has the demo run twice, not each of them
 LONGEST_SECONDS = 55  # what the demo promises once its packages are there
 
 
