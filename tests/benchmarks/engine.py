@@ -21,8 +21,9 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from tests.engine import datasets
 from tests.engine.support import groups_of, pairs_of
 
 BANDS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+LONG_TITLE = 10_000  # letters
 NO_KEEPER_COLUMNS = pl.DataFrame(schema=KEEPER_SCHEMA)
 
 
@@ -276,35 +278,62 @@ def _each(texts: pl.Series, read: Callable[[str], int | None]) -> pl.Expr:
     return pl.lit(texts.replace_strict(spellings, pl.Series([read(text) for text in spellings], dtype=pl.Int64)))
 
 
-def hostile_libraries(count: int) -> Iterator[tuple[str, TrackColumns]]:
-    """Yield libraries made to hurt."""
-    ids, numbers = pl.DataFrame({"track_id": np.arange(count)}), np.arange(count)
-    lengths = pl.Series("duration_ms", 90_000 + numbers * 7919 % 400_000)
-    titles = pl.Series("title", [f"{n * 7919 % 99991:x} {n * 31:x}" for n in range(count)])
-    plans: dict[str, list[object]] = {
-        "one title, many artists": ["Love", pl.Series("artist", [f"Band {n}" for n in range(count)]), None, lengths],
-        "one title, nothing else": ["Love", None, None, lengths],
-        "one artist, many titles": [titles, "The One", "Everything", lengths],
-        "all blank": [None, None, None, None],
-        "exact copies": ["I Got", "Nina Vale", "Harbour Lights", 200_000],
-        "long titles": [
-            pl.Series("title", [f"{n} " + "la " * (3300 if n < 2000 else 0) for n in range(count)]),
-            "The One",
-            None,
-            lengths,
-        ],
+def hostile_libraries(count: int) -> dict[str, Callable[[], TrackColumns]]:
+    """Return libraries made to hurt, each made when it is asked for."""
+    numbers = np.arange(count)
+    lengths = pl.Series(90_000 + numbers * 7919 % 400_000)
+
+    def each(pattern: str) -> pl.Series:
+        return pl.Series([pattern.format(n=n, mixed=n * 7919 % 99991, other=n * 31) for n in range(count)])
+
+    def half() -> pl.Series:
+        return pl.Series(["The One" if n % 2 else f"Band {n}" for n in range(count)])
+
+    titled, made = "{mixed:x} {other:x}", partial(_columns, count)
+    return {
+        "one title, many artists": lambda: made(title="Love", artist=each("Band {n}"), duration_ms=lengths),
+        "one title, nothing else": lambda: made(title="Love", duration_ms=lengths),
+        "one artist, many titles": lambda: made(
+            title=each(titled), artist="The One", album="Everything", duration_ms=lengths
+        ),
+        "one artist with half of it": lambda: made(
+            title=each(titled), artist=half(), album=pl.Series(numbers // 12).cast(pl.String), duration_ms=lengths
+        ),
+        "all blank": lambda: made(title=""),
+        "exact copies": lambda: made(title="I Got", artist="Nina Vale", album="Harbour Lights", duration_ms=200_000),
+        "titles of 10,000 letters": lambda: made(title=_long_titles(count), artist="The One", duration_ms=lengths),
     }
-    for name, values in plans.items():
-        filled = dict(zip(("title", "artist", "album", "duration_ms"), values, strict=True))
-        frame = ids.with_columns(
-            (value if isinstance(value, pl.Series) else pl.lit(value)).cast(TRACK_SCHEMA[column]).alias(column)
-            if (value := filled.get(column)) is not None
-            else pl.lit(None, dtype=TRACK_SCHEMA[column]).alias(column)
-            for column in TRACK_SCHEMA
-            if column != "track_id"
-        )
-        size = min(count, 2000) if name == "long titles" else count
-        yield name, TrackColumns(frame.head(size).select(list(TRACK_SCHEMA)))
+
+
+def hostile(count: int, only: list[str]) -> None:
+    """Match each library made to hurt in a process of its own, so that its peak memory is its own."""
+    for place, (name, make) in enumerate(hostile_libraries(count).items()):
+        if not only:
+            command = [sys.executable, "-m", "tests.benchmarks.engine", "hostile", str(count), str(place)]
+            subprocess.run(command, check=True)
+        elif str(place) in only:
+            timed_run(name, make())
+
+
+def _long_titles(count: int) -> pl.Series:
+    """Return titles of 10,000 letters, each of other words, made by the column library: a gigabyte of them."""
+    words = pl.select(pl.int_range(count).alias("n")).select(
+        pl.concat_str([(pl.col("n") * (step + 1) * 7919 % 99_991).cast(pl.String) for step in range(20)], separator=" ")
+    )
+    parts = [words.to_series().str.pad_end(LONG_TITLE // 50, "x")] * 50
+    return pl.select(pl.concat_str(parts)).to_series()
+
+
+def _columns(count: int, **values: object) -> TrackColumns:
+    """Return a library of so many tracks with these columns, each given as a value or one for every track."""
+    frame = pl.DataFrame({"track_id": np.arange(count)})
+    filled = (
+        (value if isinstance(value, pl.Series) else pl.lit(value)).cast(TRACK_SCHEMA[name]).alias(name)
+        for name, value in values.items()
+    )
+    frame = frame.with_columns(filled)
+    missing = (pl.lit(None, kind).alias(name) for name, kind in TRACK_SCHEMA.items() if name not in frame.columns)
+    return TrackColumns(frame.with_columns(missing).select(list(TRACK_SCHEMA)))
 
 
 def main() -> None:
@@ -317,8 +346,7 @@ def main() -> None:
     elif options.what == "calibration":
         calibration()
     elif options.what == "hostile":
-        for name, columns in hostile_libraries(int(options.arguments[0]) if options.arguments else 100_000):
-            timed_run(name, columns)
+        hostile(int(options.arguments[0]) if options.arguments else 100_000, options.arguments[1:])
     elif options.what == "splink":  # runs every contender in a process of its own
         sys.exit(subprocess.run([sys.executable, "-m", "tests.benchmarks.splink"], check=False).returncode)
     elif options.what == "growth" and len(options.arguments) == 1:
