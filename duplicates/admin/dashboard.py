@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from duplicates.admin.next_step_view import StepView, view_of_step
 from duplicates.admin.progress import phase_marks, progress_values
-from duplicates.admin.shared import STALENESS_BADGES, asked_by, follow_if_possible, person, status_badge
+from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.models.analysis import sees_all
 from duplicates.services import permissions
@@ -44,7 +44,6 @@ def dashboard_context(request: HttpRequest) -> dict[str, Any]:
     user = person(request)
     if not permissions.may_read(user):
         return {}
-    follow_if_possible()
     now = timezone.now()
     board = get_dashboard(user, DuplicatePreferences.objects.of(user), now=now)
     return {"board": board, **_Words(board, user, now).context()}

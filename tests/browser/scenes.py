@@ -142,7 +142,7 @@ def stale(scene: Scene) -> None:
     DuplicateAnalysisResult.objects.filter(pk=scene.failed).delete()
     past = timedelta(days=9)
     DuplicateAnalysisResult.objects.filter(pk=scene.newest).update(
-        created_at=F("created_at") - past, started_at=F("started_at") - past
+        created_at=F("created_at") - past, started_at=F("started_at") - past, completed_at=F("completed_at") - past
     )
     for track in Track.objects.filter(quarantined_at=None).order_by("pk")[:60]:
         track.album = f"{track.album} (Deluxe)"

@@ -60,6 +60,22 @@ def test_axe_finds_nothing_to_complain_about(
     assert complaints == []
 
 
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+def test_the_list_of_analyses_scrolls_sideways_nowhere(
+    signed_in: Page, live_server: LiveServer, result: DuplicateAnalysisResult, width: int
+) -> None:
+    running(42)
+    AnalysisFactory(groups_found=123_456, duplicates_found=234_567, library_track_count=1_234_567)
+    signed_in.set_viewport_size({"width": width, "height": 844})
+    signed_in.goto(f"{live_server}{reverse('admin:duplicates_duplicateanalysisresult_changelist')}")
+
+    too_wide = (
+        "[...document.querySelectorAll('.results, html')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    )
+
+    assert signed_in.evaluate(too_wide) == 0
+
+
 def test_the_charts_are_drawn(signed_in: Page, live_server: LiveServer, result: DuplicateAnalysisResult) -> None:
     signed_in.goto(f"{live_server}{reverse('admin:index')}")
 
