@@ -26,11 +26,12 @@ def originals(records: Records, named: Ints) -> Ints:
 
 def first_of_each(prints: Hashes) -> Ints:
     """Return for each row the first with an equal fingerprint; 0 is equal to nothing."""
-    order = np.argsort(prints, kind="stable")
-    first = np.ones(len(order), np.bool_)
-    first[1:] = (prints[order][1:] != prints[order][:-1]) | (prints[order][1:] == 0)
+    order = np.argsort(prints)
+    ordered = prints[order]
+    starts = np.flatnonzero(np.append(True, (ordered[1:] != ordered[:-1]) | (ordered[1:] == 0))[: len(order)])
     original = np.arange(len(prints))
-    original[order] = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
+    if len(starts):
+        original[order] = np.repeat(np.minimum.reduceat(order, starts), np.diff(np.append(starts, len(order))))
     return original
 
 

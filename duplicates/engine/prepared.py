@@ -1,6 +1,9 @@
 """What comparing needs of every record beside its columns, worked out once for all of its pairs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,29 +46,27 @@ def prepare(records: Records, *, threads: int = 1) -> Prepared:
     texts = records.texts
     has_more = texts.select(pl.any_horizontal(pl.col(MORE) != "")).to_series().to_numpy()
     guests = texts["people"].str.contains(GUESTS, literal=True) | (texts["version"] != "")
-    spelt, starts = {}, {}
-    for name, words, begins in in_threads(lambda name: _words_of_column(texts, name), NAMES, threads):
-        spelt[name], starts[name] = words, begins
+    tasks: list[Callable[[], Any]] = [
+        lambda: bags(texts["title"]),
+        *(partial(spellings, texts[name]) for name in NAMES),
+        *(partial(word_starts, texts[name]) for name in NAMES),
+        lambda: _starts_of_more(texts, has_more),
+    ]
+    titles, *words = in_threads(lambda task: task(), tasks, threads)
+    spelt = dict(zip(NAMES, words, strict=False))
     two_ways = np.flatnonzero(records.other)
-    asked = (texts["title"], spelt["title"].spelt, texts["other"].gather(two_ways))
-    titles, in_latin, readings = in_threads(bags, asked, threads)
     return Prepared(
         records,
         titles,
-        titles.with_rows(spelt["title"].foreign, in_latin),
-        titles.with_rows(two_ways, readings),
+        titles.with_rows(spelt["title"].foreign, bags(spelt["title"].spelt)),
+        titles.with_rows(two_ways, bags(texts["other"].gather(two_ways))),
         spelt,
-        starts | {"more": _starts_of_more(texts, has_more)},
+        dict(zip((*NAMES, "more"), words[len(NAMES) :], strict=True)),
         (records.artist == 0) | (records.album == 0),
         has_more,
         guests.to_numpy(),
         bool(records.isrc.any() or records.recording_id.any()),
     )
-
-
-def _words_of_column(texts: pl.DataFrame, name: str) -> tuple[str, Spellings, Hashes]:
-    """Return how the words of a column are spelt in Latin letters, and how they begin."""
-    return name, spellings(texts[name]), word_starts(texts[name])
 
 
 def _starts_of_more(texts: pl.DataFrame, has_more: Flags) -> Hashes:
