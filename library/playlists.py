@@ -62,14 +62,20 @@ def _track_ids(keys: Iterable[str], source: str) -> "array[int]":
     return found
 
 
-def _stored_places(playlist_id: int) -> "array[int]":
+def _stored_places(playlist_id: int) -> "array[int] | None":
+    """Return the tracks in order; None where a place before the last is closed, as removed copies leave them."""
     entries = PlaylistEntry.objects.filter(playlist_id=playlist_id).order_by("position")
-    return array("q", entries.values_list("track_id", flat=True).iterator(chunk_size=ROWS_A_STATEMENT))
+    found: array[int] = array("q")
+    for position, track_id in entries.values_list("position", "track_id").iterator(chunk_size=ROWS_A_STATEMENT):
+        if position != len(found):
+            return None
+        found.append(track_id)
+    return found
 
 
-def _differ(stored: "array[int]", wanted: "array[int]") -> bool:
+def _differ(stored: "array[int] | None", wanted: "array[int]") -> bool:
     """Compare places. Where the source names a track that was removed here, whatever took its place is right."""
-    if len(stored) != len(wanted):
+    if stored is None or len(stored) != len(wanted):
         return True
     replaced = {new for old, new in zip(stored, wanted, strict=True) if old != new}
     removed: set[int] = set()

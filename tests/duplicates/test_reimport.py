@@ -264,3 +264,14 @@ class TestPlaylists:
         assert not MergedPlace.objects.exists()
         undo_action(action=action, actor=None, now=NOW)
         assert places(Playlist.objects.get()) == {0: track(KEEPER).pk, 1: track(OTHER).pk}
+
+    def test_places_that_removed_copies_left_empty_close_when_the_source_drops_them(self, tmp_path: Path) -> None:
+        """The tracks came in the same order as before, so the playlist was called unchanged and kept its gaps."""
+        load(tmp_path, songs(), [playlist("Mix", [100 + COPY, 100 + KEEPER, 100 + COPY, 100 + OTHER])])
+        remove_the_copy()
+        assert places(Playlist.objects.get()) == {1: track(KEEPER).pk, 3: track(OTHER).pk}
+
+        row = load(tmp_path, songs(), [playlist("Mix", [100 + KEEPER, 100 + OTHER])])
+
+        assert places(Playlist.objects.get()) == {0: track(KEEPER).pk, 1: track(OTHER).pk}
+        assert row.report["playlists"] == {"changed": 1}
