@@ -184,21 +184,22 @@ class AuditRecord(models.Model):
 
     class Meta:
         indexes = [
-            # The trail by time. The history of clean-up reads nothing but this index, whatever the trail's length.
+            # The trail by time.
+            models.Index(fields=["created_at"], name="audit_time"),
+            # By kind. The history of clean-up reads nothing but this index, in its order.
             models.Index(
                 fields=[
-                    "created_at",
                     "action",
+                    "created_at",
                     "was_successful",
                     "group_count",
                     "track_count",
                     "play_count",
                     "duration_seconds",
                 ],
-                name="audit_history",
+                name="audit_history_by_kind",
             ),
-            # By kind, and everything about one subject.
-            models.Index(fields=["action", "-created_at"], name="audit_action_time"),
+            # Everything about one subject.
             models.Index(fields=["subject_type", "subject_id", "-created_at"], name="audit_subject"),
         ]
 

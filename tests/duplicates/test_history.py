@@ -91,12 +91,12 @@ class TestFigures:
 
     def test_take_the_same_queries_for_many_records(self, django_assert_num_queries: Any) -> None:
         note(1)
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(16):
             history()
 
         for number in range(40):
             note(number / 2)
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(16):
             history()
 
 
