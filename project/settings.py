@@ -170,7 +170,14 @@ def _database() -> dict[str, Any]:
 DATABASES = {"default": _database()}
 
 # A table, not memory: limits and locks must be the same for every process. `migrate` creates it.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "project_cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "project_cache",
+        # With Django's 300 the limits of many people would push each other out.
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
 
 # --- Accounts -------------------------------------------------------------------------------------------------------
 
@@ -183,6 +190,30 @@ AUTH_PASSWORD_VALIDATORS = [
 if IS_TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "admin:login"
+LOGIN_FAILURES_PER_NAME = ENVIRONMENT.whole(
+    "REPRISE_LOGIN_FAILURES_PER_NAME",
+    default=10,
+    least=1,
+    most=1_000,
+    unit="wrong passwords",
+    says="How many wrong passwords for one name are looked at before its log-in is refused for a while.",
+)
+LOGIN_FAILURES_PER_ADDRESS = ENVIRONMENT.whole(
+    "REPRISE_LOGIN_FAILURES_PER_ADDRESS",
+    default=50,
+    least=1,
+    most=10_000,
+    unit="wrong passwords",
+    says="How many wrong passwords from one address are looked at before its log-ins are refused for a while.",
+)
+LOGIN_BLOCK_MINUTES = ENVIRONMENT.whole(
+    "REPRISE_LOGIN_BLOCK_MINUTES",
+    default=15,
+    least=1,
+    most=1_440,
+    unit="minutes",
+    says="How long a wrong password counts.",
+)
 
 # --- Web requests -------------------------------------------------------------------------------------------------
 
@@ -348,6 +379,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_THROTTLE_CLASSES": ["duplicates.api.throttles.ReadThrottle", "duplicates.api.throttles.WriteThrottle"],
     "DEFAULT_SCHEMA_CLASS": "duplicates.api.schema.Schema",
+    "NUM_PROXIES": 0,  # X-Forwarded-For is whatever its sender wrote
     # `?format=` is ours: it names the format of an export.
     "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "duplicates.api.errors.answer_error",

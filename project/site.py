@@ -1,13 +1,16 @@
 """The admin site: its name, its first page, and its menu."""
 
+from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
 from library.wording import begin_with_a_capital
+from project.logins import LogInForm
 
 
 class RepriseSite(AdminSite):
@@ -16,6 +19,16 @@ class RepriseSite(AdminSite):
     site_header = site_title = "Reprise"
     index_title = "Overview"
     site_url = None
+    login_form = LogInForm
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Say to programs, too, that there were too many tries."""
+        response = super().login(request, extra_context)
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if isinstance(form, LogInForm) and form.is_blocked:
+            response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+            response["Retry-After"] = str(settings.LOGIN_BLOCK_MINUTES * 60)
+        return response
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the dashboard above the menu."""
