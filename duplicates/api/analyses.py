@@ -58,7 +58,9 @@ class NewestAnalyses(CursorPages):
 
 
 STARTED = {200: shapes.StartedSerializer, 201: shapes.StartedSerializer}
-EXAMPLE = OpenApiExample("Same recording, sure ones only", value={"preset": "recording", "min_confidence": 0.9})
+EXAMPLE = OpenApiExample(
+    "Same recording, sure ones only", value={"preset": "recording", "min_confidence": 0.9}, request_only=True
+)
 
 
 @extend_schema_view(

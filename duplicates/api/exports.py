@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from duplicates.api.access import Door, require
+from duplicates.api.history import FILE
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.pages import CursorPages
 from duplicates.api.shapes import StrictSerializer
@@ -156,7 +157,14 @@ class ExportViewSet(
     @extend_schema(
         operation_id="download_export",
         summary="Fetch the file of an export",
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, 206: OpenApiTypes.BINARY},
+        responses={
+            **FILE,
+            (200, "application/gzip"): OpenApiTypes.BINARY,
+            (206, "application/json"): OpenApiTypes.BINARY,
+            (206, "application/jsonl"): OpenApiTypes.BINARY,
+            (206, "text/csv"): OpenApiTypes.BINARY,
+            (206, "application/gzip"): OpenApiTypes.BINARY,
+        },
     )
     @action(detail=True)
     def download(self, request: Request, pk: Any = None) -> HttpResponseBase:

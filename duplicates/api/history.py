@@ -22,6 +22,12 @@ from duplicates.services.exporting import download_name
 from duplicates.services.history_advice import get_recommendations
 
 DAYS = OpenApiParameter("days", {"type": "integer", "minimum": 1, "maximum": history.LONGEST}, description="Up to now.")
+# What each format is sent as.
+FILE = {
+    (200, "application/json"): OpenApiTypes.OBJECT,
+    (200, "application/jsonl"): OpenApiTypes.BINARY,
+    (200, "text/csv"): OpenApiTypes.BINARY,
+}
 FORMAT = OpenApiParameter("format", str, enum=ExportFormat.values)
 
 
@@ -76,7 +82,7 @@ class CleanupOfAnalysis:
         operation_id="export_unsaved",
         summary="Fetch a result that could not be saved",
         parameters=[FORMAT],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        responses=FILE,
     )
     @action(detail=True)
     def unsaved(self, request: Request, pk: Any = None) -> StreamingHttpResponse:

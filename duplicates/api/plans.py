@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import mixins, viewsets
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,7 @@ from duplicates.api import plan_serializers as shapes
 from duplicates.api.access import Door, require, require_scope
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.pages import CursorPages
+from duplicates.api.shapes import StrictSerializer
 from duplicates.choices import LaterEdits, PlanItemState, PlanState, Resolution, TokenScope
 from duplicates.models import CleanupPlan, CleanupPlanItem, DuplicateAnalysisResult
 from duplicates.services import permissions, planning
@@ -41,15 +42,13 @@ class PlanFilters(django_filters.FilterSet):
         fields: ClassVar[list[str]] = []
 
 
-class ItemFilters(django_filters.FilterSet):
-    """Narrow the groups of a plan."""
+class ItemsWishSerializer(StrictSerializer):
+    """Which groups of a plan to show."""
 
-    state = django_filters.ChoiceFilter(choices=PlanItemState.choices)
-    code = django_filters.CharFilter(max_length=40, help_text="Why it was refused, such as LAST_COPY.")
-
-    class Meta:
-        model = CleanupPlanItem
-        fields: ClassVar[list[str]] = []
+    state = serializers.ChoiceField(PlanItemState.choices, required=False)
+    code = serializers.CharField(max_length=40, required=False)
+    cursor = serializers.CharField(required=False)
+    page_size = serializers.CharField(required=False)
 
 
 class NewestPlans(CursorPages):
@@ -95,13 +94,23 @@ class PlanViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     # --- Reading ----------------------------------------------------------------------------------------------------
 
     @extend_schema(
-        operation_id="list_plan_items", summary="Preview a plan group by group", responses=shapes.PlanItemSerializer
+        operation_id="list_plan_items",
+        summary="Preview a plan group by group",
+        parameters=[
+            OpenApiParameter("state", str, enum=PlanItemState.values),
+            OpenApiParameter("code", str, description="Why it was refused, such as LAST_COPY."),
+        ],
+        responses=shapes.PlanItemSerializer(many=True),
+        filters=False,
     )
-    @action(detail=True, pagination_class=ItemsInOrder, filterset_class=ItemFilters)
+    @action(detail=True, pagination_class=ItemsInOrder, filter_backends=(), filterset_class=None)
     def items(self, request: Request, pk: Any = None) -> Response:
         """What is to become of each group, and why those left out are refused."""
-        items: Any = CleanupPlanItem.objects.filter(plan=self._plan())
-        page: Any = self.paginate_queryset(self.filter_queryset(items)) or []
+        wish = ItemsWishSerializer(data=request.query_params.dict())
+        wish.is_valid(raise_exception=True)
+        wanted = {name: value for name, value in wish.validated_data.items() if name in ("state", "code")}
+        items: Any = CleanupPlanItem.objects.filter(plan=self.get_object(), **wanted)
+        page: Any = self.paginate_queryset(items) or []
         return self.get_paginated_response(shapes.PlanItemSerializer(page, many=True).data)
 
     @extend_schema(
@@ -193,13 +202,6 @@ class PlanViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         return self._after(planning.undo_plan(plan, later_edits=later_edits, **self._who()))
 
     # --- Helpers ----------------------------------------------------------------------------------------------------
-
-    def _plan(self) -> CleanupPlan:
-        """Return the plan of the address where the filters are those of its groups."""
-        plan = self.get_queryset().filter(pk=self.kwargs["pk"]).first()
-        if plan is None:
-            raise Http404
-        return plan
 
     def _steered(self) -> CleanupPlan:
         plan = self.get_object()

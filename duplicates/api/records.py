@@ -130,7 +130,9 @@ class PreferencesViewSet(Door, viewsets.GenericViewSet[DuplicatePreferences]):
         return self._show()
 
     @extend_schema(
-        operation_id="reset_preferences", summary="Let the defaults hold again", responses=PreferencesSerializer
+        operation_id="reset_preferences",
+        summary="Let the defaults hold again",
+        responses={200: PreferencesSerializer},
     )
     def destroy(self, request: Request) -> Response:
         """Put every preference back to its default."""
