@@ -16,11 +16,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from duplicates.admin.shared import person
-from duplicates.exceptions import DuplicatesError
-from duplicates.models import NotDuplicate
+from duplicates.exceptions import AnalysisNotFound, DuplicatesError
+from duplicates.models import DuplicateAnalysisResult, NotDuplicate
 from duplicates.services import permissions
-from duplicates.services.decision_files import DecisionImport, export_decisions, import_decisions
+from duplicates.services.decision_files import DecisionImport, Problem, export_decisions, import_decisions
 from duplicates.services.different import take_back
+from duplicates.services.edited_exports import (
+    EditedImport,
+    analysis_named,
+    import_edited_export,
+    is_edited_export,
+    sentence_of,
+)
+from duplicates.services.lifecycle import get_analysis
 from library import admin_pages as pages
 
 REVOKED = pages.when("revoked_at", "ended")
@@ -65,6 +73,22 @@ class DecisionFileForm(forms.Form):
             return str(uploaded.read().decode("utf-8"))
         except UnicodeDecodeError as error:
             raise forms.ValidationError(_("The file is not UTF-8. Save it as UTF-8.")) from error
+
+
+def _problems(report: DecisionImport | EditedImport | None) -> list[Problem]:
+    """Return what was left out, in the order of the file."""
+    if report is None:
+        return []
+    unreadable = report.unreadable if isinstance(report, DecisionImport) else []
+    return sorted((*report.conflicts, *unreadable), key=lambda one: one.line)
+
+
+def _seen_analysis(request: HttpRequest, text: str) -> DuplicateAnalysisResult:
+    """Return the analysis an edited export belongs to. Raises AnalysisNotFound, also for one that is not to be seen."""
+    analysis = get_analysis(analysis_named(text))
+    if not permissions.may_view(request.user, analysis):
+        raise AnalysisNotFound
+    return analysis
 
 
 @admin.register(NotDuplicate)
@@ -136,20 +160,24 @@ class NotDuplicateAdmin(pages.ReadOnlyAdmin):
             "form": form,
             "report": report,
             "was_checked": bool(report and form.cleaned_data["only_check"]),
-            "problems": sorted((*report.conflicts, *report.unreadable), key=lambda one: one.line)[:PROBLEMS_SHOWN]
-            if report
-            else [],
+            "edited": sentence_of(report, dry_run=form.cleaned_data["only_check"])
+            if isinstance(report, EditedImport)
+            else "",
+            "problems": _problems(report)[:PROBLEMS_SHOWN],
         }
         return TemplateResponse(request, "admin/duplicates/import_decisions.html", context)
 
-    def _imported(self, request: HttpRequest, form: DecisionFileForm) -> DecisionImport | None:
+    def _imported(self, request: HttpRequest, form: DecisionFileForm) -> DecisionImport | EditedImport | None:
+        text = form.cleaned_data["file"]
+        how: dict[str, Any] = {
+            "actor": person(request),
+            "now": timezone.now(),
+            "dry_run": form.cleaned_data["only_check"],
+        }
         try:
-            return import_decisions(
-                form.cleaned_data["file"],
-                actor=person(request),
-                now=timezone.now(),
-                dry_run=form.cleaned_data["only_check"],
-            )
+            if is_edited_export(text):
+                return import_edited_export(_seen_analysis(request, text), text, **how)
+            return import_decisions(text, **how)
         except DuplicatesError as error:
             form.add_error("file", error.sentence)
             return None

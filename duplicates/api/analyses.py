@@ -19,6 +19,7 @@ from rest_framework.reverse import reverse
 
 from duplicates.api import analysis_serializers as shapes
 from duplicates.api.access import Door, require
+from duplicates.api.editing import EditedExports
 from duplicates.api.history import CleanupOfAnalysis
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.pages import CursorPages
@@ -70,6 +71,7 @@ EXAMPLE = OpenApiExample(
 )
 class AnalysisViewSet(
     CleanupOfAnalysis,
+    EditedExports,
     Door,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -92,6 +94,7 @@ class AnalysisViewSet(
         "difference": (TokenScope.READ, permissions.may_read),
         "impact": (TokenScope.READ, permissions.may_read),
         "unsaved": (TokenScope.EXPORT, permissions.may_export),
+        "decisions": (TokenScope.REVIEW, permissions.may_review),
         "create": (TokenScope.RUN, permissions.may_run),
         "refresh": (TokenScope.RUN, permissions.may_run),
         "quick_refresh": (TokenScope.RUN, permissions.may_run),

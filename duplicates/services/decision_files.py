@@ -112,7 +112,7 @@ def import_decisions(
     report = DecisionImport()
     seen: set[tuple[str, str]] = set()
     with audit.attempt("pairs.imported", actor=actor, now=now), transaction.atomic():
-        for line, row in _rows(text):
+        for line, row in read_rows(text):
             report.rows += 1
             try:
                 _take(row, report, seen, now=now, dry_run=dry_run)
@@ -134,11 +134,11 @@ def import_decisions(
     return report
 
 
-def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each row with the line of the file it begins on."""
+def read_rows(text: str, required: tuple[str, ...] = REQUIRED) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each row with the line of the file it begins on. Raises InvalidOptions for a text that is no such file."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
-        missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+        missing = [name for name in required if name not in (reader.fieldnames or ())]
         if missing:
             raise InvalidOptions(
                 _("This is no file of decisions: it has no column %(names)s. Export one to see what it looks like.")

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from duplicates.engine.shipped import shipped_model
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
+from duplicates.services.options import AnalysisOptions
 from library.changes import current_revision
 from library.models import Playlist, PlaylistEntry, Track
 from tests.duplicates.factories import AnalysisFactory, MemberFactory, TrackFactory
@@ -38,6 +40,12 @@ def group_of(*tracks: Track, analysis: DuplicateAnalysisResult | None = None, **
         snapshot = {name: getattr(track, name) for name in SNAPSHOT_COLUMNS}
         MemberFactory.create(group=group, track=track, position=place, **snapshot)
     return group
+
+
+def analysis_with_weights() -> DuplicateAnalysisResult:
+    """Return an analysis that kept what is needed to judge other pairs."""
+    tables = shipped_model(AnalysisOptions().engine_settings()).to_bytes()
+    return AnalysisFactory.create(library_revision=current_revision(), learnt_tables=tables)
 
 
 def playlist_of(*tracks: Track) -> Playlist:

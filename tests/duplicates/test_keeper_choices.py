@@ -6,7 +6,6 @@ import pytest
 from django.contrib.auth.models import User
 
 from duplicates.choices import Resolution
-from duplicates.engine.shipped import shipped_model
 from duplicates.exceptions import (
     CannotExplain,
     GroupChanged,
@@ -17,15 +16,13 @@ from duplicates.exceptions import (
     NoDirectMatch,
     NothingToUndo,
 )
-from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, KeeperChoice
+from duplicates.models import AuditRecord, DuplicateAnalysisGroup, KeeperChoice
 from duplicates.services.keepers import choose_keeper, take_back_choice, undo_choices
-from duplicates.services.options import AnalysisOptions
 from duplicates.services.removal import remove_duplicates
 from duplicates.services.resolution import mark_groups_resolved
-from library.changes import current_revision
 from library.models import Track
-from tests.duplicates.copies import copy, everything, group_of
-from tests.duplicates.factories import AnalysisFactory, UserFactory
+from tests.duplicates.copies import analysis_with_weights, copy, everything, group_of
+from tests.duplicates.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -34,12 +31,6 @@ NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def anna() -> User:
     return UserFactory.create(username="anna")
-
-
-def analysis_with_weights() -> DuplicateAnalysisResult:
-    """Return an analysis that kept what is needed to judge other pairs."""
-    tables = shipped_model(AnalysisOptions().engine_settings()).to_bytes()
-    return AnalysisFactory.create(library_revision=current_revision(), learnt_tables=tables)
 
 
 def group_of_three(*, third: str = "Harbour Lights") -> tuple[DuplicateAnalysisGroup, list[Track]]:

@@ -58,6 +58,7 @@ def ask_everything(
     """Send `each` requests to every operation and return what came of it; a fault is kept once for each operation."""
     is_address = isinstance(app_or_url, str)
     path = "/api/v1/schema/?format=json"
+    patience = {"timeout": 300} if is_address else {}  # a test says nothing of speed
     headers = {**headers, "Accept": "application/json, */*"}
     schema = (
         schemathesis.openapi.from_url(f"{app_or_url}{path}")
@@ -69,13 +70,22 @@ def ask_everything(
         operation = found.ok()
         if operation.path in ("/api/v1/schema/", "/api/v1/docs/"):
             continue
-        _ask(operation, headers, world, outcome, each=each, seed=seed)
+        _ask(operation, headers, world, outcome, each=each, seed=seed, patience=patience)
         if operation.method.upper() != "GET":
             world = world_of(owner)  # what is left of the one before is anybody's guess
     return outcome
 
 
-def _ask(operation: Any, headers: dict[str, str], world: World, outcome: Outcome, *, each: int, seed: int) -> None:
+def _ask(
+    operation: Any,
+    headers: dict[str, str],
+    world: World,
+    outcome: Outcome,
+    *,
+    each: int,
+    seed: int,
+    patience: dict[str, Any],
+) -> None:
     name = f"{operation.method.upper()} {operation.path}"
 
     @given(case=operation.as_strategy(), is_real=st.sampled_from([True, True, False]))
@@ -91,7 +101,7 @@ def _ask(operation: Any, headers: dict[str, str], world: World, outcome: Outcome
         if is_real:
             _name_real_rows(case, operation.path, world)
         try:
-            response = case.call(headers=headers)
+            response = case.call(headers=headers, **patience)
         except (UnicodeError, ValueError, TypeError):  # no client could send this
             return
         outcome.statuses[response.status_code] += 1

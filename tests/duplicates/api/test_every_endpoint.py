@@ -68,6 +68,7 @@ LEAST = {
     "PATCH analysis-detail": CURATOR,
     "PATCH preferences": VIEWER,
     "POST analysis-cancel": CURATOR,
+    "POST analysis-decisions": REVIEWER,
     "POST analysis-list": CURATOR,
     "POST analysis-quick-refresh": CURATOR,
     "POST analysis-refresh": CURATOR,
@@ -132,8 +133,10 @@ def ask(client: APIClient, endpoint: Endpoint, world: World, **headers: str) -> 
     url = endpoint.url(world)
     if endpoint.name == "analysis-difference":
         url += f"?with={world['analysis']}"
-    kind = "multipart" if endpoint.name.startswith("import") else "json"
     send = getattr(client, endpoint.method.lower())
+    if endpoint.name == "analysis-decisions":
+        return send(url, data="a,b", content_type="text/csv", headers=headers)
+    kind = "multipart" if endpoint.name.startswith("import") else "json"
     return send(url, **({} if endpoint.method == "GET" else {"data": body_of(endpoint, world), "format": kind}),
                 headers=headers)  # fmt: skip
 
