@@ -61,7 +61,7 @@ def ask_everything(
     patience = {"timeout": 300} if is_address else {}  # a test says nothing of speed
     headers = {**headers, "Accept": "application/json, */*"}
     schema = (
-        schemathesis.openapi.from_url(f"{app_or_url}{path}")
+        schemathesis.openapi.from_url(f"{app_or_url}{path}", timeout=300)
         if is_address
         else schemathesis.openapi.from_wsgi(path, app_or_url)
     )
