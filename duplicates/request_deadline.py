@@ -135,6 +135,7 @@ def answer_too_late(request: HttpRequest) -> HttpResponse:
         page = render_to_string("503.html", {"seconds": settings.WEB_REQUEST_SECONDS})
         answer = HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)
     answer["Retry-After"] = "30"
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # just above, and better than Django would
     return answer
 
 

@@ -46,7 +46,9 @@ def ready(request: HttpRequest) -> HttpResponse:
         found = check_readiness(now=timezone.now())
     told = {answer.name: {"ok": answer.is_ok, "message": answer.sentence} for answer in found.answers}
     status = HTTPStatus.OK if found.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return JsonResponse({"ready": found.is_ready, "checks": told}, status=status)
+    answer = JsonResponse({"ready": found.is_ready, "checks": told}, status=status)
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # or Django logs an error every few seconds
+    return answer
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

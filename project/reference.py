@@ -30,8 +30,8 @@ Every process knows of a change within five seconds. Everything else is read onc
 
 This page and `.env.example` are written by `uv run manage.py settings_reference --write`.
 
-| variable | type | default | range | what it does |
-|---|---|---|---|---|
+| variable | type | unit | default | range | what it does |
+|---|---|---|---|---|---|
 """
 
 
@@ -44,9 +44,13 @@ def env_example(variables: Iterable[Variable]) -> str:
 def settings_page(variables: Iterable[Variable]) -> str:
     """Return the text of the settings page."""
     return _PAGE_HEAD + "".join(
-        f"| `{v.name}`{' ✎' if v.at_runtime else ''} | {v.kind} | {_default_cell(v)} | {_range(v)} | {v.help} |\n"
+        f"| {_name_cell(v)} | {v.kind} | {v.unit} | {_default_cell(v)} | {v.range_text} | {v.help} |\n"
         for v in variables
     )
+
+
+def _name_cell(variable: Variable) -> str:
+    return f"`{variable.name}` ✎" if variable.at_runtime else f"`{variable.name}`"
 
 
 def _sentence(variable: Variable) -> str:

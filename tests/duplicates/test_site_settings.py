@@ -146,7 +146,7 @@ def test_system_checks_ask_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
 
     site.forget()
     with connection.execute_wrapper(_refuse):
-        assert [str(problem) for problem in run_checks()] == []
+        run_checks(include_deployment_checks=True)
 
 
 def _refuse(*args: Any) -> None:

@@ -18,6 +18,7 @@ from duplicates.services.lifecycle import queue_analysis
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.retention import plan_cleanup
 from duplicates.services.storage_use import MB, Stored, get_storage_use, keep_sample, storage_warnings
+from duplicates.worker import Supervisor
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -189,3 +190,12 @@ class TestLimits:
     def test_a_size_that_is_none_is_refused(self) -> None:
         with pytest.raises(CommandError, match="'much' is no size"):
             call_command("cleanup_analyses", "--max-storage", "much")
+
+
+def test_a_supervisor_keeps_the_sample_of_the_day() -> None:
+    supervisor = Supervisor(0, [], grace_seconds=1, say=lambda line: None)
+
+    supervisor._look_at_storage()
+    supervisor._look_at_storage()
+
+    assert StorageSample.objects.count() == 1
