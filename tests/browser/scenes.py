@@ -74,8 +74,9 @@ def worked(scene: Scene) -> None:
     for number, group in enumerate(groups[40:60]):
         mark = partial(mark_groups_resolved, first, [group.pk], actor=user, now=now - timedelta(days=3 * number))
         mark(Resolution.NOT_DUPLICATES if number % 3 else Resolution.MANUAL_REVIEW)
+    then = now - timedelta(days=28)
     DuplicateAnalysisResult.objects.filter(pk=first.pk).update(
-        created_at=now - timedelta(days=28), started_at=now - timedelta(days=28), is_pinned=True
+        created_at=then, started_at=then, completed_at=then, is_pinned=True
     )
     for number in range(30):
         Track.objects.create(
