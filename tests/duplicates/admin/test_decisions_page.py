@@ -162,6 +162,7 @@ class TestImpact:
 
         assert "1 of 1 (100 %)" in shown
         assert "A new analysis is recommended." in shown
+        assert "100 % of the groups are decided." in shown
 
     def test_is_left_out_while_nothing_was_done(self, admin_client: Client) -> None:
         group = group_of(copy(), copy())

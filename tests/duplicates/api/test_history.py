@@ -40,6 +40,7 @@ def test_the_impact_of_an_analysis(api: APIClient, cleaned: Any) -> None:
 
     assert (impact["groups_resolved"], impact["tracks_removed"], impact["plays_kept"]) == (1, 1, 4)
     assert (impact["bytes_freed"], impact["new_analysis"]["timing"]) == (7, "recommended")
+    assert [one["code"] for one in impact["recommendations"]] == ["good_progress", "new_analysis"]
 
 
 class TestHistory:
