@@ -126,12 +126,12 @@ class TestHistory:
     ) -> None:
         audit.record("groups.resolved", actor=None, now=timezone.now(), counts={"groups": 3})
         admin_client.get(reverse(HISTORY))
-        with django_assert_num_queries(17):
+        with django_assert_num_queries(18):
             admin_client.get(reverse(HISTORY))
 
         for _ in range(12):
             audit.record("groups.resolved", actor=None, now=timezone.now(), counts={"groups": 3})
-        with django_assert_num_queries(17):
+        with django_assert_num_queries(18):
             admin_client.get(reverse(HISTORY))
 
     @pytest.mark.parametrize(("days", "shown"), [("90", 13), ("30", 5), ("", 5), ("nonsense", 5), ("-1", 5)])
