@@ -78,7 +78,7 @@ class CleanupOfAnalysis:
         suggestion = impact_summary.suggest_new_analysis(found)
         said = {
             "new_analysis": shapes.SuggestionSerializer(suggestion).data,
-            "recommendations": shapes.AdviceSerializer(get_impact_advice(found), many=True).data,
+            "recommendations": [shapes.AdviceSerializer(one).data for one in get_impact_advice(found)],
         }
         return Response({**shapes.ImpactSerializer(found).data, **said})
 
