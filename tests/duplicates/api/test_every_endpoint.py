@@ -135,7 +135,8 @@ def ask(client: APIClient, endpoint: Endpoint, world: World, **headers: str) -> 
     if endpoint.name == "analysis-difference":
         url += f"?with={world['analysis']}"
     answer = getattr(client, endpoint.method.lower())(url, headers=headers, **sent_with(endpoint, world))
-    answer.close()  # a download holds its file
+    if answer.streaming:
+        list(answer.streaming_content)  # at its end a download lets go of its file
     return answer
 
 
