@@ -69,6 +69,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.health.HealthMiddleware",
+    "project.proxy.ProxyMiddleware",
     "duplicates.request_deadline.RequestDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -332,11 +333,13 @@ SECURE_HSTS_SECONDS = ENVIRONMENT.whole(
     says="How long browsers insist on https after a visit.",
 )
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
-if ENVIRONMENT.flag(
+BEHIND_PROXY = ENVIRONMENT.flag(
     "DJANGO_BEHIND_PROXY",
     default=False,
-    says="Trusts X-Forwarded-Proto from a reverse proxy. Turn on only if the proxy sets that header itself.",
-):
+    says="Trusts X-Forwarded-Proto, and the last address in X-Forwarded-For, from a reverse proxy. Turn on only if the "
+    "proxy sets both itself.",
+)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Background work ------------------------------------------------------------------------------------------------
