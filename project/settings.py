@@ -710,6 +710,33 @@ BULK_REMOVAL_LIMIT = ENVIRONMENT.whole(
     unit="tracks",
     says="Removing more tracks than this needs a previewed plan confirmed by typing its count.",
 )
+PRECISION_BAR_PERCENT = ENVIRONMENT.number(
+    "REPRISE_PRECISION_BAR_PERCENT",
+    default=1,
+    least=0.01,
+    most=50,
+    unit="percent",
+    says="Automatic resolution needs a false-match rate whose interval ends below this.",
+    at_runtime=True,
+)
+PRECISION_LEAST_GROUPS = ENVIRONMENT.whole(
+    "REPRISE_PRECISION_LEAST_GROUPS",
+    default=100,
+    least=10,
+    most=100_000,
+    unit="groups",
+    says="Automatic resolution needs so many judged groups of the band, whatever the rate. A low bar needs more.",
+    at_runtime=True,
+)
+PRECISION_DAYS = ENVIRONMENT.whole(
+    "REPRISE_PRECISION_DAYS",
+    default=180,
+    least=1,
+    most=3650,
+    unit="days",
+    says="Samples drawn in these last days count for the measured precision; older ones are shown apart.",
+    at_runtime=True,
+)
 ANALYSES_PER_HOUR = ENVIRONMENT.whole(
     "REPRISE_ANALYSES_PER_HOUR",
     default=20,
