@@ -95,7 +95,7 @@ class SummarySerializer(serializers.Serializer[metrics.Metrics]):
     storage_warnings = serializers.SerializerMethodField()
 
     def get_storage_warnings(self, found: metrics.Metrics) -> list[str]:
-        return storage_warnings(found.storage)
+        return storage_warnings(found.storage, free_bytes=found.free_bytes)
 
 
 class SummaryViewSet(Door, viewsets.ViewSet):
