@@ -27,6 +27,13 @@ OPERATIONS = 60  # about as many as there are
 SEED = 20_260_101
 
 
+# Whoever asks so oddly leaves downloads unread.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
 @pytest.fixture(autouse=True)
 def no_limits(settings: Any, db: None) -> None:
     """A limit would answer 429 to nearly everything; what waits for a worker waits."""
