@@ -95,7 +95,7 @@ class TestSummary:
         summary = api.get("/api/v1/summary/", {"days": 7}).json()
 
         assert (summary["days"], summary["queue"]["queued"], summary["activity"]["tracks_removed"]) == (7, 1, 1)
-        assert summary["storage_by_kind"]["library"]["rows"] >= 1
+        assert summary["storage_by_kind"].keys() >= {"library", "members", "exports"}
         assert summary["storage_warnings"] == []
 
     def test_it_is_for_those_who_see_everybodys(self, client_of: Callable[[User], APIClient]) -> None:
