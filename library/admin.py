@@ -64,7 +64,7 @@ class TrackAdmin(pages.CalmAdmin):
     searches_as_you_type = True
     sortable_by = ()
     ordering = ("-pk",)
-    actions = None
+    actions: Any = None
     empty_message = "No track here. Bring a library in: uv run manage.py import_library PATH"
     readonly_fields = (
         "source",

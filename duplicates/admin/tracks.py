@@ -11,14 +11,17 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.admin.shared import person
+from duplicates.admin.track_groups import groups_of
 from duplicates.exceptions import DuplicatesError
 from duplicates.services import permissions
 from duplicates.services.deleting import delete_tracks, what_would_go_last
@@ -57,10 +60,27 @@ class TrackWithStoryAdmin(TrackAdmin):
         may = request.user.has_perm("library.delete_track")
         return bool(may and (obj is None or obj.quarantined_at is None))
 
+    actions: Any = ("compare",)
+
+    def has_compare_permission(self, request: HttpRequest) -> bool:
+        return permissions.may_view_groups(request.user)
+
+    @admin.action(description=lazy("Why are these two not a group?"), permissions=["compare"])
+    def compare(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect:
+        """Lead to the explanation of two ticked tracks."""
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[:3])
+        if len(ids) != 2 or request.POST.get("select_across") == "1":
+            self.message_user(request, _("Tick two tracks to compare them."), messages.WARNING)
+            return HttpResponseRedirect(request.get_full_path())
+        return HttpResponseRedirect(f"{reverse('admin:duplicates_explain_pair')}?left={ids[0]}&right={ids[1]}")
+
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """Tell the track's story below its fields."""
+        """Tell the track's groups and its story below its fields."""
         now = timezone.now()
-        return {"story": [_shown(event, now) for event in track_timeline(obj)]}
+        context: dict[str, Any] = {"story": [_shown(event, now) for event in track_timeline(obj)]}
+        if permissions.may_view_groups(request.user):
+            context |= {"its_groups": groups_of(request, obj), "pair_url": reverse("admin:duplicates_explain_pair")}
+        return context
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -18,6 +18,9 @@ document.addEventListener("DOMContentLoaded", () => {
             if (old && fresh) old.replaceWith(fresh);
             else if (old) old.hidden = true;
         }
+        // The box that ticks every row listens to the rows that were there before.
+        const ticks = document.querySelectorAll("tr input.action-select");
+        if (window.Actions && ticks.length) window.Actions(ticks);
         history.replaceState(null, "", address);
     };
 
