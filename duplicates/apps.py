@@ -7,10 +7,12 @@ from django.db.models.signals import post_migrate
 
 
 def install_audit_triggers(using: str, **kwargs: Any) -> None:
-    """Put the triggers in place after every `migrate`: SQLite drops them whenever it rebuilds the table."""
+    """Put triggers and search indexes in place after every `migrate`: SQLite drops them when it rebuilds the table."""
     from duplicates.audit_triggers import install  # noqa: PLC0415 (needs loaded models)
+    from library import search  # noqa: PLC0415 (likewise)
 
     install(using)
+    search.install(using, "duplicates_duplicateanalysisgroup", "group", within="analysis_id")
 
 
 class DuplicatesConfig(AppConfig):

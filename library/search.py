@@ -1,5 +1,7 @@
 """Finds tracks by the beginning of their title or artist, by two indexes: never a scan, however large the library is.
 
+Whoever lists other rows with titles and artists finds the same here: an index, and the condition that uses it.
+
 In a library of up to `SCANNED` tracks any part of title, artist or album is found; reading so many takes no time. The
 indexes are on the first letters only, because PostgreSQL refuses an index row of a 10,000-character title, and are put
 in place after every `migrate`: SQLite loses what Django does not know when it rebuilds a table.
@@ -29,18 +31,19 @@ class Beginning(Func):
         return self.as_sql(compiler, connection, template=f"lower(left(%(expressions)s, {LETTERS}))", **context)
 
 
-def install(using: str) -> None:
-    """Create the indexes that are missing."""
+def install(using: str, table: str = "library_track", called: str = "track", *, within: str = "") -> None:
+    """Create the indexes that are missing on title and artist of a table; `within` names a column to begin with."""
     connection = connections[using]
-    if "library_track" not in connection.introspection.table_names():
+    if table not in connection.introspection.table_names():
         return
     is_postgres = connection.vendor == "postgresql"
+    first = f"{within}, " if within else ""
     with connection.cursor() as cursor:
         for name in _INDEXED:
             start = f"left({name}, {LETTERS})" if is_postgres else f"substr({name}, 1, {LETTERS})"
             order = " text_pattern_ops" if is_postgres else ""
             cursor.execute(
-                f"CREATE INDEX IF NOT EXISTS track_{name}_beginning ON library_track (lower({start}){order})"
+                f"CREATE INDEX IF NOT EXISTS {called}_{name}_beginning ON {table} ({first}lower({start}){order})"
             )
 
 
@@ -54,13 +57,23 @@ def beginning_with(tracks: QuerySet[Track], text: str) -> QuerySet[Track]:
     """Return those of the tracks whose title or artist begins with a text, or whose number it is."""
     found: set[int] = set()
     for name in _INDEXED:
-        matching = tracks.order_by().annotate(beginning=Beginning(F(name))).filter(_begins(text, tracks.db))
+        matching = tracks.order_by().annotate(beginning=Beginning(F(name))).filter(begins(text, tracks.db))
         found.update(matching.values_list("pk", flat=True)[:MOST_FOUND])
     numbered = Q(pk=int(text)) if text.isascii() and text.isdecimal() and len(text) < 19 else Q()
     return tracks.filter(Q(pk__in=found) | numbered) if numbered else tracks.filter(pk__in=found)
 
 
-def _begins(text: str, using: str) -> Q:
+def with_beginning(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    """Return all of the rows whose title or artist begins with a text, by the indexes `install` made on their table."""
+    found = Q()
+    for name in _INDEXED:
+        matching = rows.order_by().annotate(beginning=Beginning(F(name))).filter(begins(text, rows.db))
+        found |= Q(pk__in=matching.values("pk"))
+    return rows.filter(found)
+
+
+def begins(text: str, using: str) -> Q:
+    """Return the condition that `beginning` starts with a text, in whichever case."""
     if connections[using].vendor == "postgresql":
         return Q(beginning__startswith=text.lower()[:LETTERS])
     # SQLite lowers ASCII letters only, so others are looked for as typed and in the cases titles have.

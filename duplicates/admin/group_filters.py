@@ -1,16 +1,41 @@
 """How the list of groups is narrowed down: by confidence, decision, size, and what became of them since."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
-from duplicates.admin.shared import chosen_analysis
-from duplicates.choices import ConfidenceBand, Resolution
+from duplicates.admin.shared import chosen_analysis, visible_results
+from duplicates.choices import ConfidenceBand, Preset, Resolution
 from duplicates.services.difference import GroupChange, groups_that_changed
 from duplicates.services.library_changes import touched_groups
 from duplicates.services.selecting import SIZES, in_band
+
+
+class PresetFilter(admin.SimpleListFilter):
+    """What counts as a duplicate: leads to the newest analysis that asked so."""
+
+    title = gettext_lazy("preset")
+    parameter_name = "preset"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.chosen = chosen_analysis(request)
+        asked = set(visible_results(request).order_by().values_list("preset", flat=True).distinct())
+        return [(preset.value, str(preset.label)) for preset in Preset if preset.value in asked]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Leave the groups alone: which analysis they are of is the filter of analyses' to say."""
+        return queryset
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Mark the preset of the analysis that is shown; another leads away from that analysis."""
+        shown = self.chosen.preset if self.chosen else ""
+        for value, label in self.lookup_choices:
+            address = changelist.get_query_string({self.parameter_name: value}, ["analysis"])
+            yield {"selected": value == shown, "query_string": address, "display": label}
 
 
 class BandFilter(admin.SimpleListFilter):

@@ -20,6 +20,7 @@ from duplicates.admin.group_columns import GroupColumns, with_moments
 from duplicates.admin.group_filters import (
     ArtistFilter,
     BandFilter,
+    PresetFilter,
     ResolutionFilter,
     SinceFilter,
     SizeFilter,
@@ -36,6 +37,7 @@ from duplicates.exceptions import DuplicatesError
 from duplicates.models import DuplicateAnalysisGroup, DuplicatePreferences
 from duplicates.services import permissions
 from duplicates.services.preview import preview_removal
+from duplicates.services.selecting import with_words
 
 
 class GroupList(ChangeList):
@@ -65,6 +67,7 @@ class GroupAdmin(GroupColumns, PublishedOnly):
     )
     list_display_links = ("number", "shown_title")
     list_filter = (
+        PresetFilter,
         AnalysisFilter,
         BandFilter,
         ResolutionFilter,
@@ -105,6 +108,12 @@ class GroupAdmin(GroupColumns, PublishedOnly):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QueueOfGroups if getattr(request, "wants_queue", False) else GroupList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find what a plan over the same list will find."""
+        return with_words(queryset, search_term, analysis=chosen_analysis(request)), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_moments(super().get_queryset(request))

@@ -38,6 +38,7 @@ _FILTER_NAMES: dict[str, Any] = {
     "itunes_match": gettext_lazy("iTunes"),
     "touched": gettext_lazy("tracks changed since"),
     "since": gettext_lazy("since the one before"),
+    "artist": gettext_lazy("artist"),
     "search": gettext_lazy("title or artist"),
 }
 

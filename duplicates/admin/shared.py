@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from duplicates.choices import AnalysisStatus, ConfidenceBand, ExportStatus, ITunesMatch
+from duplicates.choices import AnalysisStatus, ConfidenceBand, ExportStatus, ITunesMatch, Preset
 from duplicates.exceptions import NotAllowed
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import permissions
@@ -138,6 +138,8 @@ def _look_up(request: HttpRequest) -> DuplicateAnalysisResult | None:
     if "analysis" in request.GET:
         wanted = as_uuid(request.GET["analysis"])
         return results.filter(pk=wanted).first() if wanted else None
+    if (preset := request.GET.get("preset")) in Preset.values:
+        results = results.filter(preset=preset)
     return results.order_by("-created_at").first()
 
 
@@ -173,7 +175,7 @@ class AnalysisFilter(admin.SimpleListFilter):
         for value, label in self.lookup_choices:
             yield {
                 "selected": value == chosen,
-                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "query_string": changelist.get_query_string({self.parameter_name: value}, ["preset"]),
                 "display": label,
             }
 

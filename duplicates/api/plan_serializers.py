@@ -44,6 +44,7 @@ class GroupsWishSerializer(StrictSerializer):
         required=False,
         help_text="What became of them since the analysis before.",
     )
+    artist = serializers.CharField(max_length=500, required=False, help_text="Exactly so.")
     search = serializers.CharField(max_length=200, required=False)
 
 

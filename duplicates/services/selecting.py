@@ -13,8 +13,10 @@ from duplicates.exceptions import InvalidOptions
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services.difference import GroupChange, groups_that_changed
 from duplicates.services.library_changes import touched_groups
+from library.search import with_beginning
 
 SIZES = {"pair": Q(member_count=2), "few": Q(member_count__range=(3, 5)), "many": Q(member_count__gt=5)}
+SCANNED = 20_000  # groups of an analysis that are read for a search
 _UNDECIDED = Q(is_resolved=False) | Q(resolution=Resolution.MANUAL_REVIEW)
 _ACCEPTED: dict[str, tuple[str, ...]] = {
     "band": tuple(ConfidenceBand.values),
@@ -36,6 +38,7 @@ class GroupFilter:
     itunes_match: str = ""
     touched: str = ""
     since: str = ""
+    artist: str = ""
     search: str = ""
     group_ids: tuple[int, ...] = ()
 
@@ -74,8 +77,15 @@ def in_band(band: str) -> Q:
     }[ConfidenceBand(band)]
 
 
-def with_words(groups: QuerySet[DuplicateAnalysisGroup], text: str) -> QuerySet[DuplicateAnalysisGroup]:
-    """Return those of the groups that hold every word of a text in title or artist."""
+def with_words(
+    groups: QuerySet[DuplicateAnalysisGroup], text: str, *, analysis: DuplicateAnalysisResult | None = None
+) -> QuerySet[DuplicateAnalysisGroup]:
+    """Return those of the groups that hold every word of a text in title or artist.
+
+    Of a large analysis those whose title or artist begins with the text: an index finds them, nothing else is read.
+    """
+    if analysis is not None and analysis.groups_found > SCANNED and text.strip():
+        return with_beginning(groups, text.strip())
     for word in text.split():
         groups = groups.filter(Q(title__icontains=word) | Q(artist__icontains=word))
     return groups
@@ -94,7 +104,9 @@ def undecided_groups(analysis: DuplicateAnalysisResult, wanted: GroupFilter) -> 
         groups = groups.filter(is_resolved=wanted.decision != "open")
     if wanted.itunes_match:
         groups = groups.filter(itunes_match=wanted.itunes_match)
-    return _by_change(with_words(groups, wanted.search), analysis, wanted).order_by("position")
+    if wanted.artist:
+        groups = groups.filter(artist=wanted.artist)
+    return _by_change(with_words(groups, wanted.search, analysis=analysis), analysis, wanted).order_by("position")
 
 
 def _by_change(

@@ -41,7 +41,8 @@ class Command(BaseCommand):
             nargs="+",
             default=[],
             metavar="NAME=VALUE",
-            help="Which groups: band, size, decision, itunes_match, touched, since, search (default all undecided).",
+            help="Which groups: band, size, decision, itunes_match, touched, since, artist, search "
+            "(default all undecided).",
         )
         parser.add_argument("--strategy", default="", metavar="PROFILE", help="Keeper profile (default: as they are).")
         parser.add_argument(

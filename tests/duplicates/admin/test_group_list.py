@@ -5,13 +5,20 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from duplicates.admin.group_filters import PresetFilter
+from duplicates.admin.groups import GroupAdmin
+from duplicates.admin.plans import filter_of
 from duplicates.choices import Resolution
 from duplicates.models import DuplicateAnalysisGroup
-from duplicates.services import reviewing
+from duplicates.services import reviewing, selecting
+from duplicates.services.selecting import GroupFilter, undecided_groups
+from library.search import Beginning, begins
 from tests.duplicates.admin.conftest import messages_of, signed_in
 from tests.duplicates.factories import AnalysisFactory, GroupFactory
 
@@ -113,3 +120,72 @@ def test_the_page_of_a_group_leads_to_the_groups_of_its_artist(colleague: User, 
     shown = signed_in(colleague).get(page).content.decode()
 
     assert f"?analysis={three[0].analysis_id}&amp;artist=Bea" in shown
+
+
+class TestPresets:
+    def test_a_preset_leads_to_the_newest_analysis_that_asked_so(self, colleague: User) -> None:
+        older, song = GroupFactory(analysis__preset="song"), GroupFactory(analysis__preset="song")
+        GroupFactory(analysis__preset="recording")
+
+        shown = signed_in(colleague).get(f"{reverse(LIST)}?preset=song").context
+
+        assert shown["of_analysis"] == song.analysis != older.analysis
+        assert [group.pk for group in shown["cl"].result_list] == [song.pk]
+
+    def test_only_presets_that_were_asked_are_offered(self, colleague: User) -> None:
+        GroupFactory(analysis__preset="song")
+
+        listed = signed_in(colleague).get(reverse(LIST)).context["cl"]
+
+        (spec,) = (one for one in listed.filter_specs if isinstance(one, PresetFilter))
+        assert [(one["display"], one["selected"]) for one in spec.choices(listed)] == [
+            ("Same song in any version", True)
+        ]
+
+
+class TestSearch:
+    @pytest.fixture
+    def large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let every analysis count as large."""
+        monkeypatch.setattr(selecting, "SCANNED", 0)
+
+    @pytest.mark.parametrize(
+        ("typed", "found"),
+        [
+            pytest.param("BRID", [2], id="a title, whatever its case"),
+            pytest.param("cl", [2], id="an artist"),
+            pytest.param("ridges", [], id="the middle is not looked at"),
+        ],
+    )
+    def test_a_large_analysis_is_searched_by_beginnings(
+        self, colleague: User, large: None, typed: str, found: list[int]
+    ) -> None:
+        analysis = AnalysisFactory()
+        GroupFactory(analysis=analysis, position=1, title="Almanac", artist="Ann")
+        GroupFactory(analysis=analysis, position=2, title="Bridges", artist="Cleo")
+
+        assert listed(signed_in(colleague), f"q={typed}") == found
+
+    def test_any_part_of_a_small_one_is_found(self, colleague: User, three: list[DuplicateAnalysisGroup]) -> None:
+        assert listed(signed_in(colleague), "q=ridge ea") == [1]
+
+    @pytest.mark.parametrize("name", ["title", "artist"])
+    def test_the_index_answers(self, name: str) -> None:
+        if connection.vendor == "postgresql":
+            connection.cursor().execute("SET LOCAL enable_seqscan = off")
+        rows = AnalysisFactory().groups.order_by().annotate(beginning=Beginning(F(name)))
+
+        assert f"group_{name}_beginning" in rows.filter(begins("brid", "default")).values("pk").explain()
+
+
+def test_a_plan_over_the_groups_of_an_artist_is_about_no_others(three: list[DuplicateAnalysisGroup]) -> None:
+    # The list knew this filter before plans did: a plan over "everything shown" would have taken every group.
+    wanted = filter_of({"analysis": str(three[0].analysis_id), "artist": "Bea"})
+
+    assert list(undecided_groups(three[0].analysis, wanted)) == [three[0]]
+
+
+def test_a_plan_knows_every_filter_of_the_list() -> None:
+    named = {getattr(one, "parameter_name", one) for one in GroupAdmin.list_filter}
+
+    assert named - {"analysis", "preset"} <= set(GroupFilter.names())
