@@ -29,6 +29,7 @@ else:
     PaginatorOfRows, AnyModelAdmin = Paginator, admin.ModelAdmin
 
 UNKNOWN = "–"
+EVERYWHERE = [admin.ActionLocation.CHANGE_LIST, admin.ActionLocation.CHANGE_FORM]  # an action of a list and of a row
 
 
 class CappedPaginator(PaginatorOfRows):
@@ -60,6 +61,7 @@ class CalmAdmin(AnyModelAdmin):
     list_per_page = 50
     empty_value_display = UNKNOWN
     empty_message = "Nothing here yet."
+    page_name: Any = ""  # where the menu and the list are called otherwise than the rows
     searches_as_you_type = False  # for lists whose search is fast however long they are
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -68,7 +70,7 @@ class CalmAdmin(AnyModelAdmin):
             return HttpResponseRedirect(
                 f"{request.path}?e=1"
             )  # as for any filter that cannot be; PostgreSQL refuses NUL
-        name = begin_with_a_capital(str(self.opts.verbose_name_plural))
+        name = str(self.page_name) or begin_with_a_capital(str(self.opts.verbose_name_plural))
         context = {
             "title": name,
             "empty_message": self.empty_message,

@@ -51,5 +51,6 @@ class RepriseSite(AdminSite):
         applications.sort(key=lambda application: application["app_label"] == "auth")
         for application in applications:
             for model in application["models"]:
-                model["name"] = begin_with_a_capital(model["model"]._meta.verbose_name_plural)
+                named = getattr(self._registry[model["model"]], "page_name", "")
+                model["name"] = str(named) or begin_with_a_capital(model["model"]._meta.verbose_name_plural)
         return applications

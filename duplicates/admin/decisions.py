@@ -117,10 +117,19 @@ class NotDuplicateAdmin(pages.ReadOnlyAdmin):
     )
     readonly_fields = ("decided_by", "decided", "state", REVOKED, "why_ended", "left", "right")
 
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Offer to take back only what is in force."""
+        return {"unfit_actions": () if obj.revoked_at is None else self.actions}
+
     def has_review_permission(self, request: HttpRequest) -> bool:
         return permissions.may_review(request.user)
 
-    @admin.action(description=gettext_lazy("Take back, so that the next analysis looks again"), permissions=["review"])
+    @admin.action(
+        description=gettext_lazy("Take back"),
+        description_plural=gettext_lazy("Take back, so that the next analysis looks again"),
+        permissions=["review"],
+        location=pages.EVERYWHERE,
+    )
     def take_decisions_back(self, request: HttpRequest, queryset: QuerySet[NotDuplicate]) -> None:
         count = take_back(queryset, actor=person(request), now=timezone.now())
         said = ngettext("Took %(count)s decision back.", "Took %(count)s decisions back.", count)

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
 
 from duplicates.admin.export_list import export_progress
 from duplicates.admin.shared import EXPORT_BADGES, OfVisibleAnalyses, person
@@ -22,6 +23,7 @@ from duplicates.export_response import export_response
 from duplicates.models import DuplicateAnalysisExport
 from duplicates.services import permissions
 from duplicates.services.downloading import is_downloadable
+from duplicates.services.exporting import delete_export
 from library import admin_pages as pages
 
 LAST_DOWNLOADED = pages.when("last_downloaded_at")
@@ -54,6 +56,35 @@ class ExportAdmin(OfVisibleAnalyses):
     )
     readonly_fields = ("shown_name", "analysis_link", "state", "size", "rows", "downloads", LAST_DOWNLOADED, "asked_by",
                        "asked", "expires", "download")  # fmt: skip
+
+    actions = ("delete_files",)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return permissions.may_export(request.user)
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Offer deletion only of what this person may delete."""
+        return {"unfit_actions": () if permissions.may_delete_export(person(request), obj) else self.actions}
+
+    @admin.action(
+        description=lazy("Delete"),
+        description_plural=lazy("Delete, with their files"),
+        permissions=["export"],
+        location=pages.EVERYWHERE,
+    )
+    def delete_files(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase:
+        """Delete what is one's own, the system's, or of an analysis one manages; name what is not."""
+        exports, user = list(queryset), person(request)
+        allowed = [one for one in exports if permissions.may_delete_export(user, one)]
+        for export in allowed:
+            delete_export(export, actor=user, now=timezone.now())
+        if allowed:
+            said = ngettext("Deleted %(count)s export.", "Deleted %(count)s exports.", len(allowed))
+            self.message_user(request, said % {"count": pages.number(len(allowed))}, messages.SUCCESS)
+        if others := len(exports) - len(allowed):
+            said = ngettext("%(count)s is somebody else's.", "%(count)s are somebody else's.", others)
+            self.message_user(request, said % {"count": pages.number(others)}, messages.WARNING)
+        return HttpResponseRedirect(reverse("admin:duplicates_duplicateanalysisexport_changelist"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = (

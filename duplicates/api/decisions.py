@@ -18,8 +18,7 @@ from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.pages import CursorPages
 from duplicates.choices import CleanupState, LaterEdits, TokenScope
 from duplicates.exceptions import NothingToUndo
-from duplicates.models import CleanupAction, DuplicateAnalysisResult, NotDuplicate
-from duplicates.models.analysis import sees_all
+from duplicates.models import CleanupAction, NotDuplicate
 from duplicates.services import different, permissions, purging, undo
 from duplicates.services.undo import Undone
 
@@ -67,11 +66,7 @@ class RemovalViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     }
 
     def get_queryset(self) -> QuerySet[CleanupAction]:
-        rows = CleanupAction.objects.all()
-        if sees_all(self.person):
-            return rows
-        visible = DuplicateAnalysisResult.objects.visible_to(self.person).values("pk")
-        return rows.filter(Q(user_id=self.person.pk) | Q(user_id=None) | Q(analysis__in=visible))
+        return CleanupAction.objects.visible_to(self.person)
 
     @extend_schema(
         operation_id="undo_removal",

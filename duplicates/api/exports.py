@@ -172,9 +172,5 @@ class ExportViewSet(
         return export_response(request, self.get_object(), person=self.person)
 
     def perform_destroy(self, instance: DuplicateAnalysisExport) -> None:
-        require(_may_delete(self.person, instance), "This export is somebody else's.")
+        require(permissions.may_delete_export(self.person, instance), "This export is somebody else's.")
         exporting.delete_export(instance, actor=self.person, now=timezone.now())
-
-
-def _may_delete(person: Any, export: DuplicateAnalysisExport) -> bool:
-    return export.user_id in (None, person.pk) or permissions.may_manage(person, export.analysis)

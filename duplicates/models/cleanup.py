@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from duplicates.choices import CleanupState, LedgerKind
-from duplicates.models.analysis import DuplicateAnalysisResult
+from duplicates.models.analysis import DuplicateAnalysisResult, sees_all
 from duplicates.models.groups import DuplicateAnalysisGroup
 
 
@@ -22,6 +24,13 @@ class CleanupActionQuerySet(models.QuerySet["CleanupAction"]):
     def done(self) -> CleanupActionQuerySet:
         """Removals in force whose tracks can still come back."""
         return self.filter(state=CleanupState.DONE)
+
+    def visible_to(self, user: Any) -> CleanupActionQuerySet:
+        """One's own and the system's, and those in analyses a person sees."""
+        if sees_all(user):
+            return self
+        visible = DuplicateAnalysisResult.objects.visible_to(user).values("pk")
+        return self.filter(Q(user_id=user.pk) | Q(user_id=None) | Q(analysis__in=visible))
 
     def expired(self, now: datetime) -> CleanupActionQuerySet:
         """Removals whose tracks may be purged."""
@@ -68,6 +77,7 @@ class CleanupAction(models.Model):
     objects = CleanupActionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "removal"
         permissions = [
             ("remove_duplicates", "Can remove duplicates and undo it"),
             ("purge_removed", "Can delete removed duplicates for good"),
@@ -79,6 +89,8 @@ class CleanupAction(models.Model):
             models.Index(fields=["state", "expires_at"], name="cleanup_expiry"),
             # What was done lately, one by one or in bulk.
             models.Index(fields=["created_at"], name="cleanup_time"),
+            # What waits, the first to expire first.
+            models.Index(fields=["expires_at"], name="cleanup_expires"),
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,13 @@ work. What becomes of the analysis itself (cancel, retry, pin, delete) is its ow
 from typing import TYPE_CHECKING
 
 from duplicates.choices import Resolution
-from duplicates.models import CleanupAction, CleanupPlan, DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.models import (
+    CleanupAction,
+    CleanupPlan,
+    DuplicateAnalysisExport,
+    DuplicateAnalysisGroup,
+    DuplicateAnalysisResult,
+)
 from duplicates.models.analysis import MANAGE_ALL, sees_all
 
 if TYPE_CHECKING:
@@ -24,7 +30,6 @@ PURGE = "duplicates.purge_removed"
 EXPORT = "duplicates.export_analysis"
 RUN = "duplicates.run_analysis"
 LISTEN = "library.listen_to_tracks"
-AUTOMATE = "duplicates.automate_resolution"
 
 
 def may_view(user: "Person", analysis: DuplicateAnalysisResult) -> bool:
@@ -35,6 +40,11 @@ def may_view(user: "Person", analysis: DuplicateAnalysisResult) -> bool:
 def may_read(user: "Person") -> bool:
     """May this person see analyses at all: their own and the system's?"""
     return _has(user, VIEW)
+
+
+def may_view_groups(user: "Person") -> bool:
+    """May this person look at groups, and ask why two tracks are none?"""
+    return _has(user, "duplicates.view_duplicateanalysisgroup")
 
 
 def may_view_tracks(user: "Person") -> bool:
@@ -97,6 +107,11 @@ def may_export(user: "Person", analysis: DuplicateAnalysisResult | None = None) 
     return _has(user, EXPORT) and (analysis is None or may_view(user, analysis))
 
 
+def may_delete_export(user: "Person", export: DuplicateAnalysisExport) -> bool:
+    """May this person delete the file: their own, the system's, or one of an analysis they manage?"""
+    return may_export(user) and (export.user_id in (None, user.pk) or may_manage(user, export.analysis))
+
+
 def may_review(user: "Person", group: DuplicateAnalysisGroup | None = None) -> bool:
     """May this person decide about the group: choose its keeper, set it aside, declare it different, reopen it?"""
     return _has(user, REVIEW) and (group is None or may_view(user, group.analysis))
@@ -119,28 +134,6 @@ def may_undo(user: "Person", action: CleanupAction) -> bool:
 def may_plan(user: "Person", analysis: DuplicateAnalysisResult, resolution: str) -> bool:
     """May this person make a plan that decides so about groups of the analysis?"""
     return _has(user, REMOVE if resolution == Resolution.DELETED else REVIEW) and may_view(user, analysis)
-
-
-def may_view_precision(user: "Person") -> bool:
-    """May this person see how precise the matcher was measured to be?"""
-    return _has(user, "duplicates.view_precisionsample")
-
-
-def may_judge(user: "Person") -> bool:
-    """May this person draw samples and judge their groups?"""
-    return may_view_precision(user) and _has(user, REVIEW)
-
-
-def may_sample(user: "Person", analysis: DuplicateAnalysisResult) -> bool:
-    """May this person draw a sample from the analysis?"""
-    return may_judge(user) and may_view(user, analysis)
-
-
-def may_automate(user: "Person", resolution: str = "") -> bool:
-    """May this person switch automatic resolution: at all, or so that it decides this way in their name?"""
-    return _has(user, AUTOMATE) and (
-        not resolution or _has(user, REMOVE if resolution == Resolution.DELETED else REVIEW)
-    )
 
 
 def may_steer(user: "Person", plan: CleanupPlan) -> bool:

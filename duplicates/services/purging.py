@@ -1,4 +1,6 @@
-"""Deletes removed copies whose time in quarantine is over. What they gave stays with their keepers.
+"""Deletes removed copies whose time in quarantine is over, or sooner where somebody asks for it by itself.
+
+What they gave stays with their keepers.
 
 A copy whose keeper has gone meanwhile is perhaps the last there is: it is held until somebody decides about it.
 """
@@ -36,11 +38,16 @@ def expired_removals(*, now: datetime) -> list[uuid.UUID]:
     return list(actions.order_by("expires_at", "pk").values_list("pk", flat=True))
 
 
-def purge_removal(action_id: uuid.UUID, *, actor: "AbstractBaseUser | None", now: datetime) -> Purged:
-    """Delete the copies one expired action removed, except those that no keeper stands in for."""
+def purge_removal(
+    action_id: uuid.UUID, *, actor: "AbstractBaseUser | None", now: datetime, is_early: bool = False
+) -> Purged:
+    """Delete the copies one action removed, except those that no keeper stands in for.
+
+    Nothing happens before its time is over, unless `is_early` says that a person wants it all the same.
+    """
     with recording("purge"):
         action = CleanupAction.objects.select_for_update(of=("self",)).get(pk=action_id)
-        if action.state == CleanupState.UNDONE or action.expires_at > now:
+        if action.state == CleanupState.UNDONE or (action.expires_at > now and not is_early):
             return Purged(0, 0)
         removed = action.entries.filter(kind=LedgerKind.TRACK).order_by("pk").values_list("track_id", flat=True)
         here = list(

@@ -98,7 +98,7 @@ def undo_batch(
 ) -> Undone:
     """Undo everything of one batch, the latest first; what cannot be undone is named and the rest goes on."""
     actions = CleanupAction.objects.done().filter(batch_id=batch_id)
-    return _undo_each(actions.order_by("-created_at", "pk"), actor=actor, now=now, later_edits=later_edits)
+    return undo_each(actions.order_by("-created_at", "pk"), actor=actor, now=now, later_edits=later_edits)
 
 
 def undo_day(
@@ -113,10 +113,10 @@ def undo_day(
     start = timezone.make_aware(datetime.combine(day, time.min))
     end = timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
     actions = CleanupAction.objects.done().filter(user_id=user.pk, created_at__gte=start, created_at__lt=end)
-    return _undo_each(actions.order_by("-created_at", "pk"), actor=actor, now=now, later_edits=later_edits)
+    return undo_each(actions.order_by("-created_at", "pk"), actor=actor, now=now, later_edits=later_edits)
 
 
-def _undo_each(
+def undo_each(
     actions: Iterable[CleanupAction], *, actor: "AbstractBaseUser | None", now: datetime, later_edits: LaterEdits
 ) -> Undone:
     """Undo actions by the hundred, each hundred in a transaction; a refusal keeps a record of its own."""
