@@ -186,6 +186,25 @@ class PlanItemState(models.TextChoices):
     UNDONE = "undone", _("Undone")
 
 
+class Answer(models.TextChoices):
+    """What somebody who sees nothing but the members says of a sampled group."""
+
+    SAME = "same", _("The same")
+    DIFFERENT = "different", _("Not the same")
+    CANNOT_TELL = "cannot_tell", _("Cannot tell")
+
+
+class AutomaticOutcome(models.TextChoices):
+    """preparing → carried_out, waiting, nothing or stopped; or skipped at once."""
+
+    PREPARING = "preparing", _("Plan under way")
+    CARRIED_OUT = "carried_out", _("Carried out")
+    WAITING = "waiting", _("Waits for a person")
+    NOTHING = "nothing", _("Nothing to do")
+    STOPPED = "stopped", _("Stopped before it did anything")
+    SKIPPED = "skipped", _("Left alone")
+
+
 class TokenScope(models.TextChoices):
     """What an API token may be used for, where its owner may do so too."""
 

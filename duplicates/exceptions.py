@@ -323,3 +323,42 @@ class ImportNotAccepted(DuplicatesError):
     """The file cannot be imported; `reason` is the code of what is wrong with it."""
 
     code = "IMPORT_NOT_ACCEPTED"
+
+
+class SampleNotFound(DuplicatesError):
+    """There is no such sample."""
+
+    code = "SAMPLE_NOT_FOUND"
+    advice = "The page “Measured precision” lists them."
+
+
+class NotRepresentative(DuplicatesError):
+    """This analysis says nothing of the preset as such."""
+
+    code = "NOT_REPRESENTATIVE"
+    advice = "Take a complete analysis of the whole library with the preset's own options."
+
+
+class NothingToSample(DuplicatesError):
+    """Every group of these bands is in a sample already."""
+
+    code = "NOTHING_TO_SAMPLE"
+
+
+class AlreadyJudged(DuplicatesError):
+    """Somebody else has judged this group."""
+
+    code = "ALREADY_JUDGED"
+    advice = "Go on with the next one."
+
+
+class SampleComplete(DuplicatesError):
+    """All groups of this sample are judged; its answers stay as they are."""
+
+    code = "SAMPLE_COMPLETE"
+
+
+class BarNotMet(DuplicatesError):
+    """The measured precision does not beat the bar."""
+
+    code = "BAR_NOT_MET"

@@ -2,8 +2,8 @@
 
 PostgreSQL stops a late statement by `statement_timeout`, SQLite by a handler it asks while it works; before each
 statement the request as a whole is looked at. All this holds for the connection of a web request and ends with it:
-workers and commands have no such limit. The transaction under way is rolled back, as after any error. What is streamed
-after a view has returned, such as a large export, may take its time.
+workers and commands have no such limit. The transaction under way is rolled back, as after any error. A large file that
+is sent here, and what is streamed after a view has returned, such as an export, may take their time.
 """
 
 import logging
@@ -42,6 +42,7 @@ class Deadline:
     """The end of one request, and of the statement that runs now. Wraps every statement of its connection."""
 
     def __init__(self, seconds: float, statement_seconds: float) -> None:
+        self.seconds = seconds
         self.ends_at = time.monotonic() + seconds
         self.statement_seconds = statement_seconds
         self.statement_ends_at = self.ends_at
@@ -106,6 +107,12 @@ def is_too_late(error: BaseException) -> bool:
     if isinstance(error, DeadlinePassed):
         return True
     return limit is not None and isinstance(error, OperationalError) and limit.was_stopped(error)
+
+
+def begin_anew() -> None:
+    """Give the request its whole time again: what it took to send a large file here is no work of the database."""
+    if (limit := _current.get()) is not None and not limit.has_passed:
+        limit.ends_at = time.monotonic() + limit.seconds
 
 
 class RequestDeadlineMiddleware:

@@ -24,6 +24,7 @@ _VIEWS = (
             "auditrecord",
             "keeperprofile",
             "cleanupplan",
+            "precisionsample",
         )
     ),
     *(
@@ -34,6 +35,7 @@ _VIEWS = (
 _OWN_PREFERENCES = tuple(f"duplicates.{verb}_duplicatepreferences" for verb in ("view", "add", "change"))
 IMPORTS = "library.add_libraryimport"
 OWN_TOKENS = ("duplicates.view_apitoken", "duplicates.add_apitoken")
+VIEW_SAMPLES, AUTOMATE = "duplicates.view_precisionsample", "duplicates.automate_resolution"
 SITE_SETTINGS = ("duplicates.view_sitesetting", "duplicates.change_sitesetting")
 # What each role adds to the one before it, and the model each action of ours hangs on.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -48,7 +50,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *(f"duplicates.{verb}_versionword" for verb in ("add", "change", "delete")),
         *(f"duplicates.{verb}_keeperprofile" for verb in ("add", "change", "delete")),
     ),
-    ADMINISTRATOR: ("duplicates.purge_removed", "duplicates.manage_all_analyses", *SITE_SETTINGS),
+    ADMINISTRATOR: ("duplicates.purge_removed", "duplicates.manage_all_analyses", *SITE_SETTINGS, AUTOMATE),
 }
 _MODEL_OF_ACTION = {
     "view_all_analyses": "duplicateanalysisresult",
@@ -58,6 +60,7 @@ _MODEL_OF_ACTION = {
     "review_groups": "duplicateanalysisgroup",
     "remove_duplicates": "cleanupaction",
     "purge_removed": "cleanupaction",
+    "automate_resolution": "automaticresolution",
     "listen_to_tracks": "track",
     "view_track_location": "track",
 }

@@ -24,7 +24,7 @@ from django.db import connection
 from django.utils import timezone
 from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
 
-from duplicates.services import process, storage_use, workers
+from duplicates.services import automatic, process, storage_use, workers
 from duplicates.services.clock import ClockWatch
 from duplicates.tasks import enqueue_analysis, enqueue_export, enqueue_plan
 
@@ -177,6 +177,7 @@ class Supervisor:
         self._tidied_at = time.monotonic()
         try:
             workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis, enqueue_export=enqueue_export)
+            automatic.resolve_new_results(now=timezone.now())
             workers.wake_for_plans(now=timezone.now(), enqueue=enqueue_plan)
             self._look_at_storage()
         except DatabaseError as error:

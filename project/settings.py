@@ -69,6 +69,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "project.health.HealthMiddleware",
+    "project.proxy.ProxyMiddleware",
     "duplicates.request_deadline.RequestDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -332,11 +333,13 @@ SECURE_HSTS_SECONDS = ENVIRONMENT.whole(
     says="How long browsers insist on https after a visit.",
 )
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
-if ENVIRONMENT.flag(
+BEHIND_PROXY = ENVIRONMENT.flag(
     "DJANGO_BEHIND_PROXY",
     default=False,
-    says="Trusts X-Forwarded-Proto from a reverse proxy. Turn on only if the proxy sets that header itself.",
-):
+    says="Trusts X-Forwarded-Proto, and the last address in X-Forwarded-For, from a reverse proxy. Turn on only if the "
+    "proxy sets both itself.",
+)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Background work ------------------------------------------------------------------------------------------------
@@ -706,6 +709,33 @@ BULK_REMOVAL_LIMIT = ENVIRONMENT.whole(
     most=100_000,
     unit="tracks",
     says="Removing more tracks than this needs a previewed plan confirmed by typing its count.",
+)
+PRECISION_BAR_PERCENT = ENVIRONMENT.number(
+    "REPRISE_PRECISION_BAR_PERCENT",
+    default=1,
+    least=0.01,
+    most=50,
+    unit="percent",
+    says="Automatic resolution needs a false-match rate whose interval ends below this.",
+    at_runtime=True,
+)
+PRECISION_LEAST_GROUPS = ENVIRONMENT.whole(
+    "REPRISE_PRECISION_LEAST_GROUPS",
+    default=100,
+    least=10,
+    most=100_000,
+    unit="groups",
+    says="Automatic resolution needs so many judged groups of the band, whatever the rate. A low bar needs more.",
+    at_runtime=True,
+)
+PRECISION_DAYS = ENVIRONMENT.whole(
+    "REPRISE_PRECISION_DAYS",
+    default=180,
+    least=1,
+    most=3650,
+    unit="days",
+    says="Samples drawn in these last days count for the measured precision; older ones are shown apart.",
+    at_runtime=True,
 )
 ANALYSES_PER_HOUR = ENVIRONMENT.whole(
     "REPRISE_ANALYSES_PER_HOUR",

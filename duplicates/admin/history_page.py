@@ -13,7 +13,7 @@ from duplicates.services.history import PERIODS, REMOVALS, CleanupHistory, Tally
 from duplicates.services.history_advice import get_recommendations
 from library import admin_pages as pages
 
-_CALLOUTS = {"good": "callout-good", "info": "", "warn": "callout-warn"}
+CALLOUTS = {"good": "callout-good", "info": "", "warn": "callout-warn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class HistoryPage:
             "weeks": [_week(week) for week in reversed(history.weeks)],
             "busiest": max((week.cleanup.actions for week in history.weeks), default=0),
             "kinds": [_kind(name, tally) for name, tally in history.by_action.items()],
-            "advice": [(_CALLOUTS[one.tone], one.sentence) for one in get_recommendations(history)],
+            "advice": [(CALLOUTS[one.tone], one.sentence) for one in get_recommendations(history)],
             "facts": _facts(history),
         }
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from duplicates.admin.history_page import CALLOUTS
 from duplicates.choices import Resolution
 from duplicates.models import DuplicateAnalysisResult
+from duplicates.services.impact_advice import get_impact_advice
 from duplicates.services.impact_summary import (
     NO_ACTION,
     ImpactSummary,
@@ -23,7 +25,13 @@ def impact_context(analysis: DuplicateAnalysisResult) -> dict[str, Any]:
         return {}
     suggestion = suggest_new_analysis(summary)
     return {
-        "impact": {"summary": summary, "lines": _lines(summary), "suggestion": suggestion, "words": _words(suggestion)}
+        "impact": {
+            "summary": summary,
+            "lines": _lines(summary),
+            "advice": [(CALLOUTS[one.tone], one.sentence) for one in get_impact_advice(summary)],
+            "suggestion": suggestion,
+            "words": _words(suggestion),
+        }
     }
 
 

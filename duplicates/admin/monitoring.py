@@ -56,7 +56,7 @@ class _Page:
             "days": self.metrics.days,
             "figures": list(self._figures()),
             "patterns": find_patterns(self.metrics.runs),
-            "warnings": storage_warnings(storage),
+            "warnings": storage_warnings(storage, free_bytes=self.metrics.free_bytes),
             "runs_chart": self._runs_chart(),
             "review_chart": self._review_chart(),
             "export_chart": self._export_chart(),

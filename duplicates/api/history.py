@@ -20,6 +20,7 @@ from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import downloading, history, impact_summary, permissions
 from duplicates.services.exporting import download_name
 from duplicates.services.history_advice import get_recommendations
+from duplicates.services.impact_advice import get_impact_advice
 
 DAYS = OpenApiParameter("days", {"type": "integer", "minimum": 1, "maximum": history.LONGEST}, description="Up to now.")
 # What each format is sent as.
@@ -75,7 +76,10 @@ class CleanupOfAnalysis:
         """Groups decided, copies gone, plays kept, bytes freed, and whether a new analysis is worth while."""
         found = impact_summary.get_impact_summary(self._with_groups())
         suggestion = impact_summary.suggest_new_analysis(found)
-        said = {"new_analysis": shapes.SuggestionSerializer(suggestion).data}
+        said = {
+            "new_analysis": shapes.SuggestionSerializer(suggestion).data,
+            "recommendations": [shapes.AdviceSerializer(one).data for one in get_impact_advice(found)],
+        }
         return Response({**shapes.ImpactSerializer(found).data, **said})
 
     @extend_schema(

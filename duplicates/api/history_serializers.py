@@ -48,10 +48,19 @@ class ImpactSerializer(serializers.Serializer[ImpactSummary]):
     by_resolution = serializers.DictField(child=serializers.IntegerField())
 
 
+class AdviceSerializer(serializers.Serializer[Advice]):
+    """One thing the figures say, and what to do about it."""
+
+    code = serializers.CharField()
+    tone = serializers.ChoiceField(Tone.choices)
+    sentence = serializers.CharField()
+
+
 class AnalysisImpactSerializer(ImpactSerializer):
     """The same with what follows from it."""
 
     new_analysis = SuggestionSerializer()
+    recommendations = AdviceSerializer(many=True)
 
 
 class TallySerializer(serializers.Serializer[Tally]):
@@ -73,14 +82,6 @@ class WeekSerializer(serializers.Serializer[Week]):
     begins_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
     cleanup = TallySerializer()
-
-
-class AdviceSerializer(serializers.Serializer[Advice]):
-    """One thing the figures say, and what to do about it."""
-
-    code = serializers.CharField()
-    tone = serializers.ChoiceField(Tone.choices)
-    sentence = serializers.CharField()
 
 
 class EffectivenessSerializer(serializers.Serializer[CleanupHistory]):

@@ -22,5 +22,5 @@ class Schema(AutoSchema):
         responses: Any = super().get_response_serializers()
         if isinstance(responses, dict):
             return responses
-        code = {"POST": 201, "DELETE": 204}.get(self.method, 200)
+        code = {"create": 201, "destroy": 204}.get(getattr(self.view, "action", ""), 200)
         return {code: None if code == 204 else responses}

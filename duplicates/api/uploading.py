@@ -10,6 +10,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 
 from duplicates.exceptions import UploadTooLarge
+from duplicates.request_deadline import begin_anew
 from library.uploads import limit_bytes, uploads_folder
 
 
@@ -40,6 +41,7 @@ class SpoolingHandler(FileUploadHandler):
         self._open.write(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile[Any]:
+        begin_anew()
         self._open.flush()
         self._open.seek(0)
         return UploadedFile(self._open, self.file_name, self.content_type, file_size, self.charset)

@@ -16,6 +16,7 @@ from duplicates.api.pairs import PairViewSet
 from duplicates.api.plans import PlanViewSet
 from duplicates.api.profiles import ProfileViewSet
 from duplicates.api.records import AuditViewSet, PreferencesViewSet
+from duplicates.api.summary import SummaryViewSet
 
 app_name = "api"
 
@@ -35,12 +36,14 @@ router.register("audit", AuditViewSet, basename="audit")
 
 # One's own, so without an id.
 preferences = PreferencesViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})
+summary = SummaryViewSet.as_view({"get": "retrieve"})
 cleanup_history = HistoryViewSet.as_view({"get": "retrieve"})
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("cleanup-history/", cleanup_history, name="cleanup-history"),
+    path("summary/", summary, name="summary"),
     path("preferences/", preferences, name="preferences"),
     path("", include(router.urls)),
     re_path("^(?P<path>.*)$", not_found),

@@ -6,6 +6,7 @@ from duplicates.models.cleanup import CleanupAction, LedgerEntry, LibraryMark
 from duplicates.models.groups import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from duplicates.models.keepers import KeeperChoice, KeeperProfile
 from duplicates.models.plans import CleanupPlan, CleanupPlanItem
+from duplicates.models.precision import AutomaticResolution, AutomaticRun, PrecisionSample, SampledGroup
 from duplicates.models.preferences import DuplicatePreferences
 from duplicates.models.records import AuditRecord, AuditRetention, DuplicateAnalysisExport, NotDuplicate, Worker
 from duplicates.models.site_settings import SiteSetting
@@ -16,6 +17,8 @@ __all__ = [
     "ApiToken",
     "AuditRecord",
     "AuditRetention",
+    "AutomaticResolution",
+    "AutomaticRun",
     "CleanupAction",
     "CleanupPlan",
     "CleanupPlanItem",
@@ -30,6 +33,8 @@ __all__ = [
     "LedgerEntry",
     "LibraryMark",
     "NotDuplicate",
+    "PrecisionSample",
+    "SampledGroup",
     "SiteSetting",
     "StorageSample",
     "VersionWord",

@@ -4,7 +4,6 @@ People choose what they decide, so this is no sample; it is what was seen. A gro
 once.
 """
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -13,9 +12,9 @@ from django.db.models import Case, CharField, Count, Value, When
 
 from duplicates.choices import ConfidenceBand, Resolution
 from duplicates.models import DuplicateAnalysisGroup
+from duplicates.services import wilson
 
 CONFIRMING = (Resolution.DELETED, Resolution.KEPT_CANONICAL)
-Z = 1.96  # 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,8 @@ class BandPrecision:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Within which the true share lies with 95 % confidence, after Wilson: honest for few decisions, too."""
-        n, share = self.decided, self.precision
-        if share is None:
-            return None
-        middle = share + Z * Z / (2 * n)
-        spread = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-        whole = 1 + Z * Z / n
-        return max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole)
+        """Within which the true share lies with 95 % confidence."""
+        return wilson.interval(self.confirmed, self.decided)
 
 
 def measure_precision() -> tuple[BandPrecision, ...]:

@@ -30,6 +30,7 @@ PURGE = "duplicates.purge_removed"
 EXPORT = "duplicates.export_analysis"
 RUN = "duplicates.run_analysis"
 LISTEN = "library.listen_to_tracks"
+AUTOMATE = "duplicates.automate_resolution"
 
 
 def may_view(user: "Person", analysis: DuplicateAnalysisResult) -> bool:
@@ -134,6 +135,28 @@ def may_undo(user: "Person", action: CleanupAction) -> bool:
 def may_plan(user: "Person", analysis: DuplicateAnalysisResult, resolution: str) -> bool:
     """May this person make a plan that decides so about groups of the analysis?"""
     return _has(user, REMOVE if resolution == Resolution.DELETED else REVIEW) and may_view(user, analysis)
+
+
+def may_view_precision(user: "Person") -> bool:
+    """May this person see how precise the matcher was measured to be?"""
+    return _has(user, "duplicates.view_precisionsample")
+
+
+def may_judge(user: "Person") -> bool:
+    """May this person draw samples and judge their groups?"""
+    return may_view_precision(user) and _has(user, REVIEW)
+
+
+def may_sample(user: "Person", analysis: DuplicateAnalysisResult) -> bool:
+    """May this person draw a sample from the analysis?"""
+    return may_judge(user) and may_view(user, analysis)
+
+
+def may_automate(user: "Person", resolution: str = "") -> bool:
+    """May this person switch automatic resolution: at all, or so that it decides this way in their name?"""
+    return _has(user, AUTOMATE) and (
+        not resolution or _has(user, REMOVE if resolution == Resolution.DELETED else REVIEW)
+    )
 
 
 def may_steer(user: "Person", plan: CleanupPlan) -> bool:

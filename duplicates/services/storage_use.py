@@ -122,10 +122,15 @@ def limit_per_user_bytes() -> int:
     return int(site.STORAGE_PER_USER_MB) * MB
 
 
-def storage_warnings(overview: StorageUse) -> list[str]:
-    """Return what is to be said before, and after, a limit is reached."""
+def storage_warnings(overview: StorageUse, *, free_bytes: int) -> list[str]:
+    """Return what is to be said before, and after, a limit is reached or the disk is full."""
     warn_at = site.STORAGE_WARN_PERCENT / 100
     said = []
+    if free_bytes < settings.LEAST_FREE_MB * MB:
+        said.append(
+            _("Only %(free)s MB are free where working files go; %(least)s MB are needed.")
+            % {"free": f"{free_bytes // MB:,}", "least": f"{settings.LEAST_FREE_MB:,}"}
+        )
     if (limit := limit_bytes()) and overview.results.size_bytes >= warn_at * limit:
         said.append(
             _("Results hold %(used)s of the %(limit)s MB they may. Older ones go at the next clean-up.")

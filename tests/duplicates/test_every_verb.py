@@ -23,6 +23,7 @@ from duplicates.engine.keeper_rules import Wish
 from duplicates.exceptions import DuplicatesError
 from duplicates.models import AuditRecord, CleanupAction, CleanupPlan, DuplicateAnalysisGroup
 from duplicates.services import (
+    automatic_switch,
     changing_settings,
     decision_files,
     deleting,
@@ -41,6 +42,7 @@ from duplicates.services import (
     resolution,
     retention,
     reviewing,
+    sampling,
     saved,
     tokens,
     undo,
@@ -55,6 +57,7 @@ from library.importing import import_library
 from library.models import Track
 from tests.duplicates.copies import copy, group_of
 from tests.duplicates.factories import AnalysisFactory, ExportFactory, UserFactory
+from tests.duplicates.samples import answered, drawn, groups_in, plain_analysis
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -118,6 +121,19 @@ class World:
     def pair(self) -> list[Any]:
         return [tuple(self.group().members.order_by("position"))]
 
+    def sampled(self) -> Any:
+        analysis = plain_analysis(user=self.person)
+        groups_in(analysis, "high", 12)
+        return drawn(analysis, actor=self.person, now=NOW)
+
+    def judge(self, answer: str = "same") -> Any:
+        return sampling.judge(self.sampled().groups.first(), answer=answer, **self.who)
+
+    def switch(self) -> Any:
+        answered(self.sampled(), ["same"] * 12, actor=self.person, now=NOW)
+        wish = {"preset": "recording", "band": "high", "resolution": "deleted"}
+        return automatic_switch.switch_on(**wish, **self.who)
+
     def token(self, **values: Any) -> Any:
         made = {"user": self.person, "name": "mine", "scopes": ["read"], "expires_at": NOW + timedelta(days=1)}
         return tokens.create_token(**{**made, **values}, **self.who)
@@ -143,6 +159,14 @@ class Verb:
 
 
 VERBS: dict[Callable[..., Any], Verb] = {
+    automatic_switch.switch_on: Verb(
+        "automatic_resolution.switched_on",
+        lambda w: w.switch(),
+        lambda w: automatic_switch.switch_on(preset="recording", band="low", resolution="deleted", **w.who),
+    ),
+    automatic_switch.switch_off: Verb(
+        "automatic_resolution.switched_off", lambda w: automatic_switch.switch_off(w.switch(), **w.who), None
+    ),
     changing_settings.change_settings: Verb(
         "settings.changed",
         lambda w: changing_settings.change_settings({"QUARANTINE_DAYS": 12}, **w.who),
@@ -326,6 +350,16 @@ VERBS: dict[Callable[..., Any], Verb] = {
         lambda w: saved.delete_analysis(w.group().analysis, **w.who),
         lambda w: saved.delete_analysis(AnalysisFactory.create(is_pinned=True), **w.who),
     ),
+    sampling.draw_sample: Verb(
+        "precision.sample_drawn",
+        lambda w: w.sampled(),
+        lambda w: sampling.draw_sample(w.group().analysis, **w.who),
+    ),
+    sampling.judge: Verb(
+        "precision.judged",
+        lambda w: w.judge(),
+        lambda w: w.judge(answer="perhaps"),
+    ),
     tokens.create_token: Verb("token.created", lambda w: w.token(), lambda w: w.token(scopes=["everything"])),
     tokens.revoke_token: Verb("token.revoked", lambda w: tokens.revoke_token(w.token().row, **w.who), None),
     undo.undo_action: Verb(
@@ -381,6 +415,7 @@ NO_VERBS = {
 def world(tmp_path: Path, settings: LazySettings) -> World:
     settings.WORK_DIR = tmp_path / "work"
     settings.ANALYSES_PER_HOUR = 3
+    settings.PRECISION_BAR_PERCENT, settings.PRECISION_LEAST_GROUPS = 25, 10
     return World(tmp_path / "plan")
 
 

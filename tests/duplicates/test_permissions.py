@@ -37,7 +37,9 @@ class TestRoles:
             pytest.param(permissions.may_review, "Reviewer", id="review"),
             pytest.param(lambda user, group: permissions.may_export(user, group.analysis), "Reviewer", id="export"),
             pytest.param(permissions.may_remove, "Curator", id="remove"),
+            pytest.param(lambda user, group: permissions.may_sample(user, group.analysis), "Reviewer", id="judge"),
             pytest.param(lambda user, group: permissions.may_run(user), "Curator", id="run"),
+            pytest.param(lambda user, group: permissions.may_automate(user, "deleted"), "Administrator", id="automate"),
             pytest.param(lambda user, group: permissions.may_purge(user), "Administrator", id="purge"),
             pytest.param(
                 lambda user, group: permissions.may_manage(user, group.analysis), "Administrator", id="manage"
@@ -132,6 +134,8 @@ class TestWhatCameLater:
             pytest.param("duplicates.view_keeperprofile", "Viewer", id="profiles"),
             pytest.param("duplicates.add_keeperprofile", "Curator", id="own profiles"),
             pytest.param("duplicates.change_sitesetting", "Administrator", id="site settings"),
+            pytest.param("duplicates.view_precisionsample", "Viewer", id="measured precision"),
+            pytest.param("duplicates.automate_resolution", "Administrator", id="automatic resolution"),
         ],
     )
     def test_groups_made_by_migrations_have_it(self, permission: str, least: str) -> None:

@@ -146,12 +146,19 @@ class TestLimits:
         self, three: list[DuplicateAnalysisResult], settings: LazySettings
     ) -> None:
         settings.STORAGE_LIMIT_MB = 4
-        assert storage_warnings(get_storage_use()) == []
+        assert storage_warnings(get_storage_use(), free_bytes=10**12) == []
 
         settings.STORAGE_WARN_PERCENT = 75
 
-        assert storage_warnings(get_storage_use()) == [
+        assert storage_warnings(get_storage_use(), free_bytes=10**12) == [
             "Results hold 3 of the 4 MB they may. Older ones go at the next clean-up."
+        ]
+
+    def test_a_disk_with_too_little_room_is_told(self, settings: LazySettings) -> None:
+        settings.LEAST_FREE_MB = 500
+
+        assert storage_warnings(get_storage_use(), free_bytes=499 * MB) == [
+            "Only 499 MB are free where working files go; 500 MB are needed."
         ]
 
     def test_nothing_new_starts_while_the_limit_is_reached(

@@ -62,6 +62,7 @@ LEAST = {
     "GET preferences": VIEWER,
     "GET removal-detail": VIEWER,
     "GET removal-list": VIEWER,
+    "GET summary": VIEWER,
     "GET track-detail": VIEWER,
     "GET track-list": VIEWER,
     "GET track-timeline": VIEWER,
@@ -133,12 +134,20 @@ def ask(client: APIClient, endpoint: Endpoint, world: World, **headers: str) -> 
     url = endpoint.url(world)
     if endpoint.name == "analysis-difference":
         url += f"?with={world['analysis']}"
-    send = getattr(client, endpoint.method.lower())
+    answer = getattr(client, endpoint.method.lower())(url, headers=headers, **sent_with(endpoint, world))
+    if answer.streaming:
+        list(answer.streaming_content)  # at its end a download lets go of its file
+    return answer
+
+
+def sent_with(endpoint: Endpoint, world: World) -> dict[str, str | dict[str, Any]]:
+    """Return the body of the request and what it is."""
+    if endpoint.method == "GET":
+        return {}
     if endpoint.name == "analysis-decisions":
-        return send(url, data="a,b", content_type="text/csv", headers=headers)
+        return {"data": "a,b", "content_type": "text/csv"}
     kind = "multipart" if endpoint.name.startswith("import") else "json"
-    return send(url, **({} if endpoint.method == "GET" else {"data": body_of(endpoint, world), "format": kind}),
-                headers=headers)  # fmt: skip
+    return {"data": body_of(endpoint, world), "format": kind}
 
 
 def is_let_in(answer: Any) -> bool:
@@ -175,7 +184,7 @@ def test_who_may(endpoint: Endpoint, somebody: Callable[..., User], client_of: L
     assert nobody == 401
     assert outsiders == [403, 403]
     assert set(too_low) <= {403}
-    assert all(is_let_in(answer) for answer in let_in), [(one.status_code, one.content[:300]) for one in let_in]
+    assert all(is_let_in(answer) for answer in let_in), [one.status_code for one in let_in]
 
 
 def deletes(endpoint: Endpoint) -> bool:

@@ -40,6 +40,7 @@ def test_the_impact_of_an_analysis(api: APIClient, cleaned: Any) -> None:
 
     assert (impact["groups_resolved"], impact["tracks_removed"], impact["plays_kept"]) == (1, 1, 4)
     assert (impact["bytes_freed"], impact["new_analysis"]["timing"]) == (7, "recommended")
+    assert [one["code"] for one in impact["recommendations"]] == ["good_progress", "new_analysis"]
 
 
 class TestHistory:
@@ -85,3 +86,19 @@ def test_the_story_of_a_track(api: APIClient, cleaned: Any) -> None:
 def test_exports_are_listed_by_format(api: APIClient) -> None:
     # Django REST framework reads ?format= as the form of the answer unless told not to.
     assert api.get("/api/v1/exports/", {"format": "csv"}).json()["results"] == []
+
+
+class TestSummary:
+    def test_it_tells_runs_queue_and_storage(self, api: APIClient, cleaned: Any) -> None:
+        AnalysisFactory(status="queued", started_at=None, completed_at=None)
+
+        summary = api.get("/api/v1/summary/", {"days": 7}).json()
+
+        assert (summary["days"], summary["queue"]["queued"], summary["activity"]["tracks_removed"]) == (7, 1, 1)
+        assert summary["storage_by_kind"].keys() >= {"library", "members", "exports"}
+        assert summary["storage_warnings"] == []
+
+    def test_it_is_for_those_who_see_everybodys(self, client_of: Callable[[User], APIClient]) -> None:
+        user = UserFactory(permissions=["duplicates.view_duplicateanalysisresult"])
+
+        assert client_of(user).get("/api/v1/summary/").status_code == 403

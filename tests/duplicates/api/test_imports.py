@@ -13,6 +13,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from duplicates import request_deadline
+from duplicates.api.uploading import SpoolingHandler
 from library import uploads
 from library.models import ImportStatus, LibraryImport, Track
 from library.uploads import run_queued_upload, sweep_uploads, uploads_folder
@@ -60,6 +62,20 @@ class TestSmallOnes:
         assert (row["seen_count"], row["added_count"], Track.objects.count()) == (2, 2, 2)
         assert row["user"] is not None
         assert left_behind() == []
+
+    def test_one_that_is_long_under_way_is_not_too_late(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A request has its deadline, but a slow line is not the database's fault."""
+        receive = SpoolingHandler.receive_data_chunk
+
+        def slowly(handler: SpoolingHandler, raw_data: bytes, start: int) -> None:
+            limit = request_deadline._current.get()
+            assert limit is not None
+            limit.ends_at = 0.0  # as if the whole time had gone by
+            receive(handler, raw_data, start)
+
+        monkeypatch.setattr(SpoolingHandler, "receive_data_chunk", slowly)
+
+        assert send(api).status_code == 201
 
     def test_sent_again_it_changes_nothing(self, api: APIClient) -> None:
         send(api, source="radio")

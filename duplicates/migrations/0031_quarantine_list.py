@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("duplicates", "0028_history_by_kind"),
+        ("duplicates", "0030_roles_measure_precision"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
