@@ -197,7 +197,7 @@ class _Import:
             return
         try:
             if self._row.status != ImportStatus.FAILED:
-                reason = "on request" if isinstance(error, KeyboardInterrupt) else f"by an error: {error}"
+                reason = "on request" if isinstance(error, KeyboardInterrupt) else f"by an error: {_kind(error)}"
                 fail(self._row, storable(f"The import was stopped {reason}. Nothing was changed."), now=self._now)
         finally:
             if spool:
@@ -299,22 +299,30 @@ class _Import:
     # --- Refusing ---------------------------------------------------------------------------------------------------
 
     def _refuse(self, fault: UnreadableSource) -> NoReturn:
-        sentence = self._sentence(fault)
         self._row.seen_count = self._tally.seen
         self._row.report = {"readable_entries": self._tally.seen, "code": fault.code}
-        fail(self._row, sentence, now=self._now)
-        raise ImportRefused(sentence, code=fault.code, import_row=self._row) from fault
+        fail(self._row, self._sentence(fault), now=self._now)
+        raise ImportRefused(self._told(fault), code=fault.code, import_row=self._row) from fault
 
     def _sentence(self, fault: UnreadableSource) -> str:
-        # Where an upload lies is nobody's concern.
+        """Name the file and not its folder: the row is read by people who need not know this machine."""
+        return storable(f"{self._row.file_name}: {fault}")
+
+    def _told(self, fault: UnreadableSource) -> str:
+        """Name the whole path to who gave it; where an upload lies is nobody's concern."""
         if UPLOADED in self._row.options:
-            return f"{self._row.file_name}: {fault}"
+            return self._sentence(fault)
         return storable(f"{os.fsencode(self._path).decode('utf-8', 'backslashreplace')}: {fault}")
 
     def _save(self) -> None:
         """Save the state between two steps. A dry run has none that a next run could take up."""
         if not self._row.is_dry_run:
             self._row.save()
+
+
+def _kind(error: BaseException) -> str:
+    """Say what went wrong without what an error quotes: a path, or the host of the database."""
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _came_from_another_folder(row: LibraryImport) -> bool:

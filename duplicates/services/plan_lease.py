@@ -73,7 +73,9 @@ def take_up(plan_id: uuid.UUID, *, now: Callable[[], datetime], report: Report) 
 
 def fail(work: Work, plan: CleanupPlan, error: Exception) -> None:
     """Write a failure on the plan, which can be continued."""
-    message = error.sentence if isinstance(error, DuplicatesError) else f"{type(error).__name__}: {error}"
+    # What a database says may name its host, its user or a file; that is for the log.
+    broke_off = _("It broke off (%(kind)s). The log says why.") % {"kind": type(error).__name__}
+    message = error.sentence if isinstance(error, DuplicatesError) else broke_off
     CleanupPlan.objects.filter(pk=plan.pk, lease_token=work.token).update(
         state=PlanState.FAILED,
         failed_state=plan.state,

@@ -138,7 +138,7 @@ class TestReport:
         path = write(tmp_path / "Library.xml", xml[: xml.index("Song 2")])
         text = run(path, "--keep-partial")
 
-        assert f"Kept what was readable before the fault. {path}: Line" in text
+        assert f"Kept what was readable before the fault. {path.name}: Line" in text
 
 
 class TestOptions:

@@ -81,12 +81,29 @@ class TestRefusals:
         with pytest.raises(ImportRefused, match="no such file"):
             run_import(tmp_path / "nowhere.xml")
 
+    def test_an_error_amid_reading_is_kept_without_what_it_quotes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*args: Any) -> None:
+            raise OSError(28, "No space left on device", "/secret/place/spool")
+
+        monkeypatch.setattr("library.importing.resolve_format", full)
+        (tmp_path / "a.csv").write_text("title\nOne\n")
+        with pytest.raises(OSError, match="secret"):
+            run_import(tmp_path / "a.csv")
+
+        stopped = "The import was stopped by an error: No space left on device. Nothing was changed."
+        assert LibraryImport.objects.get().error_message == stopped
+
     def test_a_refusal_leaves_a_row_with_its_sentence(self, tmp_path: Path) -> None:
         with pytest.raises(ImportRefused) as refused:
             run_import(tmp_path / "nowhere.xml")
         row = LibraryImport.objects.get()
 
-        assert (row.status, row.error_message, row.completed_at) == ("failed", str(refused.value), NOW)
+        # The person at the prompt gave the path; others who read of the import need not know this machine.
+        assert str(refused.value) == f"{tmp_path}/nowhere.xml: There is no such file or folder."
+        assert row.error_message == "nowhere.xml: There is no such file or folder."
+        assert (row.status, row.completed_at) == ("failed", NOW)
         assert row.report == {"readable_entries": 0, "code": "SOURCE_NOT_FOUND"}
 
 
