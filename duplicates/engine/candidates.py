@@ -25,13 +25,17 @@ from duplicates.engine.progress import Arrays, Checkpoints, Stage
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.threads import in_threads
 
-POSTINGS_BUDGET = 160  # posting entries one record may read, besides those of its rarest features
+POSTINGS_BUDGET = 300  # posting entries one record may read, besides those of its rarest features
 ALWAYS_READ = 6  # bands of CAPS that cost nothing: a song owned five times must not use its budget up on its copies
 BEST = 10  # partners each record may name
-LOW_SHARE = 0.11  # share of their features two records must have in common
-HIGH_SHARE = 0.28  # from here on a pair is looked at even when its titles have few letters in common
+LOW_SHARE = 0.05  # share of their features two records must have in common
+FAIR_SHARE = 0.11
+HIGH_SHARE = 0.2  # from here on a pair is looked at even when its titles have few letters in common
 COMMON_LETTERS = 0.5  # share of the shorter title's letter pairs that both titles must have
+MOST_LETTERS = 0.7
 CLOSE_LENGTH_MS = 1000  # one program rounds a length to the next second, another cuts the rest off
+FAR_LENGTH_MS = 10_000
+UNITS_APART = 100  # a length so many times the other's was read in another unit: it says nothing
 CHUNK_PRODUCTS = 2_000_000  # sparse products computed at a time: bounds memory
 
 
@@ -233,11 +237,7 @@ def best_partners(
     row = np.searchsorted(offsets, at, side="right") - 1 + start
     partner, share = partners[at].astype(np.int64), shares[at]
     keep = row != partner
-    keep &= (
-        (share >= HIGH_SHARE)
-        | _titles_may_agree(records.letters[row], records.letters[partner])
-        | _lengths_agree(records.duration_ms[row], records.duration_ms[partner])
-    )
+    keep &= worth_a_look(records, row, partner, share)
     row, partner, share = _keep_best(row[keep], partner[keep], share[keep])
     return row * len(records) + partner, share
 
@@ -275,11 +275,30 @@ def _keep_best(row: Ints, partner: Ints, share: Floats) -> tuple[Ints, Ints, Flo
     return row, partner, share
 
 
-def _titles_may_agree(left: Hashes, right: Hashes) -> npt.NDArray[np.bool_]:
-    """Tell which titles have enough letter pairs in common to be worth reading; a missing title may agree with any."""
+def worth_a_look(records: Looked, row: Ints, partner: Ints, share: Floats) -> npt.NDArray[np.bool_]:
+    """Tell which pairs to compare: the less two records have in common, the more alike their titles must look.
+
+    Records of quite different lengths are seldom one song, so both must speak for them: of 300,000 pairs proposed
+    otherwise in a library of 120,000, two were.
+    """
+    left, right = records.letters[row], records.letters[partner]
     shorter = np.minimum(np.bitwise_count(left), np.bitwise_count(right))
-    agree: npt.NDArray[np.bool_] = np.bitwise_count(left & right) >= shorter * COMMON_LETTERS
-    return agree
+    common = np.bitwise_count(left & right)
+    some = common >= shorter * COMMON_LETTERS  # a missing title may agree with any
+    most = (common >= shorter * MOST_LETTERS) & (shorter > 0)
+    lengths = records.duration_ms[row], records.duration_ms[partner]
+    close, high = _lengths_agree(*lengths), share >= HIGH_SHARE
+    worth: npt.NDArray[np.bool_] = high | (share >= FAIR_SHARE) & (some | close) | most | some & close
+    worth &= ~_lengths_contradict(*lengths) | high & most
+    return worth
+
+
+def _lengths_contradict(left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
+    """Tell which lengths are known and far apart, and not one length read in two units."""
+    shorter, longer = np.minimum(left, right), np.maximum(left, right)
+    contradict: npt.NDArray[np.bool_] = (shorter > 0) & (longer - shorter > FAR_LENGTH_MS)
+    contradict &= longer < UNITS_APART * shorter
+    return contradict
 
 
 def _lengths_agree(left: Ints, right: Ints) -> npt.NDArray[np.bool_]:

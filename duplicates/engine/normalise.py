@@ -179,7 +179,7 @@ def _normalise(frame: pl.DataFrame, vocabulary: Vocabulary) -> Records:
         texts=pl.DataFrame({name: texts[name] for name in TEXTS}),
         **hashes,
         full=_whole_titles(read.title, parts["core"], hashes["title"]),
-        letters=_signature(keys["title"], texts["title"]),
+        letters=_signature(keys["title"], texts["title"]) | keys["other"].signature(),
         is_generic=texts["title"].str.contains(say.GENERIC_TITLE).to_numpy(),
         markers=markers,
         is_guess=parts["is_guess"].to_numpy(),

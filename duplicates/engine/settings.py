@@ -12,7 +12,7 @@ from enum import StrEnum
 from duplicates.engine.identity import engine_digest
 from duplicates.engine.vocabulary import ACCEPTED_MARKERS
 
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 
 
 class Preset(StrEnum):

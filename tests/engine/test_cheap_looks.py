@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from rapidfuzz import fuzz
 
 from duplicates.engine.bags import bags, in_common, may_reach, may_reach_in_words
+from duplicates.engine.candidates import FAIR_SHARE, HIGH_SHARE, LOW_SHARE, worth_a_look
+from duplicates.engine.neighbours import Looks
 from duplicates.engine.spellings import by_words, word_starts
-from duplicates.engine.titles import may_count, numbers_a_part, part_numbers
+from duplicates.engine.titles import MAY_COUNT, may_count, numbers_a_part, part_numbers
 
 WORDS = st.lists(st.text("aabbcdeé東鬼ж2", min_size=1, max_size=6), max_size=6).map(" ".join)
 SHARED = st.lists(st.sampled_from(["part", "no", "ii", "vol", "two", "7", "三", "love"]), max_size=4)
@@ -88,3 +90,38 @@ class TestPartNumbers:
     def test_a_counting_word_is_never_overlooked(self, word: str) -> None:
         assert may_count({"night", word})
         assert not may_count({"night", "mixed"})
+
+
+@given(SHARED, OTHERS, OTHERS)
+def test_a_title_without_a_counting_word_numbers_nothing(shared: list[str], mine: list[str], yours: list[str]) -> None:
+    one, other = {*shared, *mine}, {*shared, *yours}
+    found = column([" ".join(sorted(one)), " ".join(sorted(other))]).str.contains(MAY_COUNT).any()
+    assert found or not may_count(one ^ other)
+
+
+class TestPairsWorthALook:
+    """The less two records have in common, the more must speak for comparing them."""
+
+    @pytest.mark.parametrize(
+        ("share", "letters", "lengths", "worth"),
+        [
+            pytest.param(LOW_SHARE, (0b1111, 0b1111), (0, 0), True, id="little in common, but the same title"),
+            pytest.param(LOW_SHARE, (0b1111, 0b110011), (0, 0), False, id="little in common, half the title"),
+            pytest.param(LOW_SHARE, (0b1111, 0b0111), (200_000, 200_900), True, id="much of the title and the length"),
+            pytest.param(FAIR_SHARE, (0b1111, 0b110011), (0, 0), True, id="half the title and more in common"),
+            pytest.param(FAIR_SHARE, (0b1111, 0b110000), (200_000, 200_900), True, id="no title, but the length"),
+            pytest.param(FAIR_SHARE, (0b1111, 0b110000), (0, 0), False, id="no title and no length"),
+            pytest.param(LOW_SHARE, (0, 0b1111), (0, 0), False, id="a missing title is not the same title"),
+            pytest.param(FAIR_SHARE, (0, 0b1111), (0, 0), True, id="a missing title may agree"),
+            pytest.param(HIGH_SHARE, (0b1111, 0b110000), (0, 0), True, id="so much in common that no title is needed"),
+            pytest.param(HIGH_SHARE, (0b1111, 0b110000), (200_000, 260_000), False, id="and a minute apart"),
+            pytest.param(HIGH_SHARE, (0b1111, 0b1111), (200_000, 260_000), True, id="a radio edit: the same title"),
+            pytest.param(HIGH_SHARE, (0b1111, 0b110000), (200, 200_000), True, id="seconds read as milliseconds"),
+        ],
+    )
+    def test_weak_evidence_needs_a_second_one(
+        self, share: float, letters: tuple[int, int], lengths: tuple[int, int], worth: bool
+    ) -> None:
+        looks = Looks(np.array([1, 2]), np.array(letters, np.uint64), np.array(lengths))
+        asked = np.array([0]), np.array([1]), np.array([share], np.float32)
+        assert worth_a_look(looks, *asked).tolist() == [worth]

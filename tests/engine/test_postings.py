@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from duplicates.engine.candidates import allowed_bands, propose
+from duplicates.engine.candidates import POSTINGS_BUDGET, allowed_bands, propose
 from duplicates.engine.features import features
 from duplicates.engine.normalise import Records, normalise
 from duplicates.engine.postings import CAPS, ROW_BITS, Postings, build_postings, packed_features, squares_of
@@ -65,11 +65,11 @@ class TestBudget:
     def test_rare_features_are_free_and_the_rest_is_read_while_the_budget_lasts(self) -> None:
         readings = np.zeros((len(CAPS), 3))
         readings[0] = 1000  # the rarest band costs nothing
-        readings[8, 1] = 160
-        readings[8, 2] = 161
+        readings[8, 1] = POSTINGS_BUDGET
+        readings[8, 2] = POSTINGS_BUDGET + 1
         allowed, cost = allowed_bands(readings, 3)
         assert allowed.tolist() == [len(CAPS), len(CAPS), 8]
-        assert cost.tolist() == [1000, 1160, 1000]
+        assert cost.tolist() == [1000, 1000 + POSTINGS_BUDGET, 1000]
 
     def test_progress_is_told_from_every_range(self, records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
         """The features of a whole library used to be sorted in one step, deaf to a cancel."""
