@@ -1,5 +1,6 @@
 """What the page of one group shows: its members side by side, the keeper first, what can be done and what it does."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -84,7 +85,7 @@ class GroupPage:
         """Return everything the template needs."""
         group, analysis = self.group, self.group.analysis
         self.members.extend(shown_members(group))
-        self.audible.update(self._audible())
+        self.audible.update(audible_tracks(self.user, [member.track_id for member in self.members]))
         preview = preview_removal(group, self.members)
         tables = bytes(analysis.learnt_tables or b"")
         rows = rows_of(self.members, self._own_words())
@@ -161,13 +162,6 @@ class GroupPage:
             reverse("admin:library_listen", args=[member.track_id]) if member.track_id in self.audible else "",
         )
 
-    def _audible(self) -> list[int]:
-        """Return the members whose files this person may hear here."""
-        if not listening.is_switched_on() or not permissions.may_listen(self.user):
-            return []
-        tracks = Track.objects.filter(pk__in=[member.track_id for member in self.members])
-        return [pk for pk, location in tracks.values_list("pk", "location") if listening.audio_file(location)]
-
     def _own_words(self) -> Words:
         asked = self.group.analysis.parameters.get("version_words", [])
         return tuple((str(phrase), str(marker)) for phrase, marker in asked)
@@ -183,6 +177,14 @@ class GroupPage:
         if not names:
             return None
         return Row("playlists", _("Playlists"), [_named(names.get(one.track_id, [])) for one in self.members])
+
+
+def audible_tracks(user: Any, track_ids: Iterable[int]) -> list[int]:
+    """Return those of the tracks whose files this person may hear here."""
+    if not listening.is_switched_on() or not permissions.may_listen(user):
+        return []
+    tracks = Track.objects.filter(pk__in=list(track_ids))
+    return [pk for pk, location in tracks.values_list("pk", "location") if listening.audio_file(location)]
 
 
 def shown_members(group: DuplicateAnalysisGroup) -> list[Member]:

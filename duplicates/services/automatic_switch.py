@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from duplicates.choices import ConfidenceBand, Preset, Resolution
 from duplicates.exceptions import AnalysisNotReady, BarNotMet, InvalidOptions, NotRepresentative
@@ -59,7 +60,7 @@ def switch_on(
     with transaction.atomic():
         measured = measured_precision(now=now)
         rate = measured.of(preset, band)
-        if missing := what_is_missing(rate, measured.bar) or _unfinished(rate):
+        if missing := what_is_missing(rate, measured.bar) or unfinished(rate):
             raise BarNotMet(missing)
         switch, _new = AutomaticResolution.objects.select_for_update(of=("self",)).get_or_create(
             preset=preset, band=band
@@ -98,16 +99,24 @@ def what_is_missing(rate: BandRate, bar: Bar) -> str:
         return ""
     interval = rate.interval
     if interval is None or rate.judged < bar.least_judged:
-        named = {"judged": f"{rate.judged:,}", "least": f"{bar.least_judged:,}"}
-        return _("%(judged)s groups are judged; it takes %(least)s at least.") % named
+        said = ngettext(
+            "%(judged)s group is judged; it takes %(least)s at least.",
+            "%(judged)s groups are judged; it takes %(least)s at least.",
+            rate.judged,
+        )
+        return said % {"judged": f"{rate.judged:,}", "least": f"{bar.least_judged:,}"}
     named = {"upper": f"{100 * interval[1]:.2f}", "limit": f"{100 * bar.limit:g}"}
     return _("Up to %(upper)s %% of the groups may be false matches; the bar is %(limit)s %%.") % named
 
 
-def _unfinished(rate: BandRate) -> str:
+def unfinished(rate: BandRate) -> str:
     """Say that drawn groups wait. Else who dislikes what is left to judge could stop early."""
-    named = {"waiting": f"{rate.waiting:,}"}
-    return _("%(waiting)s drawn groups are not judged yet; judge them first.") % named if rate.waiting else ""
+    said = ngettext(
+        "%(waiting)s drawn group is not judged yet; judge it first.",
+        "%(waiting)s drawn groups are not judged yet; judge them first.",
+        rate.waiting,
+    )
+    return said % {"waiting": f"{rate.waiting:,}"} if rate.waiting else ""
 
 
 def _figures(rate: BandRate, bar: Bar) -> dict[str, float | int | None]:

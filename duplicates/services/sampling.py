@@ -7,12 +7,13 @@ that counts already. Who judges sees members in random order and nothing else. A
 import random
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from duplicates.choices import Answer, ConfidenceBand
@@ -211,9 +212,15 @@ def next_to_judge(sample: PrecisionSample, *, user: "AbstractBaseUser") -> Sampl
     return waiting.filter(position__gt=start).first() or waiting.first()
 
 
+def judged_counts(samples: Iterable[PrecisionSample]) -> dict[int, int]:
+    """Return how many groups of each sample are judged; those without any are left out."""
+    judged = SampledGroup.objects.filter(sample__in=list(samples)).exclude(answer="")
+    return dict(judged.values("sample").annotate(many=Count("pk")).order_by().values_list("sample", "many"))
+
+
 def judged_count(sample: PrecisionSample) -> int:
     """Return how many groups of a sample are judged."""
-    return SampledGroup.objects.filter(sample=sample).exclude(answer="").count()
+    return judged_counts([sample]).get(sample.pk, 0)
 
 
 @audit.recorded("precision.judged", subject="drawn")

@@ -12,9 +12,9 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from duplicates.choices import AnalysisStatus, ExportFormat, Resolution
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
-from duplicates.services import audit, exporting, refreshing
+from duplicates.choices import AnalysisStatus, Answer, ExportFormat, Resolution
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, SampledGroup
+from duplicates.services import audit, exporting, refreshing, sampling
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
@@ -35,6 +35,9 @@ class Scene:
     failed: uuid.UUID
     group: int
     track: int
+    sample: int
+    sample_complete: int
+    drawn: int
 
     def sign_in(self, context: Any, server: str) -> None:
         """Give a browser the session of the demo's user."""
@@ -61,6 +64,24 @@ def with_demo(scene: Scene) -> None:
     scene.oldest = scene.newest = analysis.pk
     group = analysis.groups.order_by("position")[0]
     scene.group, scene.track = group.pk, group.keeper_track_id
+
+
+def judged(scene: Scene) -> None:
+    """Draw two samples: one judged by half, one complete with what was found."""
+    user, now = demo.ensure_user(), timezone.now()
+    analysis = DuplicateAnalysisResult.objects.get(pk=scene.newest)
+    whole = sampling.draw_sample(analysis, per_band=12, actor=user, now=now - timedelta(days=2))
+    for number, one in enumerate(whole.groups.order_by("position")):
+        _judge(one, Answer.DIFFERENT if number % 9 == 4 else Answer.SAME, user, now - timedelta(days=1))
+    half = sampling.draw_sample(analysis, per_band=20, actor=user, now=now)
+    for one in half.groups.order_by("position")[:7]:
+        _judge(one, Answer.SAME, user, now)
+    scene.sample, scene.sample_complete = half.pk, whole.pk
+    scene.drawn = max(half.groups.filter(answer=""), key=lambda one: len(one.members)).pk
+
+
+def _judge(one: SampledGroup, answer: Answer, user: User, now: datetime) -> None:
+    sampling.judge(one, answer=answer, odd_tracks=[one.members[0]["track_id"]], actor=user, now=now)
 
 
 def worked(scene: Scene) -> None:
@@ -153,6 +174,7 @@ def stale(scene: Scene) -> None:
 SCENES = {
     "empty": empty,
     "demo": with_demo,
+    "judged": judged,
     "worked": worked,
     "running": running,
     "failed": failed,

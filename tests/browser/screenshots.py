@@ -55,6 +55,10 @@ PAGES = [
     Shot("dashboard-empty", "index", scene="empty"),
     Shot("list-empty", "duplicates_duplicateanalysisresult_changelist", scene="empty"),
     Shot("dashboard-first", "index", scene="demo"),
+    Shot("precision-empty", "duplicates_precisionsample_changelist", scene="empty"),
+    Shot("precision", "duplicates_precisionsample_changelist", scene="judged"),
+    Shot("precision-sample", "duplicates_precisionsample_change", of("sample_complete"), scene="judged"),
+    Shot("precision-judge", "duplicates_judge", of("drawn"), scene="judged"),
     Shot("dashboard", "index"),
     Shot("dashboard-running", "index", scene="running"),
     Shot("dashboard-stale", "index", scene="stale"),
@@ -80,7 +84,9 @@ def main() -> int:
     """Prepare each scene in turn and take its pictures; return 1 when a page has faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="Only pages whose name contains this.")
-    parser.add_argument("--scene", default="", help="Only this scene: empty, demo, worked, running, stale or failed.")
+    parser.add_argument(
+        "--scene", default="", help="Only this scene: empty, demo, judged, worked, running, stale or failed."
+    )
     asked = parser.parse_args()
     wanted = [page for page in PAGES if asked.only in page.name and asked.scene in ("", page.scene)]
     with tempfile.TemporaryDirectory(prefix="reprise-screenshots-") as folder:

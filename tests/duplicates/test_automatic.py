@@ -137,7 +137,7 @@ class TestTheSwitch:
         groups_in(analysis, "very_high", 13)
         answered(drawn(analysis), [Answer.SAME] * 12, actor=anna)
 
-        with pytest.raises(BarNotMet, match="1 drawn groups"):
+        with pytest.raises(BarNotMet, match="1 drawn group is"):
             switched_on(anna)
 
     @pytest.mark.parametrize("wish", [{"preset": "x"}, {"band": "x"}, {"resolution": "not_duplicates"}], ids=str)
