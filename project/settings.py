@@ -413,6 +413,7 @@ SPECTACULAR_SETTINGS = {
         "CleanupState": "duplicates.choices.CleanupState",
         "PlanState": "duplicates.choices.PlanState",
         "PlanItemState": "duplicates.choices.PlanItemState",
+        "ConfidenceBand": "duplicates.choices.ConfidenceBand",
         "WithoutRemoval": "duplicates.api.group_serializers.DECISIONS",
     },
 }

@@ -14,6 +14,7 @@ from duplicates.api.imports import ImportViewSet
 from duplicates.api.library import PlaylistViewSet, TrackViewSet
 from duplicates.api.pairs import PairViewSet
 from duplicates.api.plans import PlanViewSet
+from duplicates.api.precision import PrecisionViewSet, SampleViewSet
 from duplicates.api.profiles import ProfileViewSet
 from duplicates.api.records import AuditViewSet, PreferencesViewSet
 from duplicates.api.summary import SummaryViewSet
@@ -25,6 +26,7 @@ router.register("analyses", AnalysisViewSet, basename="analysis")
 router.register("groups", GroupViewSet, basename="group")
 router.register("pairs", PairViewSet, basename="pair")
 router.register("plans", PlanViewSet, basename="plan")
+router.register("samples", SampleViewSet, basename="sample")
 router.register("keeper-profiles", ProfileViewSet, basename="keeper-profile")
 router.register("removals", RemovalViewSet, basename="removal")
 router.register("not-duplicates", NotDuplicateViewSet, basename="not-duplicate")
@@ -38,12 +40,18 @@ router.register("audit", AuditViewSet, basename="audit")
 preferences = PreferencesViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})
 summary = SummaryViewSet.as_view({"get": "retrieve"})
 cleanup_history = HistoryViewSet.as_view({"get": "retrieve"})
+precision = PrecisionViewSet.as_view({"get": "retrieve"})
+automatic_runs = PrecisionViewSet.as_view({"get": "runs"})
+automatic_switch = PrecisionViewSet.as_view({"post": "switch"})
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("cleanup-history/", cleanup_history, name="cleanup-history"),
     path("summary/", summary, name="summary"),
+    path("precision/", precision, name="precision"),
+    path("precision/runs/", automatic_runs, name="automatic-runs"),
+    path("precision/switch/", automatic_switch, name="automatic-switch"),
     path("preferences/", preferences, name="preferences"),
     path("", include(router.urls)),
     re_path("^(?P<path>.*)$", not_found),
