@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import ActionLocation
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -43,6 +44,8 @@ class PreferencesAdmin(pages.CalmAdmin):
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Lead to the row one already has; a permission check would ask for it on every page of the site."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         own = DuplicatePreferences.objects.filter(user_id=person(request).pk).first()
         if own is None:
             return super().add_view(request, *args, **kwargs)

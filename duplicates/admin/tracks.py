@@ -62,6 +62,12 @@ class TrackWithStoryAdmin(TrackAdmin):
 
     actions: Any = ("compare",)
 
+    def get_actions(
+        self, request: HttpRequest, action_location: admin.ActionLocation = admin.ActionLocation.CHANGE_LIST
+    ) -> Any:
+        """Offer no deletion of many: each is asked about by itself."""
+        return {name: one for name, one in super().get_actions(request, action_location).items() if name == "compare"}
+
     def has_compare_permission(self, request: HttpRequest) -> bool:
         return permissions.may_view_groups(request.user)
 

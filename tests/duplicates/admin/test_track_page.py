@@ -43,6 +43,7 @@ class TestItsGroups:
 
     def test_cost_the_same_however_many_there_are(self, colleague: User) -> None:
         client, group = signed_in(colleague), GroupFactory()
+        client.get(page(group.keeper_track_id))
         counts = []
         for _ in range(2):
             with CaptureQueriesContext(connection) as seen:
