@@ -25,16 +25,16 @@ from duplicates.engine.progress import Arrays, Checkpoints, Stage
 from duplicates.engine.settings import EngineSettings
 from duplicates.engine.threads import in_threads
 
-POSTINGS_BUDGET = 300  # posting entries one record may read, besides those of its rarest features
+POSTINGS_BUDGET = 200  # posting entries one record may read, besides those of its rarest features
 ALWAYS_READ = 6  # bands of CAPS that cost nothing: a song owned five times must not use its budget up on its copies
 BEST = 10  # partners each record may name
-LOW_SHARE = 0.05  # share of their features two records must have in common
+LOW_SHARE = 0.07  # share of their features two records must have in common
 FAIR_SHARE = 0.11
-HIGH_SHARE = 0.2  # from here on a pair is looked at even when its titles have few letters in common
+HIGH_SHARE = 0.22  # from here on a pair is looked at even when its titles have few letters in common
 COMMON_LETTERS = 0.5  # share of the shorter title's letter pairs that both titles must have
 MOST_LETTERS = 0.7
 CLOSE_LENGTH_MS = 1000  # one program rounds a length to the next second, another cuts the rest off
-FAR_LENGTH_MS = 10_000
+FAR_LENGTH_MS = 15_000
 UNITS_APART = 100  # a length so many times the other's was read in another unit: it says nothing
 CHUNK_PRODUCTS = 2_000_000  # sparse products computed at a time: bounds memory
 
@@ -236,8 +236,11 @@ def best_partners(
     at = np.flatnonzero(shares >= LOW_SHARE)
     row = np.searchsorted(offsets, at, side="right") - 1 + start
     partner, share = partners[at].astype(np.int64), shares[at]
-    keep = row != partner
-    keep &= worth_a_look(records, row, partner, share)
+    # Most pairs go by the cheapest look: their lengths contradict.
+    contradict = _lengths_contradict(records.duration_ms[row], records.duration_ms[partner])
+    keep = (row != partner) & ((share >= HIGH_SHARE) | ~contradict)
+    row, partner, share = row[keep], partner[keep], share[keep]
+    keep = worth_a_look(records, row, partner, share)
     row, partner, share = _keep_best(row[keep], partner[keep], share[keep])
     return row * len(records) + partner, share
 
