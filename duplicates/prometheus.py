@@ -17,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from duplicates.choices import Answer
 from duplicates.services.metrics import WINDOWS, Metrics, get_metrics, known_codes
 from duplicates.services.storage_growth import get_growth
 
@@ -55,6 +56,7 @@ def families(metrics: Metrics, growth_bytes_per_day: float | None) -> Iterator[G
     yield from _work(metrics)
     yield from _storage(metrics, growth_bytes_per_day)
     yield from _people(metrics)
+    yield from _samples(metrics)
 
 
 class RepriseCollector(Collector):
@@ -158,3 +160,18 @@ def _people(metrics: Metrics) -> Iterator[GaugeMetricFamily]:
         if band.precision is not None:
             precision.add_metric([band.band], band.precision)
     yield from (decided, precision)
+
+
+def _samples(metrics: Metrics) -> Iterator[GaugeMetricFamily]:
+    """Yield what blind samples say; a band of which nothing was judged has no rate."""
+    place = ("preset", "band")
+    judged = _gauge("judged_groups", "Groups judged blind, by answer.", labels=(*place, "answer"))
+    rate = _gauge("false_match_ratio", "Groups that are not all the same, of those judged blind.", labels=place)
+    upper = _gauge("false_match_upper_ratio", "Upper end of its 95 % interval.", labels=place)
+    for one in metrics.false_matches.rates:
+        for answer in Answer.values:
+            judged.add_metric([one.preset, one.band, answer], getattr(one, answer))
+        if one.rate is not None and one.interval is not None:
+            rate.add_metric([one.preset, one.band], one.rate)
+            upper.add_metric([one.preset, one.band], one.interval[1])
+    yield from (judged, rate, upper)

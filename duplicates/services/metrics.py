@@ -19,6 +19,7 @@ from duplicates.exceptions import DuplicatesError
 from duplicates.models import AuditRecord, CleanupPlan, DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
 from duplicates.services.history import CLEANUP, REMOVALS, Tally, count_periods, total
 from duplicates.services.measured_precision import BandPrecision, measure_precision
+from duplicates.services.precision import MeasuredPrecision, measured_precision
 from duplicates.services.readiness import free_bytes
 from duplicates.services.storage_use import StorageUse, get_storage_use, limit_bytes
 from duplicates.services.workers import SILENCE
@@ -132,6 +133,7 @@ class Metrics:
     storage_limit_bytes: int
     free_bytes: int
     precision: tuple[BandPrecision, ...]
+    false_matches: MeasuredPrecision  # of samples judged blind
     reviewers: tuple[Reviewer, ...]
 
     def activity(self, days: int | None = None) -> Activity:
@@ -163,6 +165,7 @@ def get_metrics(*, now: datetime, days: int = 30) -> Metrics:
         storage_limit_bytes=limit_bytes(),
         free_bytes=free_bytes(),
         precision=measure_precision(),
+        false_matches=measured_precision(now=now),
         reviewers=tuple(_reviewers(begins_at, now)),
     )
 

@@ -203,7 +203,7 @@ def test_the_number_of_queries_does_not_depend_on_the_data(django_assert_num_que
 
     with django_assert_num_queries(len(without)):
         metrics()
-    assert len(without) <= 16
+    assert len(without) <= 17
 
 
 def failed(code: str = "ANALYSIS_TIMEOUT", tracks: int = 0, phase: str = "") -> Run:

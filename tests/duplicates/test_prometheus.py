@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.test import Client, override_settings
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from duplicates.choices import AnalysisStatus
+from duplicates.choices import AnalysisStatus, Answer
 from tests.duplicates.factories import AnalysisFactory, UserFactory
+from tests.duplicates.samples import answered, drawn, groups_in, plain_analysis
 
 pytestmark = pytest.mark.django_db
 
@@ -96,3 +98,17 @@ class TestWhatIsThere:
         analysis.delete()
 
         assert scraped(client)["reprise_analyses_queued", ()] == 0
+
+
+def test_blind_samples_are_told_by_preset_and_band(admin_client: Client) -> None:
+    analysis = plain_analysis()
+    groups_in(analysis, "high", 5)
+    answers = [Answer.SAME, Answer.SAME, Answer.SAME, Answer.DIFFERENT, Answer.CANNOT_TELL]
+    answered(drawn(analysis, now=timezone.now()), answers, actor=UserFactory())
+
+    found = scraped(admin_client)
+
+    place = (("band", "high"), ("preset", "recording"))
+    assert found["reprise_false_match_ratio", place] == 0.25
+    assert found["reprise_false_match_upper_ratio", place] == pytest.approx(0.6994, abs=1e-4)
+    assert found["reprise_judged_groups", (("answer", "cannot_tell"), *place)] == 1
