@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from duplicates.choices import LaterEdits, PlanItemState, PlanState
-from duplicates.models import CleanupPlan
+from duplicates.models import AutomaticRun, CleanupPlan
 from duplicates.services import permissions, planning
 from duplicates.services.selecting import GroupFilter
 from duplicates.services.workers import WORKER_COMMAND, are_there_workers
@@ -101,6 +101,7 @@ class PlanPage:
             "meant": filter_in_words(GroupFilter.from_json(plan.filters)),
             "made": pages.moment(plan.created_at, self.now),
             "confirmed": pages.moment(plan.confirmed_at, self.now) if plan.confirmed_at else "",
+            "automatic": AutomaticRun.objects.filter(plan=plan).select_related("switch").first(),
             "figures": self._figures(),
             "progress": plan_progress(plan, self.now) if is_at_work else None,
             "progress_url": reverse("admin:duplicates_plan_progress", args=[plan.pk]),

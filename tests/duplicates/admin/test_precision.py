@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from duplicates.choices import Answer, Resolution
-from duplicates.models import AutomaticResolution, DuplicateAnalysisResult, PrecisionSample, SampledGroup
+from duplicates.models import AutomaticResolution, CleanupPlan, DuplicateAnalysisResult, PrecisionSample, SampledGroup
 from duplicates.services import permissions
+from duplicates.services.automatic import resolve_new_results
 from tests.duplicates.admin.conftest import messages_of, signed_in
 from tests.duplicates.factories import VIEWS, UserFactory
 from tests.duplicates.samples import answered, drawn, groups_in, plain_analysis
@@ -288,6 +289,20 @@ class TestTheSwitch:
         assert self.turn(user).status_code == 403
         assert self.turn(user, resolution="kept_canonical").status_code == 200
         assert AutomaticResolution.objects.get().resolution == Resolution.KEPT_CANONICAL
+
+    @pytest.mark.usefixtures("measured")
+    def test_its_plans_say_that_nobody_made_them_by_hand(self, administrator: User) -> None:
+        self.turn(administrator)
+        new = plain_analysis(completed_at=timezone.now())
+        groups_in(new, "very_high", 1)
+        resolve_new_results(now=timezone.now())
+        plan = CleanupPlan.objects.get()
+        client = signed_in(administrator)
+
+        content = client.get(reverse("admin:duplicates_cleanupplan_change", args=[plan.pk])).content.decode()
+
+        assert "<dt>Automatic resolution</dt>" in content
+        assert str(plan.pk) in client.get(reverse(OVERVIEW)).content.decode()
 
     @pytest.mark.usefixtures("measured")
     def test_tells_why_it_switched_itself_off(self, administrator: User, looker: User) -> None:
