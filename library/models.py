@@ -128,6 +128,9 @@ class Track(models.Model):
             ),
             # The cross-reference by recording code.
             models.Index(fields=["isrc"], name="track_isrc", condition=~Q(isrc="")),
+            # The list by whether a file is there and what it is: a rare one is found without reading a million rows.
+            models.Index(fields=["availability", "-id"], name="track_availability"),
+            models.Index(fields=["format", "-id"], name="track_format"),
         ]
         permissions = [
             ("view_track_location", "Can see where a track's file lies"),
