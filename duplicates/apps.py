@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as lazy
 
 
 def install_audit_triggers(using: str, **kwargs: Any) -> None:
@@ -19,7 +20,7 @@ class DuplicatesConfig(AppConfig):
     """Analyses: find, keep, age, refresh, review, export, clean up."""
 
     name = "duplicates"
-    verbose_name = "Duplicates"
+    verbose_name = lazy("Duplicates")
 
     def ready(self) -> None:
         """Listen to logins, which bring time zones, to `migrate`, and to the library: tracks lost, imports ended."""
@@ -27,8 +28,10 @@ class DuplicatesConfig(AppConfig):
         from duplicates.services.imports import note_import  # noqa: PLC0415 (likewise)
         from duplicates.services.last_copies import last_copies_of_groups  # noqa: PLC0415 (likewise)
         from library.last_copies import register_guardian  # noqa: PLC0415 (likewise)
+        from library.model_names import translate_names  # noqa: PLC0415 (likewise)
         from library.witnesses import register_witness  # noqa: PLC0415 (likewise)
 
+        translate_names(self)
         register_guardian(last_copies_of_groups)
         register_witness(note_import)
 

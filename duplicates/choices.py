@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy as _
 class AnalysisStatus(models.TextChoices):
     """queued → running → completed, failed or cancelled. A reclaimed run goes from running back to queued."""
 
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    COMPLETED = "completed", "Completed"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 ACTIVE: Final = (AnalysisStatus.QUEUED, AnalysisStatus.RUNNING)
@@ -26,139 +26,139 @@ TERMINAL: Final = (AnalysisStatus.COMPLETED, AnalysisStatus.FAILED, AnalysisStat
 class Phase(models.TextChoices):
     """What a run is doing, in the words shown to people, in order."""
 
-    LOADING_TRACKS = "loading_tracks", "Loading tracks"
-    ANALYZING_SIMILARITIES = "analyzing_similarities", "Analysing similarities"
-    CROSS_REFERENCING = "cross_referencing", "Cross-referencing iTunes"
-    SAVING_RESULTS = "saving_results", "Saving results"
+    LOADING_TRACKS = "loading_tracks", _("Loading tracks")
+    ANALYZING_SIMILARITIES = "analyzing_similarities", _("Analysing similarities")
+    CROSS_REFERENCING = "cross_referencing", _("Cross-referencing iTunes")
+    SAVING_RESULTS = "saving_results", _("Saving results")
 
 
 class Preset(models.TextChoices):
     """What "the same" means; mirrors the engine's presets."""
 
-    RECORDING = "recording", "Same recording"
-    RELEASE = "release", "Same recording on the same release"
-    SONG = "song", "Same song in any version"
-    EXACT = "exact", "Exactly equal tags"
+    RECORDING = "recording", _("Same recording")
+    RELEASE = "release", _("Same recording on the same release")
+    SONG = "song", _("Same song in any version")
+    EXACT = "exact", _("Exactly equal tags")
 
 
 class VersionMarker(models.TextChoices):
     """What a phrase behind a title makes of a song; mirrors the engine's markers."""
 
-    LIVE = "live", "Live"
-    REMIX = "remix", "Remix or mix"
-    ACOUSTIC = "acoustic", "Acoustic"
-    INSTRUMENTAL = "instrumental", "Instrumental"
-    KARAOKE = "karaoke", "Karaoke"
-    DEMO = "demo", "Demo"
-    REMASTER = "remaster", "Remaster"
-    EDIT = "edit", "Edit"
-    EXTENDED = "extended", "Extended"
-    COVER = "cover", "Cover"
-    ALTERNATE = "alternate", "Alternate take"
+    LIVE = "live", _("Live")
+    REMIX = "remix", _("Remix or mix")
+    ACOUSTIC = "acoustic", _("Acoustic")
+    INSTRUMENTAL = "instrumental", _("Instrumental")
+    KARAOKE = "karaoke", _("Karaoke")
+    DEMO = "demo", _("Demo")
+    REMASTER = "remaster", _("Remaster")
+    EDIT = "edit", _("Edit")
+    EXTENDED = "extended", _("Extended")
+    COVER = "cover", _("Cover")
+    ALTERNATE = "alternate", _("Alternate take")
     RERECORDED = "rerecorded", "Re-recording"
-    A_CAPPELLA = "a_cappella", "A cappella"
-    ORCHESTRAL = "orchestral", "Orchestral or piano"
-    SPEED = "speed", "Other speed"
-    REPRISE = "reprise", "Reprise"
-    INTRO = "intro", "Intro, outro, skit"
-    LANGUAGE = "language", "Other language"
-    MONO = "mono", "Mono"
-    EXPLICIT = "explicit", "Explicit"
-    CLEAN = "clean", "Clean"
-    OWN = "own", "A version of its own"
-    NEUTRAL = "neutral", "No difference"
+    A_CAPPELLA = "a_cappella", _("A cappella")
+    ORCHESTRAL = "orchestral", _("Orchestral or piano")
+    SPEED = "speed", _("Other speed")
+    REPRISE = "reprise", _("Reprise")
+    INTRO = "intro", _("Intro, outro, skit")
+    LANGUAGE = "language", _("Other language")
+    MONO = "mono", _("Mono")
+    EXPLICIT = "explicit", _("Explicit")
+    CLEAN = "clean", _("Clean")
+    OWN = "own", _("A version of its own")
+    NEUTRAL = "neutral", _("No difference")
 
 
 class SortBy(models.TextChoices):
     """The order in which groups are numbered."""
 
-    CONFIDENCE = "confidence", "Confidence"
-    ARTIST = "artist", "Artist"
-    TITLE = "title", "Title"
-    DUPLICATES = "duplicates", "Number of duplicates"
-    PLAYS = "plays", "Plays"
-    LAST_PLAYED = "last_played", "Last played"
-    DATE_ADDED = "date_added", "Date added"
+    CONFIDENCE = "confidence", _("Confidence")
+    ARTIST = "artist", _("Artist")
+    TITLE = "title", _("Title")
+    DUPLICATES = "duplicates", _("Number of duplicates")
+    PLAYS = "plays", _("Plays")
+    LAST_PLAYED = "last_played", _("Last played")
+    DATE_ADDED = "date_added", _("Date added")
 
 
 class Trigger(models.TextChoices):
     """Who or what asked for an analysis."""
 
-    ADMIN = "admin", "Admin"
+    ADMIN = "admin", _("Admin")
     API = "api", "API"
-    COMMAND = "command", "Command"
-    SCHEDULE = "schedule", "Schedule"
-    REFRESH = "refresh", "Refresh"
+    COMMAND = "command", _("Command")
+    SCHEDULE = "schedule", _("Schedule")
+    REFRESH = "refresh", _("Refresh")
 
 
 class Resolution(models.TextChoices):
     """What a person decided about a group."""
 
-    DELETED = "deleted", "Duplicates removed"
-    KEPT_CANONICAL = "kept_canonical", "Kept the keeper"
-    MANUAL_REVIEW = "manual_review", "For manual review"
-    NOT_DUPLICATES = "not_duplicates", "Not duplicates"
+    DELETED = "deleted", _("Duplicates removed")
+    KEPT_CANONICAL = "kept_canonical", _("Kept the keeper")
+    MANUAL_REVIEW = "manual_review", _("For manual review")
+    NOT_DUPLICATES = "not_duplicates", _("Not duplicates")
 
 
 class ITunesMatch(models.TextChoices):
     """How a member was found in the iTunes catalogue."""
 
-    EXACT = "exact", "Exact match"
-    FUZZY = "fuzzy", "Fuzzy match"
-    NONE = "none", "Not in iTunes"
+    EXACT = "exact", _("Exact match")
+    FUZZY = "fuzzy", _("Fuzzy match")
+    NONE = "none", _("Not in iTunes")
 
 
 class ExportFormat(models.TextChoices):
     """What an export is written as."""
 
     JSON = "json", "JSON"
-    JSONL = "jsonl", "JSON Lines"
+    JSONL = "jsonl", _("JSON Lines")
     CSV = "csv", "CSV"
 
 
 class ConfidenceBand(models.TextChoices):
     """How sure a group is; the limits are settings."""
 
-    VERY_HIGH = "very_high", "Very high"
-    HIGH = "high", "High"
-    MEDIUM = "medium", "Medium"
-    LOW = "low", "Low"
+    VERY_HIGH = "very_high", _("Very high")
+    HIGH = "high", _("High")
+    MEDIUM = "medium", _("Medium")
+    LOW = "low", _("Low")
 
 
 class ExportStatus(models.TextChoices):
     """pending → running → completed or failed; completed → expired."""
 
-    PENDING = "pending", "Pending"
-    RUNNING = "running", "Running"
-    COMPLETED = "completed", "Completed"
-    FAILED = "failed", "Failed"
-    EXPIRED = "expired", "Expired"
+    PENDING = "pending", _("Pending")
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    EXPIRED = "expired", _("Expired")
 
 
 class CleanupState(models.TextChoices):
     """done → undone, or done → purged once its time in quarantine is over."""
 
-    DONE = "done", "Done"
-    UNDONE = "undone", "Undone"
-    PURGED = "purged", "Purged"
+    DONE = "done", _("Done")
+    UNDONE = "undone", _("Undone")
+    PURGED = "purged", _("Purged")
 
 
 class LedgerKind(models.TextChoices):
     """What a line of the ledger is about."""
 
-    TRACK = "track", "Track removed"
-    VALUE = "value", "Value moved"
-    PLACE = "place", "Playlist place moved"
-    GROUP = "group", "Group decided"
-    KEEPER = "keeper", "Keeper changed"
+    TRACK = "track", _("Track removed")
+    VALUE = "value", _("Value moved")
+    PLACE = "place", _("Playlist place moved")
+    GROUP = "group", _("Group decided")
+    KEEPER = "keeper", _("Keeper changed")
 
 
 class LaterEdits(models.TextChoices):
     """What an undo does with values that somebody edited after the removal."""
 
-    ASK = "ask", "Ask"
-    KEEP = "keep", "Keep the later values"
-    RESTORE = "restore", "Restore the values from before"
+    ASK = "ask", _("Ask")
+    KEEP = "keep", _("Keep the later values")
+    RESTORE = "restore", _("Restore the values from before")
 
 
 class PlanState(models.TextChoices):

@@ -5,6 +5,10 @@ Each has a `code` in upper snake case, the same in page, API and command, and an
 
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext
+
+from library.numbers import number
+
 
 class DuplicatesError(Exception):
     """Something went wrong with the duplicate analysis."""
@@ -13,8 +17,8 @@ class DuplicatesError(Exception):
     advice: ClassVar[str] = ""
 
     def __init__(self, message: str = "", *, way_out: str | None = None, **facts: Any) -> None:
-        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
-        self.way_out = self.advice if way_out is None else way_out
+        super().__init__(message or gettext((self.__doc__ or "").strip().splitlines()[0]))
+        self.way_out = way_out if way_out is not None else gettext(self.advice) if self.advice else ""
         self.facts = facts
 
     @property
@@ -316,7 +320,10 @@ class UploadTooLarge(DuplicatesError):
     @classmethod
     def of(cls, most: int) -> "UploadTooLarge":
         """Say how large a file may be."""
-        return cls(f"A file may have at most {most:,} bytes.", way_out="Pack it with gzip, or use import_library.")
+        return cls(
+            gettext("A file may have at most %(most)s bytes.") % {"most": number(most)},
+            way_out=gettext("Pack it with gzip, or use import_library."),
+        )
 
 
 class ImportNotAccepted(DuplicatesError):

@@ -14,6 +14,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from duplicates.languages import remember_language
 from duplicates.models import DuplicatePreferences
 
 KEY = "time_zone"
@@ -31,12 +32,13 @@ class TimeZoneMiddleware:
             return self.get_response(request)
 
 
-def remember_zone(session: SessionBase, preferences: DuplicatePreferences) -> None:
-    """Let the pages of this session show times in a person's zone from now on."""
+def remember(session: SessionBase, preferences: DuplicatePreferences) -> None:
+    """Let the pages of this session show times in a person's zone, and speak their language, from now on."""
     session[KEY] = preferences.time_zone
+    remember_language(session, preferences)
 
 
 @receiver(user_logged_in)
-def remember_zone_at_log_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
-    """Take the zone from the preferences once a session."""
-    remember_zone(request.session, DuplicatePreferences.objects.of(user))
+def remember_at_log_in(request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
+    """Take zone and language from the preferences once a session."""
+    remember(request.session, DuplicatePreferences.objects.of(user))

@@ -13,6 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from library import admin_pages as pages
 from library.admin_filters import CatalogFilter, FormatFilter, QuarantineFilter, SourceFilter
@@ -60,12 +62,12 @@ class TrackAdmin(pages.CalmAdmin):
     list_display = ("shown_title", "shown_album", "length", "year", "quality", "plays", "state")
     list_filter = (QuarantineFilter, "availability", SourceFilter, FormatFilter)
     search_fields = ("title", "artist", "album")
-    search_help_text = "Title, artist or album"
+    search_help_text = lazy("Title, artist or album")
     searches_as_you_type = True
     sortable_by = ()
     ordering = ("-pk",)
     actions: Any = None
-    empty_message = "No track here. Bring a library in: uv run manage.py import_library PATH"
+    empty_message = lazy("No track here. Bring a library in: uv run manage.py import_library PATH")
     readonly_fields = (
         "source",
         "source_track_id",
@@ -77,7 +79,7 @@ class TrackAdmin(pages.CalmAdmin):
     )
     fieldsets = (
         (
-            "What it says it is",
+            lazy("What it says it is"),
             {
                 "fields": (
                     "title",
@@ -93,7 +95,7 @@ class TrackAdmin(pages.CalmAdmin):
             },
         ),
         (
-            "The file",
+            lazy("The file"),
             {
                 "fields": (
                     "location",
@@ -104,11 +106,11 @@ class TrackAdmin(pages.CalmAdmin):
             },
         ),
         (
-            "What people did with it",
+            lazy("What people did with it"),
             {"fields": (("play_count", "skip_count", "last_played_at"), ("rating", "loved", "added_at"), "playlists")},
         ),
         (
-            "Where it came from",
+            lazy("Where it came from"),
             {"fields": ("source", "source_track_id", "last_import", CREATED, QUARANTINED)},
         ),
     )
@@ -150,7 +152,7 @@ class TrackAdmin(pages.CalmAdmin):
         location = Track.objects.filter(pk=track_id).values_list("location", flat=True).first()
         file = audio_file(location or "")
         if file is None:
-            raise Http404("There is nothing to hear.")
+            raise Http404(_("There is nothing to hear."))
         return send_file(request, file, content_type=CONTENT_TYPES[file.suffix.lower()])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -161,7 +163,7 @@ class TrackAdmin(pages.CalmAdmin):
 
     @admin.display(description="title")
     def shown_title(self, track: Track) -> SafeString:
-        return pages.two_lines(track.title or "Untitled", track.artist or "Unknown artist")
+        return pages.two_lines(track.title or _("Untitled"), track.artist or _("Unknown artist"))
 
     @admin.display(description="album")
     def shown_album(self, track: Track) -> str:
@@ -182,11 +184,11 @@ class TrackAdmin(pages.CalmAdmin):
     @admin.display(description="state")
     def state(self, track: Track) -> SafeString:
         if track.quarantined_at:
-            return pages.badge("bad", "In quarantine")
+            return pages.badge("bad", _("In quarantine"))
         availability = Availability(track.availability)
         return pages.badge(AVAILABILITY_BADGES[availability], availability.label)
 
-    @admin.display(description="Values that could not be read")
+    @admin.display(description=lazy("Values that could not be read"))
     def unparsed_values(self, track: Track) -> str | SafeString:
         return format_html_join("; ", "{}: “{}”", track.unparsed.items()) or pages.UNKNOWN
 
@@ -194,7 +196,7 @@ class TrackAdmin(pages.CalmAdmin):
     def playlists(self, track: Track) -> str | SafeString:
         entries = track.playlist_entries.select_related("playlist").order_by("playlist_id", "position")
         rows = ((entry.playlist.name, entry.position + 1) for entry in entries[:ENTRIES_SHOWN])
-        return format_html_join(", ", "{} (place {})", rows) or "In none"
+        return format_html_join(", ", _("{} (place {})"), rows) or _("In none")
 
 
 @admin.register(Playlist)
@@ -206,7 +208,7 @@ class PlaylistAdmin(pages.ReadOnlyAdmin):
     search_fields = ("name",)
     sortable_by = ()
     ordering = ("-pk",)
-    empty_message = "No playlist here. iTunes libraries bring theirs along: uv run manage.py import_library PATH"
+    empty_message = lazy("No playlist here. iTunes libraries bring theirs along: uv run manage.py import_library PATH")
     fields = ("name", "source", "source_playlist_id", "is_smart", CREATED, "entry_count", "tracks")
     readonly_fields = (CREATED, "entry_count", "tracks")
 
@@ -221,7 +223,7 @@ class PlaylistAdmin(pages.ReadOnlyAdmin):
     def entry_count(self, playlist: Any) -> str:
         return pages.number(playlist.entries_counted)
 
-    @admin.display(description="in their order")
+    @admin.display(description=lazy("in their order"))
     def tracks(self, playlist: Playlist) -> str | SafeString:
         entries = playlist.entries.select_related("track").order_by("position")[:ENTRIES_SHOWN]
         lines = format_html_join(
@@ -229,7 +231,7 @@ class PlaylistAdmin(pages.ReadOnlyAdmin):
             '<li><a href="{}">{}</a></li>',
             ((reverse("admin:library_track_change", args=[entry.track_id]), entry.track) for entry in entries),
         )
-        return format_html('<ol class="plain-list">{}</ol>', lines) if lines else "Empty"
+        return format_html('<ol class="plain-list">{}</ol>', lines) if lines else _("Empty")
 
 
 @admin.register(LibraryImport)
@@ -251,11 +253,11 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
     search_fields = ("file_name", "source")
     sortable_by = ("started",)
     ordering = ("-started_at",)
-    empty_message = "No import yet. Bring a library in: uv run manage.py import_library PATH"
+    empty_message = lazy("No import yet. Bring a library in: uv run manage.py import_library PATH")
     fieldsets = (
         (None, {"fields": ("file_name", "source", "format", "state", "error_message", "started", COMPLETED)}),
         (
-            "Reconciliation",
+            lazy("Reconciliation"),
             {
                 "fields": (
                     "seen",
@@ -269,8 +271,8 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
                 )
             },
         ),
-        ("Report", {"fields": ("report_text",)}),
-        ("How it was asked for", {"fields": ("user", "asked")}),
+        (lazy("Report"), {"fields": ("report_text",)}),
+        (lazy("How it was asked for"), {"fields": ("user", "asked")}),
     )
     readonly_fields = (
         "state",
@@ -333,10 +335,10 @@ class LibraryChangeAdmin(pages.ReadOnlyAdmin):
     list_display = ("revision", "track", "what", "cause", "changed")
     list_filter = ("kind", "changed_at")
     search_fields = ("track_id__exact", "revision__exact")
-    search_help_text = "Number of a track or of a revision"
+    search_help_text = lazy("Number of a track or of a revision")
     sortable_by = ()
     ordering = ("-pk",)
-    empty_message = "No change recorded yet. Every track added, edited or removed will be listed here."
+    empty_message = lazy("No change recorded yet. Every track added, edited or removed will be listed here.")
     fields = ("revision", "track", "what", "cause", "changed", "before_text")
     readonly_fields = ("track", "what", "changed", "before_text")
 
@@ -358,7 +360,7 @@ class LibraryChangeAdmin(pages.ReadOnlyAdmin):
     def changed(self, change: LibraryChange) -> str | SafeString:
         return pages.moment(change.changed_at, timezone.now())
 
-    @admin.display(description="as it was before")
+    @admin.display(description=lazy("as it was before"))
     def before_text(self, change: LibraryChange) -> SafeString:
         return pages.facts(change.before)
 
@@ -370,17 +372,17 @@ class ITunesTrackAdmin(pages.ReadOnlyAdmin):
     list_display = ("shown_title", "album", "length", "year", "plays", "catalog")
     list_filter = (CatalogFilter,)
     search_fields = ("title", "artist", "album", "persistent_id__exact")
-    search_help_text = "Title, artist, album or persistent id"
+    search_help_text = lazy("Title, artist, album or persistent id")
     sortable_by = ()
     ordering = ("-pk",)
-    empty_message = "No iTunes catalogue is loaded. Load one: uv run manage.py import_library PATH --catalog"
+    empty_message = lazy("No iTunes catalogue is loaded. Load one: uv run manage.py import_library PATH --catalog")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("last_import")
 
     @admin.display(description="title")
     def shown_title(self, track: ITunesTrack) -> SafeString:
-        return pages.two_lines(track.title or "Untitled", track.artist or "Unknown artist")
+        return pages.two_lines(track.title or _("Untitled"), track.artist or _("Unknown artist"))
 
     @admin.display(description="length")
     def length(self, track: ITunesTrack) -> str:

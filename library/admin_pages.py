@@ -7,18 +7,21 @@ index; `CappedPaginator` and `sortable_by` see to it.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model
+from django.forms.utils import pretty_name
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as lazy
 
+from library import numbers
 from library.moments import absolute, relative
 from library.wording import begin_with_a_capital
 
@@ -60,9 +63,16 @@ class CalmAdmin(AnyModelAdmin):
     show_facets = admin.ShowFacets.NEVER  # a count per choice would read the whole table for each
     list_per_page = 50
     empty_value_display = UNKNOWN
-    empty_message = "Nothing here yet."
+    empty_message: Any = lazy("Nothing here yet.")
     page_name: Any = ""  # where the menu and the list are called otherwise than the rows
     searches_as_you_type = False  # for lists whose search is fast however long they are
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a column without words of its own, which Django calls by its method, follow the reader's language."""
+        super().__init_subclass__(**kwargs)
+        for name, method in vars(cls).items():
+            if isinstance(method, FunctionType) and not hasattr(method, "short_description"):
+                method.short_description = lazy(pretty_name(name))  # type: ignore[attr-defined]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list under its plain name and with its empty state."""
@@ -128,7 +138,7 @@ def moment(at: datetime | None, now: datetime) -> SafeString | str:
 def when(field: str, name: str = "") -> Any:
     """Return a column that shows the moment in `field` both ways; a callable, which Django takes for a field's name."""
 
-    @admin.display(description=name or field.removesuffix("_at").replace("_", " "))
+    @admin.display(description=name or lazy(field.removesuffix("_at").replace("_", " ")))
     def shown(row: Any) -> str | SafeString:
         return moment(getattr(row, field), timezone.now())
 
@@ -138,7 +148,7 @@ def when(field: str, name: str = "") -> Any:
 
 def number(value: float | None, decimals: int = 0) -> str:
     """Return a number with its thousands apart."""
-    return UNKNOWN if value is None else number_format(value, decimals, use_l10n=True, force_grouping=True)
+    return UNKNOWN if value is None else numbers.number(value, decimals)
 
 
 def length(duration_ms: int | None) -> str:
@@ -160,7 +170,7 @@ def percent(share: float | None) -> str:
     if share is None:
         return UNKNOWN
     tenths = int(share * 1000 + 1e-9)
-    return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths / 10:.1f} %"
+    return f"{number(tenths / 10, 0 if tenths % 10 == 0 else 1)} %"
 
 
 def duration(seconds: float | None) -> str:
@@ -168,7 +178,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return UNKNOWN
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{number(seconds, 1)} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -21,4 +21,7 @@ class LibraryConfig(AppConfig):
     verbose_name = "Library"
 
     def ready(self) -> None:
+        from library.model_names import translate_names  # noqa: PLC0415 (models are not loaded before)
+
+        translate_names(self)
         post_migrate.connect(install_change_triggers, sender=self, dispatch_uid="library.install_change_triggers")

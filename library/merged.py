@@ -6,6 +6,8 @@ writes these rows; nothing else does.
 """
 
 from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 
 class Merge(models.Model):
@@ -24,7 +26,7 @@ class Merge(models.Model):
     keeper_id = models.BigIntegerField()
     keeper_source = models.CharField(max_length=100, blank=True)
     keeper_source_track_id = models.CharField(max_length=300, blank=True)
-    values = models.JSONField(help_text="What the copy says of itself, field by field.")
+    values = models.JSONField(help_text=lazy("What the copy says of itself, field by field."))
     removed_at = models.DateTimeField()
 
     class Meta:
@@ -40,7 +42,10 @@ class Merge(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Track {self.track_id} merged into {self.keeper_id}"
+        return _("Track %(track_id)s merged into %(keeper_id)s") % {
+            "track_id": self.track_id,
+            "keeper_id": self.keeper_id,
+        }
 
 
 class MergedValue(models.Model):
@@ -48,8 +53,8 @@ class MergedValue(models.Model):
 
     track_id = models.BigIntegerField()
     field = models.CharField(max_length=40)
-    own = models.JSONField(null=True, help_text="What the keeper's source, or a person, says.")
-    written = models.JSONField(null=True, help_text="What the merge made of it; anything else is a later edit.")
+    own = models.JSONField(null=True, help_text=lazy("What the keeper's source, or a person, says."))
+    written = models.JSONField(null=True, help_text=lazy("What the merge made of it; anything else is a later edit."))
 
     class Meta:
         constraints = [
@@ -57,7 +62,7 @@ class MergedValue(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.field} of track {self.track_id}"
+        return _("%(field)s of track %(track_id)s") % {"field": self.field, "track_id": self.track_id}
 
 
 class MergedPlace(models.Model):
@@ -66,7 +71,7 @@ class MergedPlace(models.Model):
     playlist = models.ForeignKey("library.Playlist", on_delete=models.DB_CASCADE, related_name="merged_places")
     position = models.PositiveIntegerField()
     own_track_id = models.BigIntegerField()
-    written_track_id = models.BigIntegerField(null=True, help_text="Nothing where the place is closed.")
+    written_track_id = models.BigIntegerField(null=True, help_text=lazy("Nothing where the place is closed."))
 
     class Meta:
         constraints = [

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from library.merged import Merge, MergedPlace, MergedValue
 
@@ -36,10 +38,10 @@ __all__ = [
 class Availability(models.TextChoices):
     """Where the audio of a track is, as far as its source says."""
 
-    LOCAL = "local", "In the library"
-    CLOUD = "cloud", "Cloud only"
-    MISSING = "missing", "File missing"
-    UNKNOWN = "unknown", "Not stated"
+    LOCAL = "local", lazy("In the library")
+    CLOUD = "cloud", lazy("Cloud only")
+    MISSING = "missing", lazy("File missing")
+    UNKNOWN = "unknown", lazy("Not stated")
 
 
 class TrackQuerySet(models.QuerySet["Track"]):
@@ -65,8 +67,10 @@ class Track(models.Model):
     """
 
     # Identity
-    source = models.CharField(max_length=100, help_text="Which library, file or folder this track was imported from.")
-    source_track_id = models.CharField(max_length=300, help_text="The id it has there.")
+    source = models.CharField(
+        max_length=100, help_text=lazy("Which library, file or folder this track was imported from.")
+    )
+    source_track_id = models.CharField(max_length=300, help_text=lazy("The id it has there."))
 
     # What it says it is
     title = models.TextField(blank=True)
@@ -78,9 +82,9 @@ class Track(models.Model):
     disc_number = models.PositiveIntegerField(null=True, blank=True)
     year = models.PositiveSmallIntegerField(null=True, blank=True)
     release_date = models.DateField(null=True, blank=True)
-    duration_ms = models.PositiveBigIntegerField("duration (ms)", null=True, blank=True)
+    duration_ms = models.PositiveBigIntegerField(lazy("duration (ms)"), null=True, blank=True)
     isrc = models.CharField("ISRC", max_length=12, blank=True)
-    musicbrainz_recording_id = models.CharField("MusicBrainz recording id", max_length=36, blank=True)
+    musicbrainz_recording_id = models.CharField(lazy("MusicBrainz recording id"), max_length=36, blank=True)
     explicit = models.BooleanField(null=True, blank=True)
     compilation = models.BooleanField(default=False)
     unparsed = models.JSONField(default=dict, blank=True)
@@ -89,18 +93,18 @@ class Track(models.Model):
     location = models.TextField(blank=True)
     availability = models.CharField(max_length=10, choices=Availability, default=Availability.UNKNOWN)
     format = models.CharField(max_length=60, blank=True)
-    bit_rate_kbps = models.PositiveIntegerField("bit rate (kbit/s)", null=True, blank=True)
-    sample_rate_hz = models.PositiveIntegerField("sample rate (Hz)", null=True, blank=True)
-    size_bytes = models.PositiveBigIntegerField("size (bytes)", null=True, blank=True)
+    bit_rate_kbps = models.PositiveIntegerField(lazy("bit rate (kbit/s)"), null=True, blank=True)
+    sample_rate_hz = models.PositiveIntegerField(lazy("sample rate (Hz)"), null=True, blank=True)
+    size_bytes = models.PositiveBigIntegerField(lazy("size (bytes)"), null=True, blank=True)
     lossless = models.BooleanField(null=True, blank=True)
 
     # What people did with it
     play_count = models.PositiveIntegerField(default=0)
     skip_count = models.PositiveIntegerField(default=0)
     last_played_at = models.DateTimeField(null=True, blank=True)
-    rating = models.PositiveSmallIntegerField(null=True, blank=True, help_text="0 to 100.")
+    rating = models.PositiveSmallIntegerField(null=True, blank=True, help_text=lazy("0 to 100."))
     loved = models.BooleanField(default=False)
-    added_at = models.DateTimeField("date added", null=True, blank=True)
+    added_at = models.DateTimeField(lazy("date added"), null=True, blank=True)
 
     # Our own bookkeeping
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -109,7 +113,7 @@ class Track(models.Model):
     )
     quarantined_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_protected = models.BooleanField(
-        "protected", default=False, db_default=False, help_text="Never removed as a duplicate."
+        "protected", default=False, db_default=False, help_text=lazy("Never removed as a duplicate.")
     )
 
     objects = TrackQuerySet.as_manager()
@@ -128,9 +132,6 @@ class Track(models.Model):
             ),
             # The cross-reference by recording code.
             models.Index(fields=["isrc"], name="track_isrc", condition=~Q(isrc="")),
-            # The list by whether a file is there and what it is: a rare one is found without reading a million rows.
-            models.Index(fields=["availability", "-id"], name="track_availability"),
-            models.Index(fields=["format", "-id"], name="track_format"),
         ]
         permissions = [
             ("view_track_location", "Can see where a track's file lies"),
@@ -138,7 +139,10 @@ class Track(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title or 'Untitled'} by {self.artist or 'unknown artist'}"
+        return _("%(title)s by %(artist)s") % {
+            "title": self.title or _("Untitled"),
+            "artist": self.artist or _("unknown artist"),
+        }
 
 
 class Playlist(models.Model):
@@ -147,7 +151,7 @@ class Playlist(models.Model):
     source = models.CharField(max_length=100)
     source_playlist_id = models.CharField(max_length=300)
     name = models.TextField()
-    is_smart = models.BooleanField(default=False, help_text="Filled by rules in the application it came from.")
+    is_smart = models.BooleanField(default=False, help_text=lazy("Filled by rules in the application it came from."))
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -164,10 +168,10 @@ class PlaylistEntry(models.Model):
 
     playlist = models.ForeignKey(Playlist, on_delete=models.DB_CASCADE, related_name="entries")
     track = models.ForeignKey(Track, on_delete=models.DB_CASCADE, related_name="playlist_entries")
-    position = models.PositiveIntegerField(help_text="Counts from 0.")
+    position = models.PositiveIntegerField(help_text=lazy("Counts from 0."))
 
     class Meta:
-        verbose_name_plural = "playlist entries"
+        verbose_name_plural = lazy("playlist entries")
         constraints = [
             # One track a place; re-import replaces a playlist's places as a whole.
             models.UniqueConstraint(fields=["playlist", "position"], name="playlist_entry_position"),
@@ -183,12 +187,12 @@ class ImportStatus(models.TextChoices):
     A large upload is queued first, until a worker takes it up.
     """
 
-    QUEUED = "queued", "Queued"
-    READING = "reading", "Reading"
-    APPLYING = "applying", "Applying"
-    COMPLETED = "completed", "Completed"
-    PARTIAL = "partial", "Kept in part"
-    FAILED = "failed", "Failed"
+    QUEUED = "queued", lazy("Queued")
+    READING = "reading", lazy("Reading")
+    APPLYING = "applying", lazy("Applying")
+    COMPLETED = "completed", lazy("Completed")
+    PARTIAL = "partial", lazy("Kept in part")
+    FAILED = "failed", lazy("Failed")
 
 
 class LibraryImport(models.Model):
@@ -204,8 +208,8 @@ class LibraryImport(models.Model):
     # What was imported
     source = models.CharField(max_length=100)
     format = models.CharField(max_length=20)
-    file_name = models.CharField(max_length=500, help_text="Name without its folder.")
-    is_catalog = models.BooleanField(default=False, help_text="Loaded as the iTunes reference catalogue.")
+    file_name = models.CharField(max_length=500, help_text=lazy("Name without its folder."))
+    is_catalog = models.BooleanField(default=False, help_text=lazy("Loaded as the iTunes reference catalogue."))
     is_dry_run = models.BooleanField(default=False)
     options = models.JSONField(default=dict)
     user = models.ForeignKey(
@@ -216,7 +220,9 @@ class LibraryImport(models.Model):
     status = models.CharField(max_length=10, choices=ImportStatus, default=ImportStatus.READING)
     started_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
-    applied_entries = models.PositiveIntegerField(default=0, help_text="Spool lines applied; where a next run goes on.")
+    applied_entries = models.PositiveIntegerField(
+        default=0, help_text=lazy("Spool lines applied; where a next run goes on.")
+    )
     spool = models.CharField(max_length=500, blank=True, editable=False)
 
     # Reconciliation
@@ -225,10 +231,12 @@ class LibraryImport(models.Model):
     changed_count = models.PositiveIntegerField(default=0)
     unchanged_count = models.PositiveIntegerField(default=0)
     skipped_count = models.PositiveIntegerField(default=0)
-    vanished_count = models.PositiveIntegerField(default=0, help_text="Known from before, not in the file any more.")
+    vanished_count = models.PositiveIntegerField(
+        default=0, help_text=lazy("Known from before, not in the file any more.")
+    )
     pruned_count = models.PositiveIntegerField(default=0)
     playlist_count = models.PositiveIntegerField(default=0)
-    report = models.JSONField(default=dict, help_text="Skipped entries by reason with examples, flags, warnings.")
+    report = models.JSONField(default=dict, help_text=lazy("Skipped entries by reason with examples, flags, warnings."))
     error_message = models.TextField(blank=True)
 
     class Meta:
@@ -245,15 +253,15 @@ class LibraryImport(models.Model):
     def state_words(self) -> str:
         """The state in words; a dry run says that it is one."""
         words = self.get_status_display()
-        return f"Dry run: {words.lower()}" if self.is_dry_run else words
+        return _("Dry run: %(words)s") % {"words": words.lower()} if self.is_dry_run else words
 
 
 class ChangeKind(models.TextChoices):
     """What happened to a track, as seen from the library."""
 
-    ADDED = "added", "Added"
-    MODIFIED = "modified", "Modified"
-    DELETED = "deleted", "Deleted"
+    ADDED = "added", lazy("Added")
+    MODIFIED = "modified", lazy("Modified")
+    DELETED = "deleted", lazy("Deleted")
 
 
 class LibraryChange(models.Model):
@@ -280,7 +288,11 @@ class LibraryChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"r{self.revision}: track {self.track_id} {self.kind}"
+        return _("r%(revision)s: track %(track_id)s %(kind)s") % {
+            "revision": self.revision,
+            "track_id": self.track_id,
+            "kind": self.kind,
+        }
 
 
 class LibraryRevision(models.Model):
@@ -294,14 +306,14 @@ class LibraryRevision(models.Model):
     cause = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
-        return f"Revision {self.value}"
+        return _("Revision %(value)s") % {"value": self.value}
 
 
 class ITunesTrack(models.Model):
     """One entry of the iTunes reference catalogue: read-only, all entries of a song kept."""
 
     persistent_id = models.CharField(max_length=16)
-    catalog = models.CharField(max_length=100, help_text="The library the entry came from.")
+    catalog = models.CharField(max_length=100, help_text=lazy("The library the entry came from."))
     title = models.TextField(blank=True)
     artist = models.TextField(blank=True)
     album_artist = models.TextField(blank=True)
@@ -325,7 +337,7 @@ class ITunesTrack(models.Model):
     )
 
     class Meta:
-        verbose_name = "iTunes track"
+        verbose_name = lazy("iTunes track")
         constraints = [
             models.UniqueConstraint(fields=["catalog", "persistent_id"], name="itunes_track_identity"),
         ]
@@ -336,4 +348,7 @@ class ITunesTrack(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title or 'Untitled'} by {self.artist or 'unknown artist'}"
+        return _("%(title)s by %(artist)s") % {
+            "title": self.title or _("Untitled"),
+            "artist": self.artist or _("unknown artist"),
+        }

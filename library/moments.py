@@ -5,21 +5,27 @@ Pages, services and commands all take their words from here, so that they cannot
 
 from datetime import datetime
 
+from django.contrib.humanize.templatetags.humanize import NaturalTimeFormatter
 from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
-MOMENT_FORMAT = "j M Y, H:i"
 A_MOMENT = 60  # seconds; nobody cares on which side of now so young an event lies
 
 
 def absolute(at: datetime) -> str:
     """Return a moment in the viewer's zone: 22 Nov 2026, 17:10."""
-    return date_format(localtime(at), MOMENT_FORMAT)
+    return date_format(localtime(at), pgettext("a moment, in the letters of Django's date filter", "j M Y, H:i"))
 
 
 def relative(at: datetime, now: datetime) -> str:
     """Return how long ago a moment was, in its largest unit."""
     if abs((now - at).total_seconds()) < A_MOMENT:
-        return "just now"
-    return f"in {timesince(now, at, depth=1)}" if at > now else f"{timesince(at, now, depth=1)} ago"
+        return _("just now")
+    if at > now:
+        return _("in %(time)s") % {
+            "time": timesince(now, at, depth=1, time_strings=NaturalTimeFormatter.future_substrings)
+        }
+    return _("%(time)s ago") % {"time": timesince(at, now, depth=1, time_strings=NaturalTimeFormatter.past_substrings)}

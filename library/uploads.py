@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from library.folders import private_folder
 from library.importers.opening import GZIP_MAGIC, open_source
@@ -24,6 +25,7 @@ from library.importers.records import UnreadableSource, storable
 from library.importing import UPLOADED, ImportRefused, new_import, run_import
 from library.interrupted import fail
 from library.models import ImportStatus, LibraryImport
+from library.numbers import number
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -155,9 +157,11 @@ def _require_bounded(row: LibraryImport, target: Path, now: datetime) -> None:
                 return
         with open_source(target) as stream:
             if _is_longer(stream, most):
-                raise UnreadableSource(f"Unpacked it is larger than {most:,} bytes.", code="UPLOAD_TOO_LARGE")
+                raise UnreadableSource(
+                    _("Unpacked it is larger than %(most)s bytes.") % {"most": number(most)}, code="UPLOAD_TOO_LARGE"
+                )
     except FileNotFoundError as error:
-        raise _refused(row, "The file is gone. Send it again.", "UPLOAD_LOST", now) from error
+        raise _refused(row, _("The file is gone. Send it again."), "UPLOAD_LOST", now) from error
     except UnreadableSource as fault:
         raise _refused(row, str(fault), fault.code, now) from fault
 

@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "duplicates.languages.LanguageMiddleware",
     "duplicates.time_zones.TimeZoneMiddleware",
     "duplicates.request_address.RequestAddressMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -266,6 +267,8 @@ METRICS_NETWORKS = ENVIRONMENT.words(
 # --- Language and time ----------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # each by its own name, so that everybody finds theirs
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = ENVIRONMENT.zone("TIME_ZONE", default="UTC", says="Zone in which times are shown, such as Europe/Berlin.")
 USE_I18N = True
 USE_TZ = True

@@ -21,6 +21,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 
@@ -56,7 +57,7 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
     list_display = ("name", "state", "age", "since_then", "found", "tracks")
     list_filter = ("status", "preset", "trigger", "created_at")
     search_fields = ("search_term", "analysis_id", "user__username")
-    search_help_text = "Search term, id or user"
+    search_help_text = lazy("Search term, id or user")
     sortable_by = ("age",)
     ordering = ("-created_at",)
     list_per_page = 25
@@ -77,7 +78,7 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
     )
     fieldsets = ((None, {"fields": ()}),)
     change_form_template = "admin/duplicates/analysis.html"
-    empty_message = "No analysis yet. Start one: choose Run analysis, or uv run manage.py run_duplicate_analysis"
+    empty_message = lazy("No analysis yet. Start one: choose Run analysis, or uv run manage.py run_duplicate_analysis")
 
     class Media:
         js = ("duplicates/progress.js", "duplicates/filters.js")
@@ -128,13 +129,16 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
         level = condition.age.level
         return format_html("{} {}", when, pages.badge(STALENESS_BADGES[level], level.label))
 
-    @admin.display(description="since then")
+    @admin.display(description=lazy("since then"))
     def since_then(self, analysis: DuplicateAnalysisResult) -> str | SafeString:
         if (condition := condition_of_row(analysis)) is None:
             return pages.UNKNOWN
         advice = condition.recommendation
         suggestion = (
-            f"{advice.suggested_action.label}: {advice.urgency.label.lower()} urgency" if advice.should_refresh else ""
+            _("%(action)s: %(urgency)s urgency")
+            % {"action": advice.suggested_action.label, "urgency": str(advice.urgency.label).lower()}
+            if advice.should_refresh
+            else ""
         )
         return pages.two_lines(condition.changes.sentence, suggestion)
 
@@ -152,8 +156,8 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
     # --- Actions ----------------------------------------------------------------------------------------------------
 
     @admin.action(
-        description="Run analysis",
-        description_plural="Run analysis: choose settings, beginning with those of the newest selected",
+        description=lazy("Run analysis"),
+        description_plural=lazy("Run analysis: choose settings, beginning with those of the newest selected"),
         permissions=["run"],
         location=EVERYWHERE,
     )
@@ -175,28 +179,28 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
             choices[place] = export
         return choices
 
-    @admin.action(description="Export JSON", permissions=["export"], location=EVERYWHERE)
+    @admin.action(description=lazy("Export JSON"), permissions=["export"], location=EVERYWHERE)
     def export_json(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._export(request, queryset, ExportFormat.JSON)
 
-    @admin.action(description="Export CSV", permissions=["export"], location=EVERYWHERE)
+    @admin.action(description=lazy("Export CSV"), permissions=["export"], location=EVERYWHERE)
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._export(request, queryset, ExportFormat.CSV)
 
-    @admin.action(description="Export JSON Lines", permissions=["export"], location=EVERYWHERE)
+    @admin.action(description=lazy("Export JSON Lines"), permissions=["export"], location=EVERYWHERE)
     def export_jsonl(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._export(request, queryset, ExportFormat.JSONL)
 
-    @admin.action(description="Export unsaved JSON", permissions=["export"], location=ActionLocation.CHANGE_FORM)
+    @admin.action(description=lazy("Export unsaved JSON"), permissions=["export"], location=ActionLocation.CHANGE_FORM)
     def unsaved_json(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
         return self._download_unsaved(request, queryset, ExportFormat.JSON)
 
-    @admin.action(description="Export unsaved CSV", permissions=["export"], location=ActionLocation.CHANGE_FORM)
+    @admin.action(description=lazy("Export unsaved CSV"), permissions=["export"], location=ActionLocation.CHANGE_FORM)
     def unsaved_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
         return self._download_unsaved(request, queryset, ExportFormat.CSV)
 
     @admin.action(
-        description="Ignore changes of the library for now",
+        description=lazy("Ignore changes of the library for now"),
         permissions=["view"],
         location=[ActionLocation.CHANGE_FORM],
     )
@@ -204,7 +208,7 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
         for analysis in queryset:
             ignore_changes(request.session, analysis)
 
-    @admin.action(description="Cancel", permissions=["manage"], location=EVERYWHERE)
+    @admin.action(description=lazy("Cancel"), permissions=["manage"], location=EVERYWHERE)
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         def stop(analysis: DuplicateAnalysisResult) -> bool:
             require_manager(request, analysis)
@@ -215,7 +219,7 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
         self._tell(request, _cancelled(stopped), _over(over), refused)
 
     @admin.action(
-        description="Retry: go on where it stopped",
+        description=lazy("Retry: go on where it stopped"),
         permissions=["manage"],
         location=EVERYWHERE,
     )
@@ -293,7 +297,7 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
             raise PermissionDenied
         analysis = self.get_queryset(request).filter(pk=analysis_id).first()
         if analysis is None:
-            raise Http404("There is no such analysis.")
+            raise Http404(_("There is no such analysis."))
         return JsonResponse(progress_values(analysis, timezone.now()))
 
     def run_view(self, request: HttpRequest) -> HttpResponseBase:
@@ -306,7 +310,7 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": "Run analysis",
+            "title": _("Run analysis"),
             "form": form,
             "media": self.media,
         }
@@ -341,10 +345,12 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
 
 def _started(queued: Queued) -> str:
     if queued.is_new:
-        return "Queued the analysis."
+        return _("Queued the analysis.")
     if queued.analysis.is_active:
-        return f"An equal analysis is already {str(queued.analysis.get_status_display()).lower()}. Here it is."
-    return "Nothing has changed since this equal analysis, so here it is. To run anyway, tick that box in the form."
+        return _("An equal analysis is already %(status)s. Here it is.") % {
+            "status": str(queued.analysis.get_status_display()).lower()
+        }
+    return _("Nothing has changed since this equal analysis, so here it is. To run anyway, tick that box in the form.")
 
 
 def _written(count: int) -> str:

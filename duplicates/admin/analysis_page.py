@@ -24,6 +24,7 @@ from duplicates.admin.wording import duplicates_in_words, groups_in_words, track
 from duplicates.choices import AnalysisStatus, ConfidenceBand, Phase, SortBy
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import permissions
+from duplicates.told import told
 from library import admin_pages as pages
 from library.moments import absolute
 
@@ -200,34 +201,34 @@ class AnalysisPage:
 
     def _sections(self) -> list[tuple[str, list[Fact]]]:
         return [
-            ("What was asked", self._asked()),
-            ("The library it saw", self._library()),
-            ("The run", self._run()),
+            (_("What was asked"), self._asked()),
+            (_("The library it saw"), self._library()),
+            (_("The run"), self._run()),
         ]
 
     def _asked(self) -> list[Fact]:
         analysis, asked = self.analysis, self.analysis.parameters
         ignored = ", ".join(name.replace("_", " ") for name in asked.get("ignored_fields", []))
         return [
-            Fact("Counts as the same", str(analysis.get_preset_display())),
-            Fact("Search", f"“{analysis.search_term}”" if analysis.search_term else "The whole library"),
-            Fact("Confidence of at least", pages.percent(analysis.min_confidence)),
-            Fact("Groups numbered by", str(SortBy(analysis.sort_by).label)),
-            Fact("Left out of the evidence", ignored or "Nothing"),
-            Fact("A remaster is the same", "Yes" if asked.get("fold_remasters", True) else "No"),
-            Fact("Explicit kept apart", "Yes" if asked.get("keep_explicit_apart") else "No"),
+            Fact(_("Counts as the same"), str(analysis.get_preset_display())),
+            Fact(_("Search"), f"“{analysis.search_term}”" if analysis.search_term else _("The whole library")),
+            Fact(_("Confidence of at least"), pages.percent(analysis.min_confidence)),
+            Fact(_("Groups numbered by"), str(SortBy(analysis.sort_by).label)),
+            Fact(_("Left out of the evidence"), ignored or _("Nothing")),
+            Fact(_("A remaster is the same"), _("Yes") if asked.get("fold_remasters", True) else _("No")),
+            Fact(_("Explicit kept apart"), _("Yes") if asked.get("keep_explicit_apart") else _("No")),
         ]
 
     def _library(self) -> list[Fact]:
         analysis = self.analysis
         return [
-            Fact("Tracks", pages.number(analysis.library_track_count)),
-            Fact("Revision", pages.number(analysis.library_revision)),
-            Fact("iTunes catalogue", str(analysis.figures.get("itunes_note") or self._looked_up())),
+            Fact(_("Tracks"), pages.number(analysis.library_track_count)),
+            Fact(_("Revision"), pages.number(analysis.library_revision)),
+            Fact(_("iTunes catalogue"), told(str(analysis.figures.get("itunes_note") or "")) or self._looked_up()),
         ]
 
     def _looked_up(self) -> str:
-        return "Looked up" if self.analysis.is_readable else pages.UNKNOWN
+        return _("Looked up") if self.analysis.is_readable else pages.UNKNOWN
 
     def _run(self) -> list[Fact]:
         analysis = self.analysis
@@ -237,19 +238,19 @@ class AnalysisPage:
             if name in Phase.values
         ]
         return [
-            Fact("Asked by", asked_by(analysis), str(analysis.get_trigger_display())),
-            Fact("Queued", pages.moment(analysis.created_at, self.now)),
-            Fact("Started", pages.moment(analysis.started_at, self.now)),
-            Fact("Ended", pages.moment(analysis.completed_at, self.now)),
+            Fact(_("Asked by"), asked_by(analysis), str(analysis.get_trigger_display())),
+            Fact(_("Queued"), pages.moment(analysis.created_at, self.now)),
+            Fact(_("Started"), pages.moment(analysis.started_at, self.now)),
+            Fact(_("Ended"), pages.moment(analysis.completed_at, self.now)),
             *phases,
-            Fact("Processor time", pages.duration(analysis.cpu_seconds)),
-            Fact("Peak memory", pages.size(analysis.peak_memory_bytes)),
-            Fact("Id", format_html("<code>{}</code>", analysis.pk)),
+            Fact(_("Processor time"), pages.duration(analysis.cpu_seconds)),
+            Fact(_("Peak memory"), pages.size(analysis.peak_memory_bytes)),
+            Fact(_("Id"), format_html("<code>{}</code>", analysis.pk)),
         ]
 
     def _notes(self) -> list[str]:
         figures = self.analysis.figures
-        return [str(note) for note in (*figures.get("narrowed", []), *figures.get("notes", []))]
+        return [told(str(note)) for note in (*figures.get("narrowed", []), *figures.get("notes", []))]
 
     def _groups_url(self) -> str:
         return f"{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}?analysis={self.analysis.pk}"

@@ -102,7 +102,9 @@ class NotDuplicateAdmin(pages.ReadOnlyAdmin):
     sortable_by = ()
     ordering = ("-created_at", "-pk")
     actions = ("take_decisions_back",)
-    empty_message = "No decision yet. Pairs declared different while reviewing groups will be listed here."
+    empty_message = gettext_lazy(
+        "No decision yet. Pairs declared different while reviewing groups will be listed here."
+    )
     fields = (
         "left_label",
         "right_label",

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from duplicates.engine.evidence import Contribution, base_weight, called, decode_evidence, is_worth_a_line
 from duplicates.models import DuplicateAnalysisTrack
+from duplicates.told import told
 
 # Evidence of fewer bits than this is shown in a quieter voice.
 QUIET_BITS = 0.5
@@ -60,7 +61,9 @@ def waterfall_of(parts: list[Contribution], tables: bytes) -> Waterfall | None:
 
     steps = [Evidence(_("at the start"), "", signed(start), kind_of(start), *bar(0.0, start))]
     steps += [
-        Evidence(called(part.comparison), part.level, signed(part.bits), kind_of(part.bits), *bar(begin, end))
+        Evidence(
+            told(called(part.comparison)), told(part.level), signed(part.bits), kind_of(part.bits), *bar(begin, end)
+        )
         for part, begin, end in zip(shown, ends[:-1], ends[1:], strict=True)
     ]
     return Waterfall(steps, f"{-low * scale:.2f}", signed(ends[-1]))

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 
@@ -36,10 +37,10 @@ class ExportAdmin(OfVisibleAnalyses):
     list_display = ("named", "state", "download", "holds", "downloads", "asked", "expires")
     list_filter = ("status", "format", "created_at")
     search_fields = ("file_name", "user__username")
-    search_help_text = "File name or user"
+    search_help_text = lazy("File name or user")
     sortable_by = ("asked",)
     ordering = ("-created_at",)
-    empty_message = "No export yet. Open an analysis and choose Export JSON or Export CSV."
+    empty_message = lazy("No export yet. Open an analysis and choose Export JSON or Export CSV.")
     fields = (
         "shown_name",
         "analysis_link",
@@ -134,9 +135,9 @@ class ExportAdmin(OfVisibleAnalyses):
     def downloads(self, export: DuplicateAnalysisExport) -> str:
         return pages.number(export.download_count)
 
-    @admin.display(description="asked by")
+    @admin.display(description=lazy("asked by"))
     def asked_by(self, export: DuplicateAnalysisExport) -> str:
-        return export.user.get_username() if export.user else "System"
+        return export.user.get_username() if export.user else _("System")
 
     @admin.display(description="asked", ordering="created_at")
     def asked(self, export: DuplicateAnalysisExport) -> str | SafeString:
@@ -151,7 +152,7 @@ class ExportAdmin(OfVisibleAnalyses):
         if not is_downloadable(export, now=timezone.now()):
             return pages.UNKNOWN
         link = reverse("admin:duplicates_export_download", args=[export.pk])
-        label = f"Download {export.get_format_display()}"
+        label = _("Download %(format)s") % {"format": export.get_format_display()}
         return format_html('<a class="download" href="{}">{}</a>', link, label)
 
     def get_urls(self) -> list[URLPattern]:
@@ -175,7 +176,7 @@ class ExportAdmin(OfVisibleAnalyses):
             raise PermissionDenied
         export = self.get_queryset(request).filter(pk=export_id).first()
         if export is None:
-            raise Http404("There is no such export.")
+            raise Http404(_("There is no such export."))
         try:
             return export_response(request, export, person=person(request))
         except ExportNotReady as error:
@@ -189,14 +190,14 @@ class ExportAdmin(OfVisibleAnalyses):
             raise PermissionDenied
         export = self.get_queryset(request).filter(pk=export_id).first()
         if export is None:
-            raise Http404("There is no such export.")
+            raise Http404(_("There is no such export."))
         return JsonResponse(export_progress(export))
 
     def _gone(self, request: HttpRequest, export: DuplicateAnalysisExport, error: ExportExpired) -> HttpResponseBase:
         link = reverse("admin:duplicates_duplicateanalysisresult_change", args=[export.analysis_id])
         context = {
             **self.admin_site.each_context(request),
-            "title": "This export is gone",
+            "title": _("This export is gone"),
             "sentence": error.sentence,
             "analysis_url": link,
         }

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as lazy
 from duplicates.admin.shared import band_badge, itunes_badge
 from duplicates.choices import ITunesMatch
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
+from duplicates.told import told
 from library import admin_pages as pages
 from library.moments import absolute
 
@@ -57,7 +58,7 @@ class GroupColumns:
     @admin.display(description=lazy("keeper because"))
     def why_keeper(self, group: DuplicateAnalysisGroup) -> str:
         reason = group.keeper_reason.removeprefix("Kept because ").partition(";")[0]
-        return reason or group.keeper_rule.replace("_", " ")
+        return told(reason) or group.keeper_rule.replace("_", " ")
 
     @admin.display(description=lazy("plays"), ordering="total_plays")
     def plays(self, group: DuplicateAnalysisGroup) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from duplicates.admin.shared import chosen_analysis, visible_results
@@ -58,7 +59,7 @@ class SizeFilter(admin.SimpleListFilter):
     parameter_name = "size"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("pair", "Two tracks"), ("few", "3 to 5 tracks"), ("many", "More than 5")]
+        return [("pair", _("Two tracks")), ("few", _("3 to 5 tracks")), ("many", _("More than 5"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(SIZES[value]) if (value := self.value()) in SIZES else queryset
@@ -78,7 +79,7 @@ class ResolutionFilter(admin.SimpleListFilter):
     parameter_name = "decision"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Open"), *((value, str(label)) for value, label in Resolution.choices)]
+        return [("open", _("Open")), *((value, str(label)) for value, label in Resolution.choices)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(decided(self.value()))
@@ -87,12 +88,12 @@ class ResolutionFilter(admin.SimpleListFilter):
 class TouchedFilter(admin.SimpleListFilter):
     """Groups with a member that was edited or removed since the analysis; every other one is still true."""
 
-    title = "still true"
+    title = gettext_lazy("still true")
     parameter_name = "touched"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         self.analysis = chosen_analysis(request)
-        return [("yes", "A track has changed"), ("no", "Unchanged")] if self.analysis else []
+        return [("yes", _("A track has changed")), ("no", _("Unchanged"))] if self.analysis else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.analysis is None or self.value() not in ("yes", "no"):
@@ -104,7 +105,7 @@ class TouchedFilter(admin.SimpleListFilter):
 class SinceFilter(admin.SimpleListFilter):
     """What became of a group since the analysis before. Those that are gone are listed there."""
 
-    title = "since the one before"
+    title = gettext_lazy("since the one before")
     parameter_name = "since"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAn
 from duplicates.services import permissions
 from duplicates.services.guards import is_decided
 from duplicates.services.preview import RemovalPreview, preview_removal
+from duplicates.told import told_reason
 from library import admin_pages as pages
 from library import listening
 from library.models import PlaylistEntry, Track
@@ -99,7 +100,7 @@ class GroupPage:
             "analysis_age": pages.moment(analysis.age_anchor, self.now),
             "confidence": band_badge(group.confidence, group.band),
             "cohesion": pages.percent(group.cohesion),
-            "keeper_reason": group.keeper_reason or group.keeper_rule.replace("_", " "),
+            "keeper_reason": told_reason(group.keeper_reason) or group.keeper_rule.replace("_", " "),
             "resolved": pages.moment(group.resolved_at, self.now) if group.is_resolved else "",
             "columns": [self._column(place, member, preview, tables) for place, member in enumerate(self.members, 1)],
             "rows": rows,

@@ -78,14 +78,14 @@ class GroupAdmin(GroupColumns, PublishedOnly):
         ArtistFilter,
     )
     search_fields = ("title", "artist")
-    search_help_text = "Title or artist"
+    search_help_text = gettext_lazy("Title or artist")
     searches_as_you_type = True
     sortable_by = ("number", "shown_title", "shown_artist", "tracks", "sure", "plays", "last_played", "added")
     ordering = ("position",)
     change_list_template = "admin/duplicates/of_analysis.html"
     fieldsets = ((None, {"fields": ()}),)
     change_form_template = "admin/duplicates/group.html"
-    empty_message = "No group: in this analysis every track stands alone."
+    empty_message = gettext_lazy("No group: in this analysis every track stands alone.")
     actions: Any = ("clean_up",)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
@@ -103,7 +103,7 @@ class GroupAdmin(GroupColumns, PublishedOnly):
             self.message_user(request, refused.sentence, messages.WARNING)
             return HttpResponseRedirect(request.get_full_path())
         if analysis is None:
-            raise Http404("There is no such analysis.")
+            raise Http404(_("There is no such analysis."))
         return HttpResponseRedirect(new_plan_url(analysis, wanted))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -195,7 +195,7 @@ class GroupAdmin(GroupColumns, PublishedOnly):
             raise PermissionDenied
         group: DuplicateAnalysisGroup | None = self.get_queryset(request).filter(pk=group_id).first()
         if group is None:
-            raise Http404("There is no such group.")
+            raise Http404(_("There is no such group."))
         return group
 
     def explain_view(self, request: HttpRequest, group_id: int, track_id: int) -> HttpResponseBase:
@@ -205,7 +205,7 @@ class GroupAdmin(GroupColumns, PublishedOnly):
 
         group = self._group(request, group_id)
         if not group.members.filter(track_id=track_id).exists():
-            raise Http404("There is no such member.")
+            raise Http404(_("There is no such member."))
         group_url = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[group.pk])
         try:
             keeper, other = (find_track(str(number)) for number in (group.keeper_track_id, track_id))

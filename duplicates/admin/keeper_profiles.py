@@ -27,7 +27,7 @@ class KeeperProfileAdmin(pages.CalmAdmin):
     search_fields = ("name",)
     sortable_by = ()
     actions = None
-    empty_message = "No profiles yet."
+    empty_message = _("No profiles yet.")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Offer the rules line by line; a built-in profile is only read."""

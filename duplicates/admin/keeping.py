@@ -49,7 +49,7 @@ class KeepingActions:
         """Say what a deletion takes along, and do it once that is confirmed."""
         analysis = self.get_queryset(request).filter(pk=analysis_id).first()  # type: ignore[attr-defined]
         if analysis is None or not self.has_view_permission(request):  # type: ignore[attr-defined]
-            raise Http404("There is no such analysis.")
+            raise Http404(_("There is no such analysis."))
         if not permissions.may_manage(person(request), analysis):
             raise PermissionDenied
         if request.method == "POST":

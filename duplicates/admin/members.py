@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.admin.published import PublishedOnly
 from duplicates.admin.shared import AnalysisFilter, itunes_badge
@@ -25,7 +27,7 @@ class RoleFilter(admin.SimpleListFilter):
     parameter_name = "role"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("keeper", "Keepers"), ("duplicate", "Duplicates")]
+        return [("keeper", _("Keepers")), ("duplicate", _("Duplicates"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() not in ("keeper", "duplicate"):
@@ -51,11 +53,11 @@ class MemberAdmin(PublishedOnly):
     )
     list_filter = (AnalysisFilter, RoleFilter, "matches_keeper", "still_exists", "itunes_match")
     search_fields = ("title", "artist", "album")
-    search_help_text = "Title, artist or album"
+    search_help_text = lazy("Title, artist or album")
     sortable_by = ()
     ordering = ("group_id", "position")
     change_list_template = "admin/duplicates/of_analysis.html"
-    empty_message = "No member: in this analysis every track stands alone."
+    empty_message = lazy("No member: in this analysis every track stands alone.")
     readonly_fields = (
         "length",
         "quality",
@@ -70,9 +72,12 @@ class MemberAdmin(PublishedOnly):
     )
     fieldsets = (
         (None, {"fields": ("in_group", "role", "alike", "direct", "track_link")}),
-        ("What it said", {"fields": ("title", "artist", "album_artist", "album", "length", "year", "isrc", "quality")}),
-        ("What people did with it", {"fields": ("play_count", "rating", PLAYED, ADDED)}),
-        ("Where it comes from", {"fields": ("source", "source_track_id", "itunes", "itunes_persistent_id")}),
+        (
+            lazy("What it said"),
+            {"fields": ("title", "artist", "album_artist", "album", "length", "year", "isrc", "quality")},
+        ),
+        (lazy("What people did with it"), {"fields": ("play_count", "rating", PLAYED, ADDED)}),
+        (lazy("Where it comes from"), {"fields": ("source", "source_track_id", "itunes", "itunes_persistent_id")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -80,7 +85,7 @@ class MemberAdmin(PublishedOnly):
 
     @admin.display(description="title")
     def shown_title(self, member: DuplicateAnalysisTrack) -> SafeString:
-        return pages.two_lines(member.title or "Untitled", member.artist or "Unknown artist")
+        return pages.two_lines(member.title or _("Untitled"), member.artist or _("Unknown artist"))
 
     @admin.display(description="length")
     def length(self, member: DuplicateAnalysisTrack) -> str:
@@ -92,7 +97,7 @@ class MemberAdmin(PublishedOnly):
 
     @admin.display(description="role")
     def role(self, member: DuplicateAnalysisTrack) -> SafeString:
-        return pages.badge("keeper", "Keeper") if member.is_canonical else pages.badge("quiet", "Duplicate")
+        return pages.badge("keeper", _("Keeper")) if member.is_canonical else pages.badge("quiet", _("Duplicate"))
 
     @admin.display(description="similarity")
     def alike(self, member: DuplicateAnalysisTrack) -> str:
@@ -102,7 +107,7 @@ class MemberAdmin(PublishedOnly):
     def direct(self, member: DuplicateAnalysisTrack) -> str:
         if member.is_canonical:
             return pages.UNKNOWN
-        return "Direct" if member.matches_keeper else "Through others"
+        return _("Direct") if member.matches_keeper else _("Through others")
 
     @admin.display(description="iTunes")
     def itunes(self, member: DuplicateAnalysisTrack) -> str | SafeString:
@@ -113,8 +118,8 @@ class MemberAdmin(PublishedOnly):
         link = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[member.group_id])
         return format_html('<a href="{}">#{}</a>', link, pages.number(member.group.position))
 
-    @admin.display(description="track now")
+    @admin.display(description=lazy("track now"))
     def track_link(self, member: DuplicateAnalysisTrack) -> str | SafeString:
         if not member.still_exists:
-            return "Not in the library any more"
+            return _("Not in the library any more")
         return format_html('<a href="{}">Open</a>', reverse("admin:library_track_change", args=[member.track_id]))

@@ -22,6 +22,7 @@ from duplicates.services.measured_precision import BandPrecision
 from duplicates.services.metrics import PERIODS, Activity, Metrics, SizeFigures, get_metrics
 from duplicates.services.storage_growth import Growth, forecast, get_growth
 from duplicates.services.storage_use import KINDS, Stored, storage_warnings
+from duplicates.told import told
 from library import admin_pages as pages
 
 LONGEST_BY_DAY = 30  # of a longer period the charts show weeks
@@ -192,7 +193,7 @@ class _Page:
 
 def _size(figures: SizeFigures) -> dict[str, Any]:
     return {
-        "name": figures.size_class,
+        "name": told(figures.size_class),
         "runs": pages.number(figures.runs),
         "median": pages.duration(figures.median_seconds),
         "longest": pages.duration(figures.longest_seconds),
@@ -206,7 +207,7 @@ def _band(one: BandPrecision) -> dict[str, str]:
     interval = one.interval
     between = f"{pages.percent(interval[0])} – {pages.percent(interval[1])}" if interval else ""
     return {
-        "name": one.band.label,
+        "name": str(one.band.label),
         "confirmed": pages.number(one.confirmed),
         "different": pages.number(one.different),
         "share": pages.percent(one.precision),

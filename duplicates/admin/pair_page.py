@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from duplicates.admin.comparison import Cell, marked_cell
 from duplicates.admin.evidence_view import kind_of, signed
+from duplicates.told import told
 from library import admin_pages as pages
 
 if TYPE_CHECKING:
@@ -32,13 +35,15 @@ def pair_context(explained: "Explained", *, of_group: bool = True) -> dict[str, 
     """Return everything the template needs; in a group the first of the two is the keeper and the second a copy."""
     pair = explained.pair
     return {
-        "title": explained.right.title or "Untitled",
-        "subtitle": explained.right.artist or "Unknown artist",
+        "title": explained.right.title or _("Untitled"),
+        "subtitle": explained.right.artist or _("Unknown artist"),
         "explained": explained,
         "probability": pages.percent(pair.probability),
         "start": signed(pair.base_weight),
         "end": signed(pair.match_weight),
         "rows": [_row(step) for step in explained.steps() if not step.is_missing or round(step.bits, 1)],
+        "reason": told(pair.reason),
+        "remark": told(pair.remark),
         "missing": list(_missing(explained, of_group=of_group)),
         "full_bar": FULL_BAR,
     }
@@ -51,7 +56,7 @@ def _row(step: "Step") -> Row:
     kind = kind_of(step.bits)
     bar = f"{min(abs(step.bits), FULL_BAR):.1f}"
     left = step.left or pages.UNKNOWN
-    return Row(step.comparison, step.level, kind, left, other, signed(step.bits), bar, signed(step.running))
+    return Row(told(step.comparison), told(step.level), kind, left, other, signed(step.bits), bar, signed(step.running))
 
 
 def _missing(explained: "Explained", *, of_group: bool) -> Iterator[str]:
@@ -60,4 +65,4 @@ def _missing(explained: "Explained", *, of_group: bool) -> Iterator[str]:
             level = step.level
             if of_group:
                 level = level.replace("the first", "the keeper").replace("the second", "the copy")
-            yield f"{step.comparison} ({level})"
+            yield f"{told(step.comparison)} ({told(level)})"

@@ -151,7 +151,7 @@ class CleanupPlanAdmin(pages.ReadOnlyAdmin):
                 return planning.undo_plan(plan, later_edits=chosen, **who)
             case "continue":
                 return planning.continue_plan(plan, **who)
-        raise Http404("There is no such verb.")
+        raise Http404(_("There is no such verb."))
 
     def progress_view(self, request: HttpRequest, plan_id: Any) -> JsonResponse:
         """Say where a plan is, for the script of the page."""
@@ -162,7 +162,7 @@ class CleanupPlanAdmin(pages.ReadOnlyAdmin):
             raise PermissionDenied
         plan: CleanupPlan | None = self.get_queryset(request).filter(pk=plan_id).first()
         if plan is None:
-            raise Http404("There is no such plan.")
+            raise Http404(_("There is no such plan."))
         return plan
 
     @admin.display(description=gettext_lazy("plan"))

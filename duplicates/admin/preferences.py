@@ -8,10 +8,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.admin.shared import person
 from duplicates.models import DuplicatePreferences
-from duplicates.time_zones import remember_zone
+from duplicates.time_zones import remember
 from library import admin_pages as pages
 
 EVERYWHERE = [ActionLocation.CHANGE_LIST, ActionLocation.CHANGE_FORM]
@@ -23,20 +25,23 @@ class PreferencesAdmin(pages.CalmAdmin):
 
     list_display = ("user", "default_preset", "export_format", "groups_per_page")
     fieldsets = (
-        (None, {"fields": ("default_preset", "export_format", "groups_per_page", "time_zone")}),
+        (None, {"fields": ("default_preset", "export_format", "groups_per_page", "language", "time_zone")}),
         (
-            "When a result no longer holds",
+            lazy("When a result no longer holds"),
             {
                 "fields": ("stale_after_hours", "significant_tracks", "significant_percent"),
-                "description": "Leave a field empty to follow the site.",
+                "description": lazy("Leave a field empty to follow the site."),
             },
         ),
-        ("What to say about it", {"fields": ("warn_of_age", "warn_of_changes", "suggest_refresh", "auto_refresh")}),
+        (
+            lazy("What to say about it"),
+            {"fields": ("warn_of_age", "warn_of_changes", "suggest_refresh", "auto_refresh")},
+        ),
     )
     sortable_by = ()
     ordering = ("pk",)
     actions = ("reset",)
-    empty_message = "No preferences yet: the defaults hold. Add yours with the button above."
+    empty_message = lazy("No preferences yet: the defaults hold. Add yours with the button above.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request).select_related("user")
@@ -55,14 +60,14 @@ class PreferencesAdmin(pages.CalmAdmin):
         """Offer no "Save and add another": everybody has one row."""
         return super().render_change_form(request, context | {"show_save_and_add_another": False}, *args, **kwargs)
 
-    @admin.action(description="Reset to the defaults", permissions=["change"], location=EVERYWHERE)
+    @admin.action(description=lazy("Reset to the defaults"), permissions=["change"], location=EVERYWHERE)
     def reset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for preferences in queryset:
             preferences.reset()
             preferences.save()
             if preferences.user_id == request.user.pk:
-                remember_zone(request.session, preferences)
-        self.message_user(request, "The defaults hold again.", messages.SUCCESS)
+                remember(request.session, preferences)
+        self.message_user(request, _("The defaults hold again."), messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make a new row the property of its author."""
@@ -70,4 +75,4 @@ class PreferencesAdmin(pages.CalmAdmin):
             obj.user_id = request.user.pk
         super().save_model(request, obj, form, change)
         if obj.user_id == request.user.pk:
-            remember_zone(request.session, obj)
+            remember(request.session, obj)

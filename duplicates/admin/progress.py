@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from duplicates.choices import ACTIVE, AnalysisStatus, Phase
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services.workers import WORKER_COMMAND, are_there_workers
+from duplicates.told import told
 from library import admin_pages as pages
 
 
@@ -50,17 +52,20 @@ def phase_marks(analysis: DuplicateAnalysisResult) -> list[dict[str, str]]:
 
 def _message(analysis: DuplicateAnalysisResult, stored: dict[str, Any]) -> str:
     if analysis.cancel_requested:
-        return "Stopping as asked. Earlier results stay untouched."
+        return _("Stopping as asked. Earlier results stay untouched.")
     if analysis.status == AnalysisStatus.QUEUED:
-        return "Waiting for a worker."
-    return str(stored.get("message") or "Starting.")
+        return _("Waiting for a worker.")
+    return told(str(stored.get("message") or "")) or _("Starting.")
 
 
 def _tracks(stored: dict[str, Any]) -> str:
     total = stored.get("total_tracks", 0)
     if not total:
         return ""
-    return f"{pages.number(stored.get('tracks_processed', 0))} of {pages.number(total)} tracks in this step"
+    return _("%(done)s of %(total)s tracks in this step") % {
+        "done": pages.number(stored.get("tracks_processed", 0)),
+        "total": pages.number(total),
+    }
 
 
 def _groups(found: int) -> str:
@@ -68,4 +73,4 @@ def _groups(found: int) -> str:
 
 
 def _time_left(seconds: float | None) -> str:
-    return "" if seconds is None else f"about {pages.duration(max(1, round(seconds)))} left"
+    return "" if seconds is None else _("about %(time)s left") % {"time": pages.duration(max(1, round(seconds)))}

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.admin.history_page import HistoryPage
 from duplicates.models import AuditRecord
@@ -37,11 +38,11 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
     list_display = ("when", "who", "what", "subject", "outcome", "message", "took")
     list_filter = ("was_successful", ("action", ActionFilter), "created_at")
     search_fields = ("user_name", "subject_label", "subject_id", "action")
-    search_help_text = "Person, action, subject or its id"
+    search_help_text = lazy("Person, action, subject or its id")
     sortable_by = ("when",)
     ordering = ("-created_at",)
     list_display_links = ("when",)
-    empty_message = "Nothing recorded yet. Every analysis, decision, export and clean-up will be listed here."
+    empty_message = lazy("Nothing recorded yet. Every analysis, decision, export and clean-up will be listed here.")
     fields = ("when", "who", "what", "subject", "outcome", "message", "took", "address", "counted", "was", "became")
     readonly_fields = ("when", "who", "what", "subject", "outcome", "took", "counted", "was", "became")
 
@@ -54,7 +55,7 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
 
     @admin.display(description="who")
     def who(self, record: AuditRecord) -> str:
-        return record.user_name or "System"
+        return record.user_name or _("System")
 
     @admin.display(description="action")
     def what(self, record: AuditRecord) -> str:
@@ -72,7 +73,7 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
 
     @admin.display(description="outcome")
     def outcome(self, record: AuditRecord) -> SafeString:
-        return pages.badge("good", "Done") if record.was_successful else pages.badge("bad", "Failed")
+        return pages.badge("good", _("Done")) if record.was_successful else pages.badge("bad", _("Failed"))
 
     @admin.display(description="took")
     def took(self, record: AuditRecord) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import Preset, SortBy
 from duplicates.engine.settings import IGNORABLE_FIELDS
@@ -11,10 +12,10 @@ from duplicates.exceptions import InvalidOptions
 from duplicates.services.options import LONGEST_SEARCH, AnalysisOptions
 
 PRESET_HELP = {
-    Preset.RECORDING: "Copies of one recording, on whatever release. Live, remix and acoustic takes stay apart.",
-    Preset.RELEASE: "Copies on the same release. The same song on another album or a compilation is none.",
-    Preset.SONG: "Any version of a song: live, remix and acoustic takes belong together.",
-    Preset.EXACT: "Title, artist, album and length say the same.",
+    Preset.RECORDING: lazy("Copies of one recording, on whatever release. Live, remix and acoustic takes stay apart."),
+    Preset.RELEASE: lazy("Copies on the same release. The same song on another album or a compilation is none."),
+    Preset.SONG: lazy("Any version of a song: live, remix and acoustic takes belong together."),
+    Preset.EXACT: lazy("Title, artist, album and length say the same."),
 }
 
 
@@ -30,37 +31,37 @@ def answers_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
 class RunAnalysisForm(forms.Form):
     """What a person can ask of an analysis."""
 
-    preset = forms.ChoiceField(label="What counts as the same", choices=Preset, widget=forms.RadioSelect)
+    preset = forms.ChoiceField(label=lazy("What counts as the same"), choices=Preset, widget=forms.RadioSelect)
     search = forms.CharField(
-        label="Search",
+        label=lazy("Search"),
         required=False,
         max_length=LONGEST_SEARCH,
-        help_text="Keep only groups with a matching title, artist or album. Leave it empty for all.",
+        help_text=lazy("Keep only groups with a matching title, artist or album. Leave it empty for all."),
     )
     min_confidence = forms.FloatField(
-        label="Confidence of at least",
+        label=lazy("Confidence of at least"),
         min_value=0,
         max_value=100,
         initial=0,
-        help_text="In percent. 0 keeps every group that was found.",
+        help_text=lazy("In percent. 0 keeps every group that was found."),
     )
-    sort_by = forms.ChoiceField(label="Number groups by", choices=SortBy, initial=SortBy.CONFIDENCE)
+    sort_by = forms.ChoiceField(label=lazy("Number groups by"), choices=SortBy, initial=SortBy.CONFIDENCE)
     ignored_fields = forms.MultipleChoiceField(
-        label="Leave out of the evidence",
+        label=lazy("Leave out of the evidence"),
         required=False,
         choices=[(name, _field_label(name)) for name in sorted(IGNORABLE_FIELDS)],
         widget=forms.CheckboxSelectMultiple,
     )
     fold_remasters = forms.BooleanField(
-        label="Take a remaster for the same recording",
+        label=lazy("Take a remaster for the same recording"),
         required=False,
         initial=True,
     )
-    keep_explicit_apart = forms.BooleanField(label="Keep explicit and clean versions apart", required=False)
+    keep_explicit_apart = forms.BooleanField(label=lazy("Keep explicit and clean versions apart"), required=False)
     force = forms.BooleanField(
-        label="Run even if nothing has changed",
+        label=lazy("Run even if nothing has changed"),
         required=False,
-        help_text="Otherwise an equal result that is still true is shown instead.",
+        help_text=lazy("Otherwise an equal result that is still true is shown instead."),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -85,4 +86,4 @@ class RunAnalysisForm(forms.Form):
     @property
     def presets(self) -> list[tuple[Any, str]]:
         """Return each preset's radio button with the sentence that explains it."""
-        return list(zip(self["preset"], PRESET_HELP.values(), strict=True))
+        return list(zip(self["preset"], map(str, PRESET_HELP.values()), strict=True))

@@ -76,7 +76,7 @@ def follow_if_possible() -> None:
 
 def asked_by(analysis: DuplicateAnalysisResult) -> str:
     """Return the name of whoever wanted the analysis."""
-    return analysis.user.get_username() if analysis.user else "System"
+    return analysis.user.get_username() if analysis.user else _("System")
 
 
 def require_manager(request: HttpRequest, analysis: DuplicateAnalysisResult) -> None:

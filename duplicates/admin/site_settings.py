@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from duplicates.admin.shared import person
 from duplicates.exceptions import InvalidSetting
@@ -33,7 +33,7 @@ class SiteSettingsForm(forms.Form):
             self.fields[name] = kind(
                 required=False,
                 label=variable.name,
-                help_text=variable.help,
+                help_text=gettext_lazy(variable.help),
                 min_value=variable.least,
                 max_value=variable.most,
                 show_hidden_initial=True,
@@ -111,7 +111,7 @@ class SiteSettingAdmin(pages.CalmAdmin):
         return {
             "field": form[name],
             "name": name,
-            "unit": variable.unit,
+            "unit": _(variable.unit) if variable.unit else "",
             "range": variable.range_text,
             "environment": f"{variable.value:g}",
             "row": row,

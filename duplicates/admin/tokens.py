@@ -55,7 +55,7 @@ class TokenAdmin(pages.CalmAdmin):
     sortable_by = ()
     ordering = ("-created_at",)
     actions = ("revoke",)
-    empty_message = "No API token yet. Make one for each program, so that each can be revoked alone."
+    empty_message = gettext_lazy("No API token yet. Make one for each program, so that each can be revoked alone.")
     shown = ("name", "owner", "hint", "shown_scopes", "state", "made", LAST_USED, "expires")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

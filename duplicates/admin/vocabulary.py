@@ -6,6 +6,8 @@ from django.contrib import admin, messages
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.admin.shared import person
 from duplicates.exceptions import InvalidOptions
@@ -25,7 +27,7 @@ class VersionWordForm(ModelForm[VersionWord]):
         """Return the phrase with single spaces. Refuses one without a letter or digit."""
         phrase = " ".join(str(self.cleaned_data["phrase"]).split())
         if not any(letter.isalnum() for letter in phrase):
-            self.add_error("phrase", "A phrase needs at least one letter or digit.")
+            self.add_error("phrase", _("A phrase needs at least one letter or digit."))
         return phrase
 
 
@@ -40,7 +42,7 @@ class VersionWordAdmin(pages.CalmAdmin):
     list_select_related = ("user",)
     search_fields = ("phrase",)
     actions = None
-    empty_message = "No words of your own yet. What the matcher knows by itself is listed below."
+    empty_message = lazy("No words of your own yet. What the matcher knows by itself is listed below.")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the built-in vocabulary below the list."""

@@ -6,6 +6,7 @@ Each view says for each of its actions which scope a token needs and which quest
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -29,14 +30,14 @@ class ActionAccess(BasePermission):
         if not (user and user.is_authenticated):
             raise NotAuthenticated
         if not (user.is_active and getattr(user, "is_staff", False)):
-            raise PermissionDenied("The API is for staff.")
+            raise PermissionDenied(_("The API is for staff."))
         name = getattr(view, "action", None)
         if name is None:  # OPTIONS, or a method the view does not have: answered as 405
             return True
         scope, question = view.access[name]
         require_scope(request, scope)
         if not question(user):
-            raise PermissionDenied("You may not do this. Ask an administrator for the permission.")
+            raise PermissionDenied(_("You may not do this. Ask an administrator for the permission."))
         return True
 
 
@@ -62,7 +63,7 @@ class Door:
 def require_scope(request: Request, scope: TokenScope) -> None:
     """Raise PermissionDenied where a token asks whose scopes do not hold this one."""
     if isinstance(request.auth, ApiToken) and not request.auth.allows(scope):
-        raise PermissionDenied(f"This token has no scope {str(scope)!r}.")
+        raise PermissionDenied(_("This token has no scope %(scope)r.") % {"scope": str(scope)})
 
 
 def require(answer: bool, sentence: str) -> None:

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -286,7 +287,7 @@ class AnalysisViewSet(
         return self._show(self.get_object())
 
     def perform_destroy(self, instance: DuplicateAnalysisResult) -> None:
-        require(permissions.may_manage(self.person, instance), _OTHERS)
+        require(permissions.may_manage(self.person, instance), str(_OTHERS))
         saved.delete_analysis(instance, actor=self.person, now=timezone.now())
 
     # --- Helpers ----------------------------------------------------------------------------------------------------
@@ -309,7 +310,8 @@ class AnalysisViewSet(
         analysis = self.get_object()
         if not analysis.is_readable:
             raise AnalysisNotReady(
-                f"Analysis {analysis.pk} is {str(analysis.get_status_display()).lower()}.",
+                _("Analysis %(pk)s is %(status)s.")
+                % {"pk": analysis.pk, "status": str(analysis.get_status_display()).lower()},
                 status=analysis.status,
                 partial_results_available=analysis.has_groups,
             )
@@ -317,7 +319,7 @@ class AnalysisViewSet(
 
     def _managed(self) -> DuplicateAnalysisResult:
         analysis = self.get_object()
-        require(permissions.may_manage(self.person, analysis), _OTHERS)
+        require(permissions.may_manage(self.person, analysis), str(_OTHERS))
         return analysis
 
     def _earlier(self, later: DuplicateAnalysisResult, wanted: str | None) -> DuplicateAnalysisResult:
@@ -344,7 +346,7 @@ class AnalysisViewSet(
         return Response(shapes.StartedSerializer(body).data, status=status)
 
 
-_OTHERS = "This analysis is somebody else's. Ask somebody who manages all analyses."
+_OTHERS = lazy("This analysis is somebody else's. Ask somebody who manages all analyses.")
 
 
 def _parameters(wish: dict[str, Any]) -> dict[str, Any]:
@@ -357,4 +359,4 @@ def _uuid(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError as error:
-        raise ValidationError({"with": f"{text!r} is no id of an analysis."}) from error
+        raise ValidationError({"with": _("%(text)r is no id of an analysis.") % {"text": text}}) from error

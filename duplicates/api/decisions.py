@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import django_filters
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -121,7 +122,9 @@ class RemovalViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
         removal = self.get_object()
         now = timezone.now()
         if not CleanupAction.objects.expired(now).filter(pk=removal.pk).exists():
-            raise NothingToUndo(f"These copies wait in quarantine until {removal.expires_at.isoformat()}.")
+            raise NothingToUndo(
+                _("These copies wait in quarantine until %(until)s.") % {"until": removal.expires_at.isoformat()}
+            )
         purged = purging.purge_removal(removal.pk, actor=self.person, now=now)
         return Response({"deleted": purged.deleted, "held": purged.held})
 

@@ -3,6 +3,7 @@
 from typing import IO, Any, cast
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -17,6 +18,7 @@ from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.shapes import StrictSerializer
 from duplicates.exceptions import UploadTooLarge
 from duplicates.services.edited_exports import EditedImport, import_edited_export
+from library.numbers import number
 
 LARGEST_FILE = 50_000_000
 
@@ -33,7 +35,7 @@ class CsvText(BaseParser):
         try:
             return body.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ParseError(f"The file is not UTF-8 (byte {error.start:,}).") from error
+            raise ParseError(_("The file is not UTF-8 (byte %(start)s).") % {"start": number(error.start)}) from error
 
 
 class DryRunSerializer(StrictSerializer):

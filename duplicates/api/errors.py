@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.translation import gettext as _
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -129,11 +130,11 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
     logger.error("The API failed at %s", context["request"].path, exc_info=error)
     if isinstance(error, (OperationalError, InterfaceError)):
         busy = error_body(
-            "DATABASE_BUSY", "The database did not answer.", suggestions=["Try again."], retry_suggested=True
+            "DATABASE_BUSY", _("The database did not answer."), suggestions=[_("Try again.")], retry_suggested=True
         )
         return Response(busy, status=HTTPStatus.SERVICE_UNAVAILABLE)
     kind = "DATABASE_ERROR" if isinstance(error, DatabaseError) else "INTERNAL_ERROR"
-    body = error_body(kind, "Something went wrong here. It has been noted.")
+    body = error_body(kind, _("Something went wrong here. It has been noted."))
     return Response(body, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
@@ -144,13 +145,13 @@ def _answer_framework(error: rest.APIException) -> Response:
     details: Any = {}
     message = str(error.detail)
     if isinstance(error, rest.ValidationError):
-        message, details = "Some values are not accepted.", error.get_full_details()
+        message, details = _("Some values are not accepted."), error.get_full_details()
         if isinstance(details, list):
             details = {"non_field_errors": details}
     if isinstance(error, rest.Throttled) and getattr(error, "wait", None) is not None:
         wait = int(getattr(error, "wait", 0)) + 1
         headers["Retry-After"] = str(wait)
-        suggestions = [f"Try again in {wait} seconds."]
+        suggestions = [_("Try again in %(wait)s seconds.") % {"wait": wait}]
     if isinstance(error, (rest.NotAuthenticated, rest.AuthenticationFailed)):
         headers["WWW-Authenticate"] = "Bearer"
         suggestions = ["Log in, or send Authorization: Bearer TOKEN; tokens are made in the admin."]
@@ -162,5 +163,7 @@ def _answer_framework(error: rest.APIException) -> Response:
 
 def not_found(request: HttpRequest, path: str = "") -> JsonResponse:
     """Answer an address of the API that leads nowhere."""
-    body = error_body("NOT_FOUND", f"There is nothing at {request.path}.", suggestions=["See /api/v1/docs/."])
+    body = error_body(
+        "NOT_FOUND", _("There is nothing at %(path)s.") % {"path": request.path}, suggestions=[_("See /api/v1/docs/.")]
+    )
     return JsonResponse(body, status=HTTPStatus.NOT_FOUND)

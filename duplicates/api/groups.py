@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import django_filters
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as lazy
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
@@ -272,7 +273,7 @@ class GroupViewSet(
     def remove(self, request: Request, pk: Any = None) -> Response:
         """Plays, ratings and playlist places go to the keeper; the copies wait in quarantine and can come back."""
         group = self.get_object()
-        require(permissions.may_remove(self.person, group), _NOT_YOURS)
+        require(permissions.may_remove(self.person, group), str(_NOT_YOURS))
         wish = self.read(shapes.RemoveSerializer)
         action_done = removal.remove_duplicates(
             group=group,
@@ -298,7 +299,7 @@ class GroupViewSet(
     def _reviewed(self) -> tuple[DuplicateAnalysisGroup, str]:
         """Return the group of a decision and the version it was seen in."""
         group = self.get_object()
-        require(permissions.may_review(self.person, group), _NOT_YOURS)
+        require(permissions.may_review(self.person, group), str(_NOT_YOURS))
         return group, self._seen()
 
     def _seen(self) -> str:
@@ -313,4 +314,4 @@ class GroupViewSet(
         return Response(data, headers={"ETag": f'"{group.version}"'})
 
 
-_NOT_YOURS = "You may not decide about this group."
+_NOT_YOURS = lazy("You may not decide about this group.")

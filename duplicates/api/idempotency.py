@@ -9,6 +9,7 @@ import orjson
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -40,7 +41,9 @@ def idempotent(view: View) -> View:
         if key is None:
             return view(self, request, *args, **kwargs)
         if not key or len(key) > LONGEST_KEY or not key.isprintable():
-            raise ValidationError({HEADER: f"A key has 1 to {LONGEST_KEY} printable characters."})
+            raise ValidationError(
+                {HEADER: _("A key has 1 to %(longest_key)s printable characters.") % {"longest_key": LONGEST_KEY}}
+            )
 
         def work() -> Answer:
             try:

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
@@ -27,7 +28,7 @@ from duplicates.services.workers import WORKER_COMMAND, are_there_workers
 from duplicates.tasks import enqueue_plan
 
 VERB: dict[str, Any] = {"parameters": [IDEMPOTENCY_KEY], "responses": {200: shapes.PlanSerializer}}
-_NOT_YOURS = "You may not decide about the groups of this plan."
+_NOT_YOURS = lazy("You may not decide about the groups of this plan.")
 
 
 class PlanFilters(django_filters.FilterSet):
@@ -211,7 +212,7 @@ class PlanViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def _require(self, resolution: str, answer: bool) -> None:
         if resolution == Resolution.DELETED:
             require_scope(self.request, TokenScope.REMOVE)
-        require(answer, _NOT_YOURS)
+        require(answer, str(_NOT_YOURS))
 
     def _who(self) -> dict[str, Any]:
         return {"actor": self.person, "now": timezone.now()}

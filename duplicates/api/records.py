@@ -6,6 +6,7 @@ import django_filters
 from django.core.exceptions import ValidationError as ModelError
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
@@ -147,4 +148,6 @@ def _require_known(data: Any) -> None:
     """Refuse a misspelt name rather than pass over it."""
     known = PreferencesSerializer().fields
     if unknown := sorted(set(map(str, data)) - set(known)):
-        raise serializers.ValidationError({unknown[0]: f"There is no such field. Choose from {', '.join(known)}."})
+        raise serializers.ValidationError(
+            {unknown[0]: _("There is no such field. Choose from %(known)s.") % {"known": ", ".join(known)}}
+        )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 
@@ -11,7 +12,9 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
             known = ", ".join(self.fields) or "none"
-            raise serializers.ValidationError({unknown[0]: f"There is no such field. Choose from {known}."})
+            raise serializers.ValidationError(
+                {unknown[0]: _("There is no such field. Choose from %(known)s.") % {"known": known}}
+            )
         return super().to_internal_value(data)
 
 

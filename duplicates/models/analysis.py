@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import ACTIVE, AnalysisStatus, Phase, Preset, SortBy, Trigger
 
@@ -70,31 +71,37 @@ class DuplicateAnalysisResult(models.Model):
         blank=True,
         on_delete=models.DB_SET_NULL,
         related_name="duplicate_analyses",
-        help_text="Nobody means the system: visible to all staff who may view.",
+        help_text=lazy("Nobody means the system: visible to all staff who may view."),
     )
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.COMMAND)
     predecessor = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="successors"
     )
-    is_pinned = models.BooleanField(default=False, help_text="Never cleaned up.")
+    is_pinned = models.BooleanField(default=False, help_text=lazy("Never cleaned up."))
 
     # Parameters: what was asked
     preset = models.CharField(max_length=10, choices=Preset, default=Preset.RECORDING)
     search_term = models.CharField(max_length=200, blank=True)
     sort_by = models.CharField(max_length=12, choices=SortBy, default=SortBy.CONFIDENCE)
     min_confidence = models.FloatField(default=0.0)
-    parameters = models.JSONField(default=dict, help_text="Every option of the run, complete.")
+    parameters = models.JSONField(default=dict, help_text=lazy("Every option of the run, complete."))
     parameters_fingerprint = models.CharField(max_length=64, editable=False)
     engine_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
 
     # State
     status = models.CharField(max_length=10, choices=AnalysisStatus, default=AnalysisStatus.QUEUED)
     phase = models.CharField(max_length=24, choices=Phase, blank=True)
-    progress = models.JSONField(null=True, blank=True, help_text="Where a queued or running analysis is; then empty.")
+    progress = models.JSONField(
+        null=True, blank=True, help_text=lazy("Where a queued or running analysis is; then empty.")
+    )
     cancel_requested = models.BooleanField(default=False)
-    keep_partial = models.BooleanField(default=True, help_text="When it is stopped, keep the groups found so far.")
-    is_partial = models.BooleanField(default=False, help_text="Stopped early; holds the groups found until then.")
-    time_limit_seconds = models.PositiveIntegerField(null=True, blank=True, help_text="Of this run; else the setting.")
+    keep_partial = models.BooleanField(
+        default=True, help_text=lazy("When it is stopped, keep the groups found so far.")
+    )
+    is_partial = models.BooleanField(default=False, help_text=lazy("Stopped early; holds the groups found until then."))
+    time_limit_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text=lazy("Of this run; else the setting.")
+    )
     attempt = models.PositiveSmallIntegerField(default=0)
 
     # The claim of the worker that runs it
@@ -103,7 +110,7 @@ class DuplicateAnalysisResult(models.Model):
     slot = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=64, blank=True, editable=False)
     saved_groups = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Where an interrupted save goes on."
+        default=0, editable=False, help_text=lazy("Where an interrupted save goes on.")
     )
 
     # Timestamps
@@ -117,14 +124,14 @@ class DuplicateAnalysisResult(models.Model):
     newest_import = models.UUIDField(null=True, blank=True, editable=False)
 
     # A refresh that matched only what changed, and the full run whose tables it used
-    learns_anew = models.BooleanField(default=False, help_text="Match every track, however few have changed.")
+    learns_anew = models.BooleanField(default=False, help_text=lazy("Match every track, however few have changed."))
     tables_of = models.UUIDField(null=True, blank=True, editable=False)
     tables_revision = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
 
     # Counts
     tracks_analyzed = models.PositiveIntegerField(default=0)
     groups_found = models.PositiveIntegerField(default=0)
-    duplicates_found = models.PositiveIntegerField(default=0, help_text="Members beside the keepers.")
+    duplicates_found = models.PositiveIntegerField(default=0, help_text=lazy("Members beside the keepers."))
     average_similarity = models.FloatField(null=True, blank=True)
     not_enough_data_count = models.PositiveIntegerField(default=0)
 
@@ -132,10 +139,12 @@ class DuplicateAnalysisResult(models.Model):
     processing_seconds = models.FloatField(null=True, blank=True)
     cpu_seconds = models.FloatField(null=True, blank=True)
     peak_memory_bytes = models.PositiveBigIntegerField(null=True, blank=True)
-    phase_seconds = models.JSONField(default=dict, help_text="Seconds spent in each phase.")
-    figures = models.JSONField(default=dict, help_text="Counts the engine reports, and what it narrowed.")
-    not_enough_data = models.JSONField(default=list, help_text="Ids of tracks too thin to judge, the first thousand.")
-    learnt_tables = models.BinaryField(null=True, editable=False, help_text="Needed to explain the scores again.")
+    phase_seconds = models.JSONField(default=dict, help_text=lazy("Seconds spent in each phase."))
+    figures = models.JSONField(default=dict, help_text=lazy("Counts the engine reports, and what it narrowed."))
+    not_enough_data = models.JSONField(
+        default=list, help_text=lazy("Ids of tracks too thin to judge, the first thousand.")
+    )
+    learnt_tables = models.BinaryField(null=True, editable=False, help_text=lazy("Needed to explain the scores again."))
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     error_details = models.JSONField(default=dict, blank=True)

@@ -12,6 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import CleanupState, LedgerKind
 from duplicates.models.analysis import DuplicateAnalysisResult, sees_all
@@ -48,31 +50,31 @@ class CleanupAction(models.Model):
 
     # Identity
     action_id = models.UUIDField("id", primary_key=True, default=uuid.uuid4, editable=False)
-    batch_id = models.UUIDField(editable=False, help_text="Shared by everything done in one go.")
+    batch_id = models.UUIDField(editable=False, help_text=lazy("Shared by everything done in one go."))
     analysis = models.ForeignKey(
         DuplicateAnalysisResult, null=True, on_delete=models.DB_SET_NULL, related_name="cleanup_actions"
     )
     group = models.ForeignKey(
         DuplicateAnalysisGroup, null=True, on_delete=models.DB_SET_NULL, related_name="cleanup_actions"
     )
-    label = models.TextField(help_text="How the group was called.")
+    label = models.TextField(help_text=lazy("How the group was called."))
     keeper_track_id = models.BigIntegerField()
 
     # Who and when; names are frozen
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.DB_SET_NULL, related_name="+")
-    user_name = models.CharField(max_length=150, blank=True, help_text="Blank means the system.")
+    user_name = models.CharField(max_length=150, blank=True, help_text=lazy("Blank means the system."))
     created_at = models.DateTimeField()
 
     # State
     state = models.CharField(max_length=8, choices=CleanupState, default=CleanupState.DONE)
-    expires_at = models.DateTimeField(help_text="From then on its tracks may be purged.")
-    ended_at = models.DateTimeField(null=True, help_text="When it was undone or purged.")
+    expires_at = models.DateTimeField(help_text=lazy("From then on its tracks may be purged."))
+    ended_at = models.DateTimeField(null=True, help_text=lazy("When it was undone or purged."))
 
     # Counts
     removed_count = models.PositiveIntegerField()
     plays_moved = models.PositiveBigIntegerField(default=0)
     places_moved = models.PositiveIntegerField(default=0)
-    bytes_freed = models.PositiveBigIntegerField(null=True, help_text="Nothing where a size is not known.")
+    bytes_freed = models.PositiveBigIntegerField(null=True, help_text=lazy("Nothing where a size is not known."))
 
     objects = CleanupActionQuerySet.as_manager()
 
@@ -94,7 +96,10 @@ class CleanupAction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.removed_count} removed from {self.label}"
+        return _("%(removed_count)s removed from %(label)s") % {
+            "removed_count": self.removed_count,
+            "label": self.label,
+        }
 
 
 class LedgerEntry(models.Model):
@@ -111,7 +116,7 @@ class LedgerEntry(models.Model):
     after = models.JSONField(null=True)
 
     class Meta:
-        verbose_name_plural = "ledger entries"
+        verbose_name_plural = lazy("ledger entries")
         indexes = [
             # A track's timeline, and the decision a reopened group had before.
             models.Index(fields=["track_id", "id"], name="ledger_track"),
@@ -119,7 +124,11 @@ class LedgerEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.field} of {self.track_id or self.group_id or self.playlist_id}"
+        return _("%(kind)s %(field)s of %(track_id)s") % {
+            "kind": self.kind,
+            "field": self.field,
+            "track_id": self.track_id or self.group_id or self.playlist_id,
+        }
 
 
 class LibraryMark(models.Model):
@@ -128,4 +137,4 @@ class LibraryMark(models.Model):
     revision = models.PositiveBigIntegerField(default=0)
 
     def __str__(self) -> str:
-        return f"Followed to revision {self.revision}"
+        return _("Followed to revision %(revision)s") % {"revision": self.revision}

@@ -9,6 +9,8 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import ConfidenceBand, ITunesMatch, Resolution
 from duplicates.models.analysis import DuplicateAnalysisResult
@@ -49,9 +51,11 @@ class DuplicateAnalysisGroup(models.Model):
     analysis = models.ForeignKey(
         DuplicateAnalysisResult, on_delete=models.DB_CASCADE, related_name="groups", db_index=False
     )
-    position = models.PositiveIntegerField(help_text="Counts from 1 in the order the analysis asked for.")
-    group_key = models.CharField(max_length=32, help_text="Equal for the same members in any analysis.")
-    identity = models.CharField(max_length=32, editable=False, help_text="Stays when a refresh adds or drops members.")
+    position = models.PositiveIntegerField(help_text=lazy("Counts from 1 in the order the analysis asked for."))
+    group_key = models.CharField(max_length=32, help_text=lazy("Equal for the same members in any analysis."))
+    identity = models.CharField(
+        max_length=32, editable=False, help_text=lazy("Stays when a refresh adds or drops members.")
+    )
 
     # What people see in a list
     title = models.TextField(blank=True)
@@ -61,27 +65,30 @@ class DuplicateAnalysisGroup(models.Model):
     total_plays = models.PositiveBigIntegerField(default=0)
 
     # Evidence
-    confidence = models.FloatField(help_text="The weakest member's probability against the keeper.")
+    confidence = models.FloatField(help_text=lazy("The weakest member's probability against the keeper."))
     average_similarity = models.FloatField()
-    cohesion = models.FloatField(help_text="Share of the group's pairs that are links of their own.")
+    cohesion = models.FloatField(help_text=lazy("Share of the group's pairs that are links of their own."))
 
     # The keeper
     keeper_track_id = models.BigIntegerField()
     keeper_rule = models.CharField(max_length=40)
     keeper_reason = models.TextField(blank=True)
-    keeper_chosen_at = models.DateTimeField(null=True, blank=True, help_text="Nothing where the analysis chose.")
+    keeper_chosen_at = models.DateTimeField(null=True, blank=True, help_text=lazy("Nothing where the analysis chose."))
     keeper_chosen_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
     )
 
     # iTunes
-    itunes_match = models.CharField("iTunes match", max_length=5, choices=ITunesMatch, default=ITunesMatch.NONE)
+    itunes_match = models.CharField(lazy("iTunes match"), max_length=5, choices=ITunesMatch, default=ITunesMatch.NONE)
     itunes_match_count = models.PositiveIntegerField(default=0)
 
     # Resolution
-    remaining_count = models.PositiveIntegerField(help_text="Members still in the library.")
+    remaining_count = models.PositiveIntegerField(help_text=lazy("Members still in the library."))
     lost_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When the last member went, by a road other than clean-up."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=lazy("When the last member went, by a road other than clean-up."),
     )
     is_resolved = models.BooleanField(default=False)
     resolution = models.CharField(max_length=16, choices=Resolution, blank=True)
@@ -91,7 +98,7 @@ class DuplicateAnalysisGroup(models.Model):
     )
 
     class Meta:
-        verbose_name = "duplicate group"
+        verbose_name = lazy("duplicate group")
         permissions = [("review_groups", "Can decide about groups")]
         indexes = [
             # Paging by confidence, and the open ones of an analysis.
@@ -117,7 +124,11 @@ class DuplicateAnalysisGroup(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.position} {self.title or 'Untitled'} by {self.artist or 'unknown artist'}"
+        return _("#%(position)s %(title)s by %(artist)s") % {
+            "position": self.position,
+            "title": self.title or _("Untitled"),
+            "artist": self.artist or _("unknown artist"),
+        }
 
     @property
     def band(self) -> ConfidenceBand:
@@ -169,17 +180,19 @@ class DuplicateAnalysisTrack(TrackSnapshot):
     )
     # No constraint and no cascade: the snapshot outlives its track.
     track = models.ForeignKey(Track, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+", db_index=False)
-    position = models.PositiveIntegerField(help_text="0 is the keeper.")
+    position = models.PositiveIntegerField(help_text=lazy("0 is the keeper."))
 
     # Evidence
     is_canonical = models.BooleanField("keeper", default=False)
-    similarity = models.FloatField(help_text="Match probability against the keeper; the keeper's own is 1.")
-    match_weight = models.FloatField(help_text="The same evidence in bits.")
-    evidence = models.BigIntegerField(help_text="Packed comparison levels; the analysis holds the tables to read it.")
-    matches_keeper = models.BooleanField(help_text="A direct match, not only through other members.")
+    similarity = models.FloatField(help_text=lazy("Match probability against the keeper; the keeper's own is 1."))
+    match_weight = models.FloatField(help_text=lazy("The same evidence in bits."))
+    evidence = models.BigIntegerField(
+        help_text=lazy("Packed comparison levels; the analysis holds the tables to read it.")
+    )
+    matches_keeper = models.BooleanField(help_text=lazy("A direct match, not only through other members."))
 
     # iTunes
-    itunes_match = models.CharField("iTunes match", max_length=5, choices=ITunesMatch, default=ITunesMatch.NONE)
+    itunes_match = models.CharField(lazy("iTunes match"), max_length=5, choices=ITunesMatch, default=ITunesMatch.NONE)
     itunes_confidence = models.FloatField(null=True)
     itunes_persistent_id = models.CharField(max_length=16, blank=True)
     itunes_differences = models.JSONField(default=list)
@@ -189,7 +202,7 @@ class DuplicateAnalysisTrack(TrackSnapshot):
     deleted_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = "group member"
+        verbose_name = lazy("group member")
         indexes = [
             # The groups of one track, and the members to mark when a track goes.
             models.Index(fields=["track"], name="member_track"),
@@ -203,4 +216,7 @@ class DuplicateAnalysisTrack(TrackSnapshot):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title or 'Untitled'} by {self.artist or 'unknown artist'}"
+        return _("%(title)s by %(artist)s") % {
+            "title": self.title or _("Untitled"),
+            "artist": self.artist or _("unknown artist"),
+        }

@@ -58,10 +58,10 @@ class KeeperChoice(models.Model):
     """
 
     group = models.ForeignKey(DuplicateAnalysisGroup, on_delete=models.DB_CASCADE, related_name="keeper_choices")
-    track_id = models.BigIntegerField(help_text="The copy that was chosen.")
-    before = models.JSONField(help_text="The group's keeper and the evidence of its members, as they were.")
+    track_id = models.BigIntegerField(help_text=_("The copy that was chosen."))
+    before = models.JSONField(help_text=_("The group's keeper and the evidence of its members, as they were."))
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.DB_SET_NULL, related_name="+")
-    user_name = models.CharField(max_length=150, blank=True, help_text="Blank means the system.")
+    user_name = models.CharField(max_length=150, blank=True, help_text=_("Blank means the system."))
     created_at = models.DateTimeField()
     undone_at = models.DateTimeField(null=True)
 
@@ -73,4 +73,4 @@ class KeeperChoice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Track {self.track_id} for {self.group_id}"
+        return _("Track %(track_id)s for %(group_id)s") % {"track_id": self.track_id, "group_id": self.group_id}

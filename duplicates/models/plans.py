@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from duplicates.choices import PLAN_AT_WORK, LaterEdits, PlanItemState, PlanState, Resolution
 from duplicates.models.analysis import DuplicateAnalysisResult, sees_all
+from library.numbers import number
 
 
 class CleanupPlanQuerySet(models.QuerySet["CleanupPlan"]):
@@ -57,13 +58,15 @@ class CleanupPlan(models.Model):
         _("keeper profile"), max_length=60, blank=True, help_text=_("Blank: the keepers the groups have.")
     )
     profile_version = models.PositiveIntegerField(null=True)
-    rules = models.JSONField(default=list, help_text="The profile's rules as they were.")
+    rules = models.JSONField(default=list, help_text=_("The profile's rules as they were."))
 
     # Who and when; names are frozen
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.DB_SET_NULL, related_name="+")
     user_name = models.CharField(_("made by"), max_length=150, blank=True, help_text=_("Blank means the system."))
     created_at = models.DateTimeField(_("made"))
-    library_revision = models.PositiveBigIntegerField(null=True, help_text="What the library was when it was planned.")
+    library_revision = models.PositiveBigIntegerField(
+        null=True, help_text=_("What the library was when it was planned.")
+    )
     confirmed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.DB_SET_NULL, related_name="+"
     )
@@ -74,23 +77,23 @@ class CleanupPlan(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=PlanState, default=PlanState.PLANNING)
     lease_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
-    attempt = models.PositiveSmallIntegerField(default=0, help_text="Times its work was taken up and left undone.")
+    attempt = models.PositiveSmallIntegerField(default=0, help_text=_("Times its work was taken up and left undone."))
     later_edits = models.CharField(
-        max_length=8, choices=LaterEdits, default=LaterEdits.ASK, help_text="What its undo does with them."
+        max_length=8, choices=LaterEdits, default=LaterEdits.ASK, help_text=_("What its undo does with them.")
     )
     ended_at = models.DateTimeField(_("ended"), null=True)
     error_message = models.TextField(_("error"), blank=True)
-    failed_state = models.CharField(max_length=10, blank=True, help_text="What it was at when it failed.")
+    failed_state = models.CharField(max_length=10, blank=True, help_text=_("What it was at when it failed."))
 
     # What it will do: of the groups that are not refused
-    total_groups = models.PositiveIntegerField(default=0, help_text="All it looks at.")
+    total_groups = models.PositiveIntegerField(default=0, help_text=_("All it looks at."))
     group_count = models.PositiveIntegerField(_("groups"), default=0)
     track_count = models.PositiveIntegerField(_("tracks"), default=0, help_text=_("Copies that go into quarantine."))
     play_count = models.PositiveBigIntegerField(_("plays"), default=0)
     place_count = models.PositiveIntegerField(_("playlist places"), default=0)
     byte_count = models.PositiveBigIntegerField(_("bytes"), default=0)
-    sizeless_count = models.PositiveIntegerField(default=0, help_text="Copies whose size is not known.")
-    refused = models.JSONField(_("refused"), default=dict, help_text="Refused groups by error code.")
+    sizeless_count = models.PositiveIntegerField(default=0, help_text=_("Copies whose size is not known."))
+    refused = models.JSONField(_("refused"), default=dict, help_text=_("Refused groups by error code."))
 
     # What it has done; groups that were refused only then are among `refused`
     planned_groups = models.PositiveIntegerField(default=0)
@@ -111,7 +114,11 @@ class CleanupPlan(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_resolution_display()}: {self.group_count:,} groups, {self.track_count:,} tracks"
+        return _("%(resolution)s: %(group_count)s groups, %(track_count)s tracks") % {
+            "resolution": self.get_resolution_display(),
+            "group_count": number(self.group_count),
+            "track_count": number(self.track_count),
+        }
 
 
 class CleanupPlanItem(models.Model):
@@ -123,14 +130,14 @@ class CleanupPlanItem(models.Model):
     plan = models.ForeignKey(CleanupPlan, on_delete=models.DB_CASCADE, related_name="items")
     # A plain number: the item outlives its group.
     group_id = models.BigIntegerField()
-    label = models.TextField(help_text="How the group was called.")
+    label = models.TextField(help_text=_("How the group was called."))
     version = models.CharField(max_length=16)
 
     # What is to be done
     keeper_track_id = models.BigIntegerField()
-    keeper_rule = models.CharField(max_length=40, blank=True, help_text="Blank where the group's own keeper stays.")
+    keeper_rule = models.CharField(max_length=40, blank=True, help_text=_("Blank where the group's own keeper stays."))
     keeper_reason = models.TextField(blank=True)
-    removing = models.JSONField(default=list, help_text="Ids of the copies that go.")
+    removing = models.JSONField(default=list, help_text=_("Ids of the copies that go."))
     play_count = models.PositiveBigIntegerField(default=0)
     place_count = models.PositiveIntegerField(default=0)
     byte_count = models.PositiveBigIntegerField(default=0)
@@ -138,11 +145,11 @@ class CleanupPlanItem(models.Model):
 
     # What became of it
     state = models.CharField(max_length=8, choices=PlanItemState, default=PlanItemState.PENDING)
-    code = models.CharField(max_length=40, blank=True, help_text="Why it was refused.")
+    code = models.CharField(max_length=40, blank=True, help_text=_("Why it was refused."))
     message = models.TextField(blank=True)
-    action_id = models.UUIDField(null=True, help_text="The removal, where copies went.")
-    choice_id = models.BigIntegerField(null=True, help_text="The choice of another keeper, where there was one.")
-    before = models.JSONField(null=True, help_text="The decision on the group as it was.")
+    action_id = models.UUIDField(null=True, help_text=_("The removal, where copies went."))
+    choice_id = models.BigIntegerField(null=True, help_text=_("The choice of another keeper, where there was one."))
+    before = models.JSONField(null=True, help_text=_("The decision on the group as it was."))
 
     class Meta:
         default_permissions = ()

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import ExportFormat, Preset
 from duplicates.site_settings import site
@@ -30,7 +32,7 @@ class PreferencesManager(models.Manager["DuplicatePreferences"]):
 def require_time_zone(name: str) -> None:
     """Raise ValidationError for a name that is no time zone."""
     if name not in available_timezones():
-        raise ValidationError(f"{name!r} is no time zone. Write one like Europe/Berlin.")
+        raise ValidationError(_("%(name)r is no time zone. Write one like Europe/Berlin.") % {"name": name})
 
 
 class DuplicatePreferences(models.Model):
@@ -42,52 +44,60 @@ class DuplicatePreferences(models.Model):
 
     # Starting and reading analyses
     default_preset = models.CharField(
-        max_length=10, choices=Preset, default=Preset.RECORDING, help_text="Ticked when you open “Run analysis”."
+        max_length=10, choices=Preset, default=Preset.RECORDING, help_text=lazy("Ticked when you open “Run analysis”.")
     )
     export_format = models.CharField(
-        max_length=5, choices=ExportFormat, default=ExportFormat.JSON, help_text="Offered first for an analysis."
+        max_length=5, choices=ExportFormat, default=ExportFormat.JSON, help_text=lazy("Offered first for an analysis.")
     )
     groups_per_page = models.PositiveSmallIntegerField(
-        default=50, validators=[MinValueValidator(5), MaxValueValidator(200)], help_text="From 5 to 200."
+        default=50, validators=[MinValueValidator(5), MaxValueValidator(200)], help_text=lazy("From 5 to 200.")
     )
     time_zone = models.CharField(
-        max_length=64, blank=True, validators=[require_time_zone], help_text="Such as Europe/Berlin; empty: the site's."
+        max_length=64,
+        blank=True,
+        validators=[require_time_zone],
+        help_text=lazy("Such as Europe/Berlin; empty: the site's."),
+    )
+    language = models.CharField(
+        max_length=10, blank=True, choices=settings.LANGUAGES, help_text=lazy("Empty: the browser's.")
     )
 
     # When a result is too old
     stale_after_hours = models.FloatField(
-        "stale after (hours)",
+        lazy("stale after (hours)"),
         null=True,
         blank=True,
         validators=[MinValueValidator(0.01), MaxValueValidator(87_600)],
-        help_text="A result is stale from this age on; empty: the site's limit.",
+        help_text=lazy("A result is stale from this age on; empty: the site's limit."),
     )
     significant_tracks = models.PositiveIntegerField(
-        "significant change (tracks)",
+        lazy("significant change (tracks)"),
         null=True,
         blank=True,
         validators=[MaxValueValidator(1_000_000)],
-        help_text="More changed tracks than this suggest a refresh; empty: the site's limit.",
+        help_text=lazy("More changed tracks than this suggest a refresh; empty: the site's limit."),
     )
     significant_percent = models.FloatField(
-        "significant change (percent)",
+        lazy("significant change (percent)"),
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
-        help_text="A larger changed share of the library than this suggests a refresh; empty: the site's limit.",
+        help_text=lazy("A larger changed share of the library than this suggests a refresh; empty: the site's limit."),
     )
 
     # What is said about it
-    warn_of_age = models.BooleanField("warn when a result is old", default=True)
-    warn_of_changes = models.BooleanField("warn when the library has changed", default=True)
+    warn_of_age = models.BooleanField(lazy("warn when a result is old"), default=True)
+    warn_of_changes = models.BooleanField(lazy("warn when the library has changed"), default=True)
     suggest_refresh = models.BooleanField(
-        "suggest a refresh", default=True, help_text="Offer the way out beside a warning."
+        lazy("suggest a refresh"), default=True, help_text=lazy("Offer the way out beside a warning.")
     )
     auto_refresh = models.BooleanField(
-        "refresh by itself",
+        lazy("refresh by itself"),
         default=False,
-        help_text="The scheduled refresh renews your newest analysis when it is very stale or the library has "
-        "changed significantly.",
+        help_text=lazy(
+            "The scheduled refresh renews your newest analysis when it is very stale or the library has changed "
+            "significantly."
+        ),
     )
 
     objects = PreferencesManager()
@@ -97,7 +107,7 @@ class DuplicatePreferences(models.Model):
         verbose_name_plural = "preferences"
 
     def __str__(self) -> str:
-        return f"Preferences of {self.user}"
+        return _("Preferences of %(user)s") % {"user": self.user}
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -116,7 +126,10 @@ class DuplicatePreferences(models.Model):
         if hours is not None and hours < site.STALENESS_FRESH_HOURS:
             raise ValidationError(
                 {
-                    "stale_after_hours": f"Results younger than {site.STALENESS_FRESH_HOURS:g} h count as fresh "
-                    f"here, so nothing can be stale after {hours:g} h."
+                    "stale_after_hours": _(
+                        "Results younger than %(fresh)s h count as fresh here, so nothing can be stale after "
+                        "%(hours)s h."
+                    )
+                    % {"fresh": f"{site.STALENESS_FRESH_HOURS:g}", "hours": f"{hours:g}"}
                 }
             )

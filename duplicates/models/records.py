@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import ExportFormat, ExportStatus
 from duplicates.models.analysis import DuplicateAnalysisResult, sees_all
@@ -24,12 +26,12 @@ class DuplicateAnalysisExport(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
     )
     format = models.CharField(max_length=5, choices=ExportFormat)
-    is_compressed = models.BooleanField(default=False, help_text="Packed with gzip.")
+    is_compressed = models.BooleanField(default=False, help_text=lazy("Packed with gzip."))
     status = models.CharField(max_length=10, choices=ExportStatus, default=ExportStatus.PENDING)
     file_name = models.CharField(max_length=200, blank=True)
     size_bytes = models.PositiveBigIntegerField(null=True)
-    row_count = models.PositiveIntegerField(default=0, help_text="Members written so far.")
-    total_rows = models.PositiveIntegerField(default=0, help_text="Members there are to write.")
+    row_count = models.PositiveIntegerField(default=0, help_text=lazy("Members written so far."))
+    total_rows = models.PositiveIntegerField(default=0, help_text=lazy("Members there are to write."))
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
@@ -46,7 +48,11 @@ class DuplicateAnalysisExport(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_format_display()} of {self.analysis} ({self.analysis_id.hex[:8]})"
+        return _("%(format)s of %(analysis)s (%(hex)s)") % {
+            "format": self.get_format_display(),
+            "analysis": self.analysis,
+            "hex": self.analysis_id.hex[:8],
+        }
 
     @property
     def percentage(self) -> float:
@@ -85,23 +91,25 @@ class NotDuplicate(models.Model):
 
     left_key = models.CharField(max_length=64)
     right_key = models.CharField(max_length=64)
-    left_label = models.TextField(help_text="How the track was called when the decision was made.")
+    left_label = models.TextField(help_text=lazy("How the track was called when the decision was made."))
     right_label = models.TextField()
-    left_evidence = models.JSONField(default=dict, help_text="What the track said of itself then, and where it was.")
+    left_evidence = models.JSONField(
+        default=dict, help_text=lazy("What the track said of itself then, and where it was.")
+    )
     right_evidence = models.JSONField(default=dict)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
     )
-    user_name = models.CharField(max_length=150, blank=True, help_text="Frozen; blank means the system.")
+    user_name = models.CharField(max_length=150, blank=True, help_text=lazy("Frozen; blank means the system."))
     created_at = models.DateTimeField()
     note = models.TextField(blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True, help_text="Since when it is no longer in force.")
-    reopened_because = models.TextField(blank=True, help_text="What changed, where it ended by itself.")
+    revoked_at = models.DateTimeField(null=True, blank=True, help_text=lazy("Since when it is no longer in force."))
+    reopened_because = models.TextField(blank=True, help_text=lazy("What changed, where it ended by itself."))
 
     objects = DecisionQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "not-duplicate decision"
+        verbose_name = lazy("not-duplicate decision")
         indexes = [
             # The decisions about one track; the left key leads the constraint below.
             models.Index(fields=["right_key"], name="not_duplicate_right"),
@@ -118,23 +126,27 @@ class NotDuplicate(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.left_label} is not {self.right_label}"
+        return _("%(left_label)s is not %(right_label)s") % {
+            "left_label": self.left_label,
+            "right_label": self.right_label,
+        }
 
 
 # What the plain reading of a code would say badly.
 _ACTION_WORDS = {
-    "analyses.followed_library": "Analyses brought up to the library",
-    "analysis.cancel_requested": "Cancelling of an analysis asked for",
-    "analysis.reclaimed": "Analysis taken over from a dead worker",
-    "cleanup.analyses": "Old analyses cleaned up",
-    "export.unsaved": "Unsaved result exported",
+    "analyses.followed_library": lazy("Analyses brought up to the library"),
+    "analysis.cancel_requested": lazy("Cancelling of an analysis asked for"),
+    "analysis.reclaimed": lazy("Analysis taken over from a dead worker"),
+    "cleanup.analyses": lazy("Old analyses cleaned up"),
+    "export.unsaved": lazy("Unsaved result exported"),
 }
 
 
 def action_words(code: str) -> str:
     """Return the code of an action as people say it: `analysis.completed` is "Analysis completed"."""
     plain = code.replace(".", " ").replace("_", " ")
-    return _ACTION_WORDS.get(code, plain[:1].upper() + plain[1:])
+    words = _ACTION_WORDS.get(code)
+    return str(words) if words else _(plain[:1].upper() + plain[1:])
 
 
 class AuditQuerySet(models.QuerySet["AuditRecord"]):
@@ -162,9 +174,9 @@ class AuditRecord(models.Model):
     """Who did what, when, to what, with which outcome. Names are frozen, so that a record outlives its subjects."""
 
     created_at = models.DateTimeField()
-    user_id_then = models.BigIntegerField("user id", null=True, blank=True)
-    user_name = models.CharField(max_length=150, blank=True, help_text="Blank means the system.")
-    action = models.CharField(max_length=60, help_text="Dotted code, such as analysis.queued.")
+    user_id_then = models.BigIntegerField(lazy("user id"), null=True, blank=True)
+    user_name = models.CharField(max_length=150, blank=True, help_text=lazy("Blank means the system."))
+    action = models.CharField(max_length=60, help_text=lazy("Dotted code, such as analysis.queued."))
     subject_type = models.CharField(max_length=40, blank=True)
     subject_id = models.CharField(max_length=64, blank=True)
     subject_label = models.TextField(blank=True)
@@ -204,7 +216,10 @@ class AuditRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action_words} by {self.user_name or 'system'}"
+        return _("%(action_words)s by %(user_name)s") % {
+            "action_words": self.action_words,
+            "user_name": self.user_name or _("system"),
+        }
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write a new record; an existing one refuses."""
@@ -227,7 +242,11 @@ class AuditRetention(models.Model):
     deletable_before = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"Audit records before {self.deletable_before}" if self.deletable_before else "No audit record"
+        return (
+            _("Audit records before %(deletable_before)s") % {"deletable_before": self.deletable_before}
+            if self.deletable_before
+            else _("No audit record")
+        )
 
 
 class Worker(models.Model):
@@ -246,4 +265,4 @@ class Worker(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.worker_id} on {self.host}"
+        return _("%(worker_id)s on %(host)s") % {"worker_id": self.worker_id, "host": self.host}

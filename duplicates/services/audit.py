@@ -19,6 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from duplicates.exceptions import DuplicatesError, LastCopy
 from duplicates.models import AuditRecord, AuditRetention
 from duplicates.request_address import current_address
+from duplicates.services.stored_words import as_stored
 from duplicates.site_settings import site
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def new_record(
         action=action,
         subject_type=(subject._meta.model_name or "") if subject is not None else "",
         subject_id=str(subject.pk) if subject is not None else "",
-        subject_label=str(subject) if subject is not None else "",
+        subject_label=as_stored(subject) if subject is not None else "",
         was_successful=was_successful,
         before=before,
         after=after,

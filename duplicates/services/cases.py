@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count
+from django.utils.translation import gettext as _
 
 from duplicates.exceptions import DuplicatesError, GroupChanged, LastCopy
 from duplicates.models import (
@@ -89,7 +90,7 @@ def lock(wanted: Sequence[Wanted]) -> list[Case]:
         case = Case(one, group, members[one.group_id], one.keeper_id, list(one.removing), one.rule, one.reason)
         case.before = decision_of(group)
         if one.group_id not in groups:
-            case.refused = GroupChanged(f"{one.label} is gone: its analysis was deleted.")
+            case.refused = GroupChanged(_("%(label)s is gone: its analysis was deleted.") % {"label": one.label})
         cases.append(case)
     return cases
 
@@ -171,7 +172,10 @@ class CopiesLeft:
         share_analyses(groups.values())
         for case in cases:
             if group := groups.get(refused.get(case.group.pk, 0)):
-                case.refused = LastCopy(f"This would remove the last copy of {group} in the analysis {group.analysis}.")
+                case.refused = LastCopy(
+                    _("This would remove the last copy of %(group)s in the analysis %(analysis)s.")
+                    % {"group": group, "analysis": group.analysis}
+                )
 
 
 def tracks_of(cases: Iterable[Case]) -> guards.Tracks:

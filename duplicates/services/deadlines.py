@@ -1,5 +1,7 @@
 """How long a run may take, and what a run that took longer is told."""
 
+from django.utils.translation import gettext as _
+
 from duplicates.exceptions import AnalysisTimeout
 from duplicates.services.progress import AnalysisProgress
 from duplicates.site_settings import site
@@ -18,6 +20,9 @@ def too_late(progress: AnalysisProgress, spent: float) -> AnalysisTimeout:
     """Return the error of a run that is stopped after so many seconds; it says how long might do."""
     needed = spent + (progress.estimated_seconds_remaining or spent)
     return AnalysisTimeout(
-        f"The analysis was stopped after {spent:,.0f} s at {progress.percentage:.0f} %. "
-        f"About {needed * 1.5:,.0f} s should do: give --timeout or raise REPRISE_ANALYSIS_TIMEOUT_SECONDS."
+        _(
+            "The analysis was stopped after %(spent)s s at %(percentage)s %%. About %(needed)s s should do: give "
+            "--timeout or raise REPRISE_ANALYSIS_TIMEOUT_SECONDS."
+        )
+        % {"spent": f"{spent:,.0f}", "percentage": f"{progress.percentage:.0f}", "needed": f"{needed * 1.5:,.0f}"}
     )

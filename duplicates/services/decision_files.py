@@ -22,6 +22,7 @@ from duplicates.services import audit, different
 from duplicates.services.csv_cells import as_cell, from_cell
 from duplicates.services.decision_evidence import Evidence, evidence_of, what_changed
 from library.models import Merge, Track
+from library.numbers import number
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -145,9 +146,9 @@ def read_rows(text: str, required: tuple[str, ...] = REQUIRED) -> Iterator[tuple
                 % {"names": ", ".join(missing)}
             )
         begins = reader.line_num + 1
-        for number, row in enumerate(reader, start=1):
-            if number > MOST_ROWS:
-                raise InvalidOptions(_("More than %(most)s rows. Divide the file.") % {"most": f"{MOST_ROWS:,}"})
+        for line, row in enumerate(reader, start=1):
+            if line > MOST_ROWS:
+                raise InvalidOptions(_("More than %(most)s rows. Divide the file.") % {"most": number(MOST_ROWS)})
             yield (
                 begins,
                 {

@@ -17,6 +17,7 @@ from duplicates.models import NotDuplicate
 from duplicates.models.records import identity_key
 from duplicates.services import audit
 from duplicates.services.decision_evidence import FIELDS, Evidence, differs, evidence_of, is_same_content, what_changed
+from duplicates.services.stored_words import as_stored
 from library.models import Track
 from library.quarantine import own_values_of
 
@@ -182,7 +183,7 @@ def _reopen(changed: list[tuple[NotDuplicate, str]], *, now: datetime) -> None:
             "pairs.reopened",
             actor=None,
             now=now,
-            before={"pairs": [str(decision) for decision, _ in changed[:NAMED]]},
+            before={"pairs": [as_stored(decision) for decision, _ in changed[:NAMED]]},
             after={"because": [says for _, says in changed[:NAMED]]},
             counts={"pairs": len(changed)},
         )
@@ -211,6 +212,6 @@ def _follow(moved: list[tuple[NotDuplicate, Evidence, Evidence]], *, now: dateti
             "pairs.followed_files",
             actor=None,
             now=now,
-            after={"pairs": [str(decision) for decision, *_ in moved[:NAMED]]},
+            after={"pairs": [as_stored(decision) for decision, *_ in moved[:NAMED]]},
             counts={"pairs": followed},
         )

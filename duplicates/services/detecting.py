@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from django.utils.translation import gettext as _
 
 from duplicates.choices import SortBy
 from duplicates.engine.memory import budget
@@ -26,6 +27,7 @@ from duplicates.services.options import AnalysisOptions
 from duplicates.services.pace import earlier_paces
 from duplicates.services.progress import RunReporter
 from duplicates.services.retrying import retrying
+from library.numbers import number
 
 # How many groups are put together at once.
 GROUPS_PER_BLOCK = 1_000
@@ -247,8 +249,9 @@ def _check_memory(total: int, settings: EngineSettings, *, text_bytes: int = 0) 
     memory = budget(total, settings, text_bytes=text_bytes)
     if not memory.is_enough:
         raise MemoryLimit(
-            f"An analysis of {total:,} tracks needs {memory.needed_mb:,} MB of memory and may use {memory.limit_mb:,}.",
-            way_out=f"Set REPRISE_ANALYSIS_MEMORY_MB to {memory.needed_mb} or more.",
+            _("An analysis of %(total)s tracks needs %(needed_mb)s MB of memory and may use %(limit_mb)s.")
+            % {"total": number(total), "needed_mb": number(memory.needed_mb), "limit_mb": number(memory.limit_mb)},
+            way_out=_("Set REPRISE_ANALYSIS_MEMORY_MB to %(needed_mb)s or more.") % {"needed_mb": memory.needed_mb},
             needed_mb=memory.needed_mb,
         )
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from django.db import connection, models
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
+from library.numbers import number
 
 _GROUPS, _MEMBERS = "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack"
 # Ties go to the group that comes first, so that the answer never depends on the order of rows.
@@ -37,17 +40,26 @@ _LIVED_ON = f"""
 class GroupChange(models.TextChoices):
     """What became of a group from one analysis to the next. One that gained and lost counts by which was more."""
 
-    NEW = "new", "New"
-    GONE = "gone", "Gone"
-    GROWN = "grown", "Grown"
-    SHRUNK = "shrunk", "Shrunk"
-    UNCHANGED = "unchanged", "Unchanged"
+    NEW = "new", lazy("New")
+    GONE = "gone", lazy("Gone")
+    GROWN = "grown", lazy("Grown")
+    SHRUNK = "shrunk", lazy("Shrunk")
+    UNCHANGED = "unchanged", lazy("Unchanged")
 
 
 _KINDS = {
     GroupChange.GROWN: "gained > 0 AND gained >= lost",
     GroupChange.SHRUNK: "lost > gained",
     GroupChange.UNCHANGED: "gained = 0 AND lost = 0",
+}
+
+
+_COUNTED = {
+    GroupChange.NEW.value: lazy("%(count)s new"),
+    GroupChange.GONE.value: lazy("%(count)s gone"),
+    GroupChange.GROWN.value: lazy("%(count)s grown"),
+    GroupChange.SHRUNK.value: lazy("%(count)s shrunk"),
+    GroupChange.UNCHANGED.value: lazy("%(count)s unchanged"),
 }
 
 
@@ -68,8 +80,9 @@ class RunDifference:
     @property
     def sentence(self) -> str:
         """Say it in words: "3 groups new, 1 gone, 2 grown, 120 unchanged"."""
-        said = [f"{getattr(self, kind):,} {kind}" for kind in GroupChange.values if getattr(self, kind)]
-        return ", ".join(said) or "No groups in either"
+        counts = {kind: getattr(self, kind) for kind in GroupChange.values}
+        said = [_COUNTED[kind] % {"count": number(count)} for kind, count in counts.items() if count]
+        return ", ".join(said) or _("No groups in either")
 
 
 def get_run_difference(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> RunDifference:

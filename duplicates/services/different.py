@@ -17,6 +17,7 @@ from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, No
 from duplicates.models.records import identity_key
 from duplicates.services import audit
 from duplicates.services.decision_evidence import Evidence, evidence_of
+from duplicates.services.stored_words import as_stored
 from library.models import Track
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def declare_different(
             "pairs.declared_different",
             actor=actor,
             now=now,
-            after={"pairs": [str(one) for one in new[:10]], "note": note},
+            after={"pairs": [as_stored(one) for one in new[:10]], "note": note},
             counts={"pairs": len(new), "known_before": len(decisions) - len(new)},
         )
     return len(new)
@@ -86,7 +87,7 @@ def take_back(decisions: Iterable[NotDuplicate], *, actor: "AbstractBaseUser | N
             "pairs.taken_back",
             actor=actor,
             now=now,
-            before={"pairs": [str(one) for one in named[:10]]},
+            before={"pairs": [as_stored(one) for one in named[:10]]},
             counts={"pairs": count},
         )
     return count

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from duplicates.choices import ExportStatus
 from duplicates.exceptions import ExportExpired, ExportNotReady
@@ -36,7 +37,7 @@ def fetch_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | 
     Raises ExportExpired when its time is over or the file is gone, and ExportNotReady when it was never finished.
     """
     if export.status not in (ExportStatus.COMPLETED, ExportStatus.EXPIRED):
-        raise ExportNotReady(f"This export is {export.get_status_display().lower()}.")
+        raise ExportNotReady(_("This export is %(status)s.") % {"status": export.get_status_display().lower()})
     path = export_path(export)
     if not is_downloadable(export, now=now) or not path.is_file():
         raise ExportExpired

@@ -22,6 +22,7 @@ from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services import audit, different, guards, keepers, reviewing
 from duplicates.services.decision_files import Problem, read_rows
 from duplicates.services.export_contents import NOT_DUPLICATE
+from library.numbers import number
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -74,12 +75,12 @@ class _Change:
 def sentence_of(report: EditedImport, *, dry_run: bool) -> str:
     """Say what a file brought, or would bring."""
     changed = {
-        "groups": f"{report.groups:,}",
-        "keepers": f"{report.keepers:,}",
-        "decisions": f"{report.resolutions:,}",
-        "apart": f"{report.not_duplicates:,}",
-        "same": f"{report.unchanged:,}",
-        "conflicts": f"{len(report.conflicts):,}",
+        "groups": number(report.groups),
+        "keepers": number(report.keepers),
+        "decisions": number(report.resolutions),
+        "apart": number(report.not_duplicates),
+        "same": number(report.unchanged),
+        "conflicts": number(len(report.conflicts)),
     }
     said = _("%(groups)s groups: %(keepers)s keepers, %(decisions)s decisions and %(apart)s members taken out")
     rest = _("%(same)s groups are as the file wants them; %(conflicts)s conflicts.")

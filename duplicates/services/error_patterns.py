@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from duplicates.choices import AnalysisStatus, Phase
 from duplicates.exceptions import AnalysisTimeout, MemoryLimit, SaveFailed, WorkerLost
 from duplicates.services.metrics import Run
+from library.numbers import number
 
 FEWEST = 2  # one failure is no pattern
 LARGE = (500_000, 100_000, 10_000)  # tracks; the highest that all failures of a kind exceed is named
@@ -61,14 +62,14 @@ def _sentence(code: str, runs: list[Run], failures: int) -> str:
 def _above(runs: list[Run]) -> str:
     smallest = min(run.tracks for run in runs)
     limit = next((tracks for tracks in LARGE if smallest > tracks), None)
-    return "" if limit is None else _(" above %(tracks)s tracks") % {"tracks": f"{limit:,}"}
+    return "" if limit is None else _(" above %(tracks)s tracks") % {"tracks": number(limit)}
 
 
 def _while(runs: list[Run]) -> str:
     phase, count = Counter(run.phase for run in runs).most_common(1)[0]
     if phase not in Phase.values or count <= SHARE * len(runs):
         return ""
-    return _(", mostly while %(phase)s") % {"phase": _in_passing(Phase(phase).label)}
+    return _(", mostly while %(phase)s") % {"phase": _in_passing(str(Phase(phase).label))}
 
 
 def _in_passing(label: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from duplicates.exceptions import CannotExplain
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
 from duplicates.services.options import AnalysisOptions
@@ -87,7 +89,7 @@ def _judged(analysis: DuplicateAnalysisResult, pairs: list[Pair]) -> dict[Pair, 
     try:
         judged = judge_pairs(columns, one, other, settings, bytes(analysis.learnt_tables))
     except ValueError as error:
-        raise CannotExplain("Another version of the matcher made this analysis.") from error
+        raise CannotExplain(_("Another version of the matcher made this analysis.")) from error
     arrays = (judged.probability, judged.match_weight, judged.evidence, judged.is_match)
     rows = zip(*(array.tolist() for array in arrays), strict=True)
     return found | {pair: Verdict(*row) for pair, row in zip(asked, rows, strict=True)}

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from duplicates.choices import Preset
 from duplicates.engine import shipped
@@ -59,8 +60,8 @@ class Explained:
     def verdict(self) -> str:
         """What became of the two, in one short sentence."""
         if self.analysis is None:
-            return "They would be one group." if self.pair.is_linked else "They would not be a group."
-        return "They are one group." if self.pair.is_linked else "They are not a group."
+            return _("They would be one group.") if self.pair.is_linked else _("They would not be a group.")
+        return _("They are one group.") if self.pair.is_linked else _("They are not a group.")
 
     def steps(self) -> Iterator[Step]:
         """Yield the comparisons in order with the sum so far; those that say nothing at all are left out."""
@@ -101,7 +102,7 @@ def explain_tracks(
     of the matcher made it, and TrackNotFound when a track went meanwhile.
     """
     if left.pk == right.pk:
-        raise InvalidOptions("A track is not a pair with itself. Name two different tracks.")
+        raise InvalidOptions(_("A track is not a pair with itself. Name two different tracks."))
     options = with_current_words(AnalysisOptions(preset=preset))
     if analysis is not None:
         options = AnalysisOptions.from_parameters(analysis.parameters)
@@ -115,9 +116,9 @@ def explain_tracks(
             known = replace(known, were_candidates=_were_compared(left, right, settings))
             pair = explain_pair(columns, left.pk, right.pk, settings, tables, known=known)
     except KeyError as gone:
-        raise TrackNotFound(f"Track {gone.args[0]} has just been removed.") from gone
+        raise TrackNotFound(_("Track %(0)s has just been removed.") % {"0": gone.args[0]}) from gone
     except ValueError as error:
-        raise CannotExplain("Another version of the matcher made this analysis.") from error
+        raise CannotExplain(_("Another version of the matcher made this analysis.")) from error
     return Explained(left, right, options.preset, analysis, pair, tuple(_notes(left, right, analysis, pair)))
 
 
@@ -140,10 +141,13 @@ def find_track(name: str) -> Track:
     else:
         found = []
     if not found:
-        raise TrackNotFound(f"There is no track {name!r}.")
+        raise TrackNotFound(_("There is no track %(name)r.") % {"name": name})
     if len(found) > 1:
-        ids = " and ".join(str(track.pk) for track in found)
-        raise TrackNotFound(f"{name!r} names more than one track ({ids}).", way_out="Name one by its id.")
+        ids = _(" and ").join(str(track.pk) for track in found)
+        raise TrackNotFound(
+            _("%(name)r names more than one track (%(ids)s).") % {"name": name, "ids": ids},
+            way_out=_("Name one by its id."),
+        )
     return found[0]
 
 
@@ -189,7 +193,7 @@ def _notes(left: Track, right: Track, analysis: DuplicateAnalysisResult | None, 
     """Yield what a person should know beside the verdict."""
     for track in (left, right):
         if track.quarantined_at is not None:
-            yield f"Track {track.pk} was removed; analyses leave it out."
+            yield _("Track %(pk)s was removed; analyses leave it out.") % {"pk": track.pk}
     if analysis is None:
         return
     changed = set(
@@ -199,12 +203,14 @@ def _notes(left: Track, right: Track, analysis: DuplicateAnalysisResult | None, 
     )
     for track in (left, right):
         if track.pk in changed:
-            yield f"Track {track.pk} is new or has changed since this analysis; it is compared as it is now."
+            yield _("Track %(pk)s is new or has changed since this analysis; it is compared as it is now.") % {
+                "pk": track.pk
+            }
     if _shows_a_part(analysis) and not pair.is_linked:
-        yield "This analysis kept only a part of its groups; these two may share one it did not keep."
+        yield _("This analysis kept only a part of its groups; these two may share one it did not keep.")
     decided_later = _decisions(left, right).filter(revoked_at=None, created_at__gt=analysis.age_anchor)
     if pair.outcome is not Outcome.DECLARED_DIFFERENT and decided_later.exists():
-        yield "They were declared different after this analysis; the next one keeps them apart."
+        yield _("They were declared different after this analysis; the next one keeps them apart.")
 
 
 def _step(part: Contribution, running: float) -> Step:
@@ -217,8 +223,8 @@ def _step(part: Contribution, running: float) -> Step:
 def _what_is_missing(part: Contribution) -> str:
     """Say which side has nothing to compare."""
     if bool(part.left_value) == bool(part.right_value):
-        return "one of them says nothing" if part.left_value else "neither has one"
-    return "only the first has one" if part.left_value else "only the second has one"
+        return _("one of them says nothing") if part.left_value else _("neither has one")
+    return _("only the first has one") if part.left_value else _("only the second has one")
 
 
 def _track_values(track: Track) -> dict[str, Any]:

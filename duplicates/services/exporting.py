@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, cast
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from duplicates.choices import ExportFormat, ExportStatus
 from duplicates.exceptions import AnalysisNotReady, ExportGone, InvalidOptions
@@ -74,12 +75,17 @@ def _counted(blocks: export_contents.Rendered, written: Callable[[int], None]) -
 
 def _require_format(export_format: str) -> None:
     if export_format not in ExportFormat.values:
-        raise InvalidOptions(f"{export_format!r} is no export format. Choose from {', '.join(ExportFormat.values)}.")
+        raise InvalidOptions(
+            _("%(export_format)r is no export format. Choose from %(values)s.")
+            % {"export_format": export_format, "values": ", ".join(ExportFormat.values)}
+        )
 
 
 def _require_result(analysis: DuplicateAnalysisResult) -> None:
     if not analysis.is_readable:
-        raise AnalysisNotReady(f"Analysis {analysis.pk} is {analysis.get_status_display().lower()}.")
+        raise AnalysisNotReady(
+            _("Analysis %(pk)s is %(status)s.") % {"pk": analysis.pk, "status": analysis.get_status_display().lower()}
+        )
 
 
 @audit.recorded("export.requested", subject="analysis")

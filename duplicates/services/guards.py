@@ -66,24 +66,34 @@ def require_open(group: DuplicateAnalysisGroup) -> None:
     if not group.analysis.has_groups:
         raise AnalysisNotReady
     if is_decided(group):
-        who = group.resolved_by.get_username() if group.resolved_by else "The system"
-        raise GroupResolved(f"{who} has decided about {group} already: {group.get_resolution_display().lower()}.")
+        who = group.resolved_by.get_username() if group.resolved_by else _("The system")
+        raise GroupResolved(
+            _("%(who)s has decided about %(group)s already: %(resolution)s.")
+            % {"who": who, "group": group, "resolution": group.get_resolution_display().lower()}
+        )
 
 
 def require_keeper(group: DuplicateAnalysisGroup, keeper_id: int) -> None:
     """Refuse a keeper that is not the group's."""
     if keeper_id != group.keeper_track_id:
-        raise KeeperChanged(f"The keeper of {group} is track {group.keeper_track_id}, not {keeper_id}.")
+        raise KeeperChanged(
+            _("The keeper of %(group)s is track %(keeper_track_id)s, not %(keeper_id)s.")
+            % {"group": group, "keeper_track_id": group.keeper_track_id, "keeper_id": keeper_id}
+        )
 
 
 def require_members(group: DuplicateAnalysisGroup, members: Members, keeper_id: int, removing: Collection[int]) -> None:
     """Refuse tracks that are not the group's members, and taking all of them."""
     if strangers := sorted({keeper_id, *removing} - members.keys()):
-        raise InvalidOptions(f"Tracks {', '.join(map(str, strangers))} are no members of {group}.")
+        raise InvalidOptions(
+            _("Tracks %(map)s are no members of %(group)s.") % {"map": ", ".join(map(str, strangers)), "group": group}
+        )
     if not removing:
-        raise InvalidOptions("Name at least one copy to remove.")
+        raise InvalidOptions(_("Name at least one copy to remove."))
     if keeper_id in removing:
-        raise LastCopy(f"Track {keeper_id} is the copy of {group} to keep.")
+        raise LastCopy(
+            _("Track %(keeper_id)s is the copy of %(group)s to keep.") % {"keeper_id": keeper_id, "group": group}
+        )
 
 
 def gone(tracks: Tracks, wanted: Iterable[int]) -> list[int]:
@@ -97,7 +107,7 @@ def removers_of(track_ids: Collection[int]) -> dict[int, str]:
         return {}
     entries = LedgerEntry.objects.filter(kind=LedgerKind.TRACK, track_id__in=track_ids, action__state=CleanupState.DONE)
     named = entries.order_by("pk").values_list("track_id", "action__user_name")
-    return {pk: name or "the system" for pk, name in named if pk is not None}
+    return {pk: name or _("the system") for pk, name in named if pk is not None}
 
 
 def require_present(
@@ -109,23 +119,25 @@ def require_present(
         return
     known = removers_of(missing) if removers is None else removers
     who = next((known[pk] for pk in missing if pk in known), "")
-    by = f", removed by {who} meanwhile" if who else ""
-    raise MemberGone(f"No longer in the library: {_named(members, missing)}{by}.")
+    by = _(", removed by %(who)s meanwhile") % {"who": who} if who else ""
+    raise MemberGone(_("No longer in the library: %(named)s%(by)s.") % {"named": _named(members, missing), "by": by})
 
 
 def require_removable(members: Members, tracks: Tracks, removing: Iterable[int]) -> None:
     """Refuse protected copies and those that match the keeper only through a chain."""
     wanted = list(removing)
     if protected := [pk for pk in wanted if tracks[pk].is_protected]:
-        raise TrackProtected(f"Protected from removal: {_named(members, protected)}.")
+        raise TrackProtected(_("Protected from removal: %(named)s.") % {"named": _named(members, protected)})
     if chained := [pk for pk in wanted if not members[pk].matches_keeper]:
-        raise NoDirectMatch(f"No direct match with the keeper: {_named(members, chained)}.")
+        raise NoDirectMatch(_("No direct match with the keeper: %(named)s.") % {"named": _named(members, chained)})
 
 
 def require_alike(members: Members, keeper_id: int, removing: Iterable[int], apart: set[tuple[int, int]]) -> None:
     """Refuse copies that somebody declared different from the keeper, here or in any other analysis."""
     if different_ones := [pk for pk in removing if (keeper_id, pk) in apart]:
-        raise DeclaredDifferent(f"Declared different from the keeper: {_named(members, different_ones)}.")
+        raise DeclaredDifferent(
+            _("Declared different from the keeper: %(named)s.") % {"named": _named(members, different_ones)}
+        )
 
 
 def declared_different(wanted: Iterable[tuple[Members, int, Iterable[int]]]) -> set[tuple[int, int]]:
@@ -147,7 +159,11 @@ def refuse_changed(members: Members, changes: Mapping[int, list[str]], wanted: I
     for pk in wanted:
         if changed := changes.get(pk):
             fields = ", ".join(name.replace("_", " ") for name in changed)
-            raise MemberChanged(f"Edited since it was analysed: {_named(members, [pk])} ({fields}).", fields=changed)
+            raise MemberChanged(
+                _("Edited since it was analysed: %(named)s (%(fields)s).")
+                % {"named": _named(members, [pk]), "fields": fields},
+                fields=changed,
+            )
 
 
 def changed_fields(
@@ -182,4 +198,7 @@ def _as_analysed(revision: int | None, track_ids: Collection[int]) -> dict[int, 
 
 
 def _named(members: Members, track_ids: Iterable[int]) -> str:
-    return "; ".join(f"{members[pk]} (track {pk}, {members[pk].source})" for pk in track_ids)
+    return "; ".join(
+        _("%(members)s (track %(pk)s, %(source)s)") % {"members": members[pk], "pk": pk, "source": members[pk].source}
+        for pk in track_ids
+    )

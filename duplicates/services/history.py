@@ -15,9 +15,11 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Count, F, Q
+from django.utils.translation import gettext as _
 
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from library.numbers import number
 
 PERIODS = (30, 90, 365)  # days that pages offer
 LONGEST = 3_650
@@ -159,7 +161,9 @@ class CleanupHistory:
 def get_cleanup_history(*, now: datetime, days: int = 30) -> CleanupHistory:
     """Add up the last `days` days. Raises InvalidOptions for a period out of range."""
     if not 1 <= days <= LONGEST:
-        raise InvalidOptions(f"A history covers 1 to {LONGEST:,} days, not {days}.")
+        raise InvalidOptions(
+            _("A history covers 1 to %(longest)s days, not %(days)s.") % {"longest": number(LONGEST), "days": days}
+        )
     begins_at = now - timedelta(days=days)
     return CleanupHistory(
         days=days,
@@ -273,5 +277,5 @@ def _rates(begins_at: datetime, now: datetime) -> Iterable[float]:
     gone = AuditRecord.objects.filter(action=FORGOTTEN, created_at__gt=begins_at, created_at__lte=now)
     for at, counts, whole in gone.filter(group_count__gt=0).values_list("created_at", "counts", "group_count"):
         found.append((at, int(counts.get("resolved", 0)), whole))
-    for _, resolved, whole in sorted(found):
+    for _at, resolved, whole in sorted(found):
         yield 100.0 * resolved / whole

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from duplicates.services.history import REMOVALS, CleanupHistory, Tally
+from library.numbers import number
 
 
 class Tone(TextChoices):
@@ -113,13 +114,13 @@ def _habits(history: CleanupHistory) -> Iterator[Advice]:
         sentence = _(
             "%(single)s removals were made one by one, %(bulk)s as part of a plan. A plan over a filter is faster."
         )
-        said = {"single": f"{history.single_removals:,}", "bulk": f"{history.bulk_removals:,}"}
+        said = {"single": number(history.single_removals), "bulk": number(history.bulk_removals)}
         yield Advice("mostly_single", Tone.INFO, sentence % said)
     if history.gone and 100 * history.keepers_gone > KEEPERS_AMONG_THE_GONE * history.gone:
         sentence = _(
             "%(keepers)s of %(gone)s tracks that went were those to be kept. Another keeper profile may fit better."
         )
-        said = {"keepers": f"{history.keepers_gone:,}", "gone": f"{history.gone:,}"}
+        said = {"keepers": number(history.keepers_gone), "gone": number(history.gone)}
         yield Advice("keepers_go", Tone.WARN, sentence % said)
 
 
@@ -146,7 +147,7 @@ def _results(history: CleanupHistory) -> Iterator[Advice]:
 def _refresh(history: CleanupHistory) -> Iterator[Advice]:
     since = history.last_analysis_at
     if history.cleanup.actions > REFRESH_AFTER and (since is None or since < (history.last_cleanup_at or since)):
-        sentence = _("%(count)s actions: a refresh shows what is left.") % {"count": f"{history.cleanup.actions:,}"}
+        sentence = _("%(count)s actions: a refresh shows what is left.") % {"count": number(history.cleanup.actions)}
         yield Advice("refresh", Tone.INFO, sentence)
 
 

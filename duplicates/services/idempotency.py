@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from duplicates.exceptions import IdempotencyKeyReused, RequestInProgress
 from duplicates.models import KeptAnswer
@@ -66,7 +67,7 @@ def _begin(user: "AbstractBaseUser", key: str, digest: str, now: datetime) -> Ke
     if kept is None:  # whoever worked on it has just failed
         raise RequestInProgress
     if kept.request_digest != digest:
-        raise IdempotencyKeyReused(f"The Idempotency-Key {key!r} was used for another request.")
+        raise IdempotencyKeyReused(_("The Idempotency-Key %(key)r was used for another request.") % {"key": key})
     if kept.status_code is None:
         unanswered = KeptAnswer.objects.filter(pk=kept.pk, status_code=None, created_at__lt=now - ABANDONED)
         if not unanswered.update(created_at=now):

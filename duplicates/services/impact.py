@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from duplicates.choices import LedgerKind, Resolution
 from duplicates.exceptions import LastCopy
@@ -107,7 +108,10 @@ def _recount(group_ids: list[int], *, actor: "AbstractBaseUser | None", now: dat
     for group in changed:
         count = counts.get(group.pk, 0)
         if not count and not may_lose:
-            raise LastCopy(f"This would remove the last copy of {group} in the analysis {group.analysis}.")
+            raise LastCopy(
+                _("This would remove the last copy of %(group)s in the analysis %(analysis)s.")
+                % {"group": group, "analysis": group.analysis}
+            )
         was, values = decision_of(group), _following_decision(group, count, before, actor=actor, now=now)
         kept = {name: getattr(group, name) for name in DECISION}
         rows.append((group.pk, count, None if count else now, *(kept | values).values()))

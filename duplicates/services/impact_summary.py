@@ -17,6 +17,7 @@ from duplicates.choices import Resolution
 from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack
 from duplicates.site_settings import site
 from library.models import Merge
+from library.numbers import number
 
 HIGH_PERCENT, MEDIUM_PERCENT = 50.0, 30.0  # of the duplicates: how sure the suggestion is
 NO_ACTION = "no_action"
@@ -151,7 +152,7 @@ def _reasons(summary: ImpactSummary, threshold: float) -> list[str]:
             "%(count)s of %(all)s duplicates are gone (%(percent)s %%).",
             eliminated,
         )
-        % {"count": f"{eliminated:,}", "all": f"{summary.duplicates:,}", "percent": percent}
+        % {"count": number(eliminated), "all": number(summary.duplicates), "percent": percent}
     ]
     if summary.duplicates_eliminated_percent < threshold:
         said.append(_("A new analysis is suggested from %(percent)s %% on.") % {"percent": f"{threshold:g}"})
@@ -164,7 +165,7 @@ def _reasons(summary: ImpactSummary, threshold: float) -> list[str]:
                 "%(count)s groups are cleaned up in part; a new analysis shows what is left of them.",
                 summary.groups_partly,
             )
-            % {"count": f"{summary.groups_partly:,}"}
+            % {"count": number(summary.groups_partly)}
         )
     if summary.keepers_gone:
         said.append(
@@ -173,7 +174,7 @@ def _reasons(summary: ImpactSummary, threshold: float) -> list[str]:
                 "%(count)s tracks that the analysis would have kept are gone; a new one chooses again.",
                 summary.keepers_gone,
             )
-            % {"count": f"{summary.keepers_gone:,}"}
+            % {"count": number(summary.keepers_gone)}
         )
     return said
 

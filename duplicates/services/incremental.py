@@ -30,6 +30,7 @@ from duplicates.services.retrying import retrying
 from duplicates.site_settings import site
 from library.changes import count_changes_since, current_revision, net_changes_since
 from library.models import LibraryChange, LibraryImport
+from library.numbers import number
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -64,7 +65,7 @@ class Start:
     def sentence(self, looked_at: int) -> str:
         """Say what a run from here did."""
         return _("Incremental: %(looked_at)s tracks were looked at, on the tables of analysis %(base)s.") % {
-            "looked_at": f"{looked_at:,}",
+            "looked_at": number(looked_at),
             "base": self.base.pk,
         }
 
@@ -120,7 +121,7 @@ def _require_few_changes(base: DuplicateAnalysisResult) -> None:
     if counts.total > MOST_CHANGED * then:
         raise EveryTrack(
             _("%(changed)s of %(then)s tracks have changed since the tables were learnt")
-            % {"changed": f"{counts.total:,}", "then": f"{then:,}"}
+            % {"changed": number(counts.total), "then": number(then)}
         )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import ITunesMatch
 from duplicates.engine.linking import best_links
@@ -45,7 +47,7 @@ _ENTRY = {
     **{name: kind for name, kind in TRACK_SCHEMA.items() if name in _CATALOGUE_COLUMNS},
     **_COMPARED,
 }
-NO_CATALOG = "No iTunes catalogue is loaded. Load one with: uv run manage.py import_library PATH --catalog"
+NO_CATALOG = lazy("No iTunes catalogue is loaded. Load one with: uv run manage.py import_library PATH --catalog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +183,21 @@ def _note(now: datetime) -> str:
     if failed is not None and (newest is None or newest.started_at < failed.started_at):
         sentences.append(_unreadable(failed, is_empty=is_empty))
     elif is_empty:
-        sentences.append(NO_CATALOG)
+        sentences.append(str(NO_CATALOG))
     if not is_empty and newest is not None and newest.completed_at and now - newest.completed_at >= OLD_CATALOG:
         days = (now - newest.completed_at).days
-        sentences.append(f"The iTunes catalogue was loaded {days} days ago; load it again for what is new.")
+        sentences.append(
+            _("The iTunes catalogue was loaded %(days)s days ago; load it again for what is new.") % {"days": days}
+        )
     return " ".join(sentences)
 
 
 def _unreadable(failed: LibraryImport, *, is_empty: bool) -> str:
     """Say that the newest load of a catalogue failed, why, and what that means."""
     why = f" ({failed.error_message.strip().rstrip('.')})" if failed.error_message.strip() else ""
-    outcome = "so no track was looked up" if is_empty else "so the entries of an earlier one were used"
-    return f"The iTunes catalogue {failed.file_name or failed.source} could not be read{why}, {outcome}."
+    outcome = _("so no track was looked up") if is_empty else _("so the entries of an earlier one were used")
+    return _("The iTunes catalogue %(file_name)s could not be read%(why)s, %(outcome)s.") % {
+        "file_name": failed.file_name or failed.source,
+        "why": why,
+        "outcome": outcome,
+    }

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services.difference import analysis_key
 from duplicates.services.staleness import Thresholds
 from library.changes import ChangeCounts, count_changes_since_each, net_changes_since
+from library.numbers import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,29 @@ class LibraryChangeSummary:
 
     @property
     def sentence(self) -> str:
-        """Say what changed: "12 tracks added, 1 edited, 3 removed"."""
-        parts = [(self.added, "added"), (self.modified, "edited"), (self.deleted, "removed")]
-        said = [f"{count:,} {verb}" for count, verb in parts if count]
-        if not said:
-            return "The library has not changed."
-        noun = "track" if self.total == 1 else "tracks"
-        first, _, verb = said[0].partition(" ")
-        return f"{', '.join([f'{first} {noun} {verb}', *said[1:]])} since."
+        """Say what changed: "12 tracks added, 1 edited, 3 removed since."."""
+        counts = {"added": self.added, "edited": self.modified, "removed": self.deleted}
+        happened = [(verb, count) for verb, count in counts.items() if count]
+        if not happened:
+            return _("The library has not changed.")
+        said = [_first(*happened[0]), *(_further(*one) for one in happened[1:])]
+        return _("%(changes)s since.") % {"changes": ", ".join(said)}
+
+
+def _first(verb: str, count: int) -> str:
+    """Return one count with its noun: "12 tracks added"."""
+    words = {
+        "added": ngettext("%(count)s track added", "%(count)s tracks added", count),
+        "edited": ngettext("%(count)s track edited", "%(count)s tracks edited", count),
+        "removed": ngettext("%(count)s track removed", "%(count)s tracks removed", count),
+    }
+    return words[verb] % {"count": number(count)}
+
+
+def _further(verb: str, count: int) -> str:
+    """Return a count behind one that named the tracks: "1 edited"."""
+    words = {"added": _("%(count)s added"), "edited": _("%(count)s edited"), "removed": _("%(count)s removed")}
+    return words[verb] % {"count": number(count)}
 
 
 def cause_of(analysis: DuplicateAnalysisResult) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from duplicates.choices import ACTIVE, AnalysisStatus, Trigger
 from duplicates.exceptions import (
@@ -106,7 +107,9 @@ def get_analysis(analysis_id: uuid.UUID | str) -> DuplicateAnalysisResult:
     try:
         return DuplicateAnalysisResult.objects.get(pk=uuid.UUID(str(analysis_id)))
     except (ValueError, DuplicateAnalysisResult.DoesNotExist) as error:
-        raise AnalysisNotFound(f"There is no analysis {str(analysis_id)!r}.", analysis_id=str(analysis_id)) from error
+        raise AnalysisNotFound(
+            _("There is no analysis %(analysis_id)r.") % {"analysis_id": str(analysis_id)}, analysis_id=str(analysis_id)
+        ) from error
 
 
 def store_progress(claimed: Claim, progress: AnalysisProgress, *, now: datetime) -> None:
@@ -172,7 +175,7 @@ def request_cancel(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUse
             now=now,
             subject=analysis,
             was_successful=bool(asked),
-            message="" if asked else "It was over already.",
+            message="" if asked else _("It was over already."),
         )
     return bool(asked)
 
@@ -200,12 +203,15 @@ def resume(
     try:
         with transaction.atomic():
             if not stopped.update(status=AnalysisStatus.QUEUED, **fresh):
-                raise NotResumable(f"Analysis {analysis.pk} is {analysis.get_status_display().lower()}.")
+                raise NotResumable(
+                    _("Analysis %(pk)s is %(status)s.")
+                    % {"pk": analysis.pk, "status": analysis.get_status_display().lower()}
+                )
             audit.record("analysis.resumed", actor=actor, now=now, subject=analysis)
             if enqueue is not None:
                 transaction.on_commit(partial(enqueue, analysis.pk))
     except IntegrityError as error:
-        raise AnalysisAlreadyRunning("An equal analysis was started meanwhile.") from error
+        raise AnalysisAlreadyRunning(_("An equal analysis was started meanwhile.")) from error
 
 
 def reclaim(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> list[DuplicateAnalysisResult]:
@@ -256,7 +262,9 @@ def end_by_hand(
     False when it was over already.
     """
     if status not in (AnalysisStatus.FAILED, AnalysisStatus.CANCELLED):
-        raise InvalidOptions(f"By hand an analysis can only be set to failed or cancelled, not {str(status)!r}.")
+        raise InvalidOptions(
+            _("By hand an analysis can only be set to failed or cancelled, not %(status)r.") % {"status": str(status)}
+        )
     with transaction.atomic():
         ended = (
             DuplicateAnalysisResult.objects.active()

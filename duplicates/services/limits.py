@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from duplicates.exceptions import RateLimited
 from duplicates.models import AuditRecord
 
@@ -22,4 +24,7 @@ def require_below(limit: int, action: str, *, actor: "AbstractBaseUser | None", 
         created_at__lte=now,
     )
     if recent.count() >= limit:
-        raise RateLimited(f"You have started {limit} {what} within the last hour, which is the limit.")
+        raise RateLimited(
+            _("You have started %(limit)s %(what)s within the last hour, which is the limit.")
+            % {"limit": limit, "what": what}
+        )

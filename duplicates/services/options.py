@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from duplicates.choices import Preset, SortBy, VersionMarker
 from duplicates.engine.settings import IGNORABLE_FIELDS, EngineSettings
@@ -35,16 +36,22 @@ class AnalysisOptions:
     def __post_init__(self) -> None:
         _require_one_of("preset", self.preset, Preset.values)
         _require_one_of("sort-by", self.sort_by, SortBy.values)
-        for _, marker in self.version_words:
+        for _phrase, marker in self.version_words:
             _require_one_of("marker", marker, VersionMarker.values)
         for name in self.ignored_fields:
             _require_one_of("ignore-field", name, sorted(IGNORABLE_FIELDS))
         if not 0.0 <= self.min_confidence <= 1.0:
-            raise InvalidOptions(f"min-confidence must lie between 0 and 1, not {self.min_confidence}.")
+            raise InvalidOptions(
+                _("min-confidence must lie between 0 and 1, not %(min_confidence)s.")
+                % {"min_confidence": self.min_confidence}
+            )
         if len(self.search) > LONGEST_SEARCH:
-            raise InvalidOptions(f"A search term has at most {LONGEST_SEARCH} characters, not {len(self.search)}.")
+            raise InvalidOptions(
+                _("A search term has at most %(longest_search)s characters, not %(search)s.")
+                % {"longest_search": LONGEST_SEARCH, "search": len(self.search)}
+            )
         if "\0" in self.search or not _is_encodable(self.search):
-            raise InvalidOptions("A search term can hold neither NUL nor bytes that are not UTF-8.")
+            raise InvalidOptions(_("A search term can hold neither NUL nor bytes that are not UTF-8."))
         object.__setattr__(self, "search", self.search.strip())
         object.__setattr__(self, "ignored_fields", tuple(sorted(set(self.ignored_fields))))
 
@@ -90,4 +97,7 @@ def _is_encodable(text: str) -> bool:
 
 def _require_one_of(name: str, value: str, accepted: list[str]) -> None:
     if value not in accepted:
-        raise InvalidOptions(f"{value!r} is no {name}. Choose from {', '.join(accepted)}.")
+        raise InvalidOptions(
+            _("%(value)r is no %(name)s. Choose from %(accepted)s.")
+            % {"value": value, "name": name, "accepted": ", ".join(accepted)}
+        )

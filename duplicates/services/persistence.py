@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.db import Error as DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisNotReady, InvalidOptions, SaveFailed
@@ -70,7 +71,10 @@ class DuplicatePersistenceService:
         """Return a completed analysis and its groups. Raises AnalysisNotFound or AnalysisNotReady."""
         analysis = lifecycle.get_analysis(analysis_id)
         if not analysis.is_readable:
-            raise AnalysisNotReady(f"Analysis {analysis.pk} is {analysis.get_status_display().lower()}.")
+            raise AnalysisNotReady(
+                _("Analysis %(pk)s is %(status)s.")
+                % {"pk": analysis.pk, "status": analysis.get_status_display().lower()}
+            )
         return LoadedResult(analysis, analysis.groups.order_by("position").prefetch_related("members"))
 
     def get_latest_analysis(
@@ -87,7 +91,10 @@ class DuplicatePersistenceService:
     ) -> list[DuplicateAnalysisResult]:
         """Return one page of a user's analyses in every state, newest first."""
         if page < 1 or page_size < 1:
-            raise InvalidOptions(f"Pages count from 1 and hold at least one row, not page {page} of {page_size}.")
+            raise InvalidOptions(
+                _("Pages count from 1 and hold at least one row, not page %(page)s of %(page_size)s.")
+                % {"page": page, "page_size": page_size}
+            )
         start = (page - 1) * page_size
         analyses = DuplicateAnalysisResult.objects.of(user).for_lists().order_by("-created_at")
         return list(analyses[start : start + page_size])
@@ -102,7 +109,10 @@ class DuplicatePersistenceService:
     ) -> bool:
         """Set a queued or running analysis to failed or cancelled; False when it was over already."""
         if status not in AnalysisStatus.values:
-            raise InvalidOptions(f"{status!r} is no status. Choose from {', '.join(AnalysisStatus.values)}.")
+            raise InvalidOptions(
+                _("%(status)r is no status. Choose from %(values)s.")
+                % {"status": status, "values": ", ".join(AnalysisStatus.values)}
+            )
         analysis = lifecycle.get_analysis(analysis_id)
         return lifecycle.end_by_hand(analysis, AnalysisStatus(status), actor=actor, now=self.now(), message=message)
 

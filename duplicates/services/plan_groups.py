@@ -7,6 +7,7 @@ the analysis saw them. A few queries a part, however many groups it has.
 from collections.abc import Sequence
 
 from django.db.models import Count, Max
+from django.utils.translation import gettext as _
 
 from duplicates.choices import ITunesMatch, PlanItemState, Resolution
 from duplicates.engine.keeper_rules import Wish
@@ -16,6 +17,7 @@ from duplicates.services import guards
 from duplicates.services.cases import Case, CopiesLeft, Wanted, allowed, ask, judge_removals, members_of
 from duplicates.services.different import require_few_members
 from duplicates.services.evidence import verdict_of, verdicts_against
+from duplicates.services.stored_words import as_stored
 from library.models import PlaylistEntry, Track
 
 # Fewer tracks are a single; nobody misses its completeness.
@@ -54,7 +56,9 @@ class GroupPlanner:
             case = Case(Wanted(group.pk, group.keeper_track_id, str(group)), group, here, group.keeper_track_id)
             cases.append(case)
             if len(here) < 2:
-                case.refused = MemberGone(f"Fewer than two copies of {group} are in the library.")
+                case.refused = MemberGone(
+                    _("Fewer than two copies of %(group)s are in the library.") % {"group": group}
+                )
             elif self._resolution == Resolution.NOT_DUPLICATES:
                 ask([case], lambda case: require_few_members(case.group, len(members[case.group.pk])))
         return cases, tracks
@@ -64,7 +68,9 @@ class GroupPlanner:
             self._apply_rules(cases, tracks)
         for case in cases:
             if case.keeper_id not in tracks and self._resolution in (Resolution.DELETED, Resolution.KEPT_CANONICAL):
-                case.refused = MemberGone(f"The keeper of {case.group} is no longer in the library.")
+                case.refused = MemberGone(
+                    _("The keeper of %(group)s is no longer in the library.") % {"group": case.group}
+                )
 
     def _apply_rules(self, cases: list[Case], tracks: guards.Tracks) -> None:
         # Loads the matcher's libraries, which a plan with the groups' own keepers does without.
@@ -113,7 +119,7 @@ class GroupPlanner:
         is_other = case.keeper_id != case.group.keeper_track_id
         item = CleanupPlanItem(
             group_id=case.group.pk,
-            label=str(case.group),
+            label=as_stored(case.group),
             version=case.group.version,
             keeper_track_id=case.keeper_id,
             keeper_rule=case.rule if is_other else "",

@@ -7,6 +7,8 @@ goes on. Call within the transaction of a step; the items are written with what 
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from duplicates.choices import LaterEdits, PlanItemState, Resolution
 from duplicates.exceptions import DuplicatesError, GroupChanged
 from duplicates.models import CleanupAction, CleanupPlan, CleanupPlanItem, DuplicateAnalysisGroup
@@ -91,7 +93,7 @@ def _undo_decisions(
             continue
         try:
             if group.resolution != plan.resolution:
-                raise GroupChanged(f"{item.label} was decided otherwise since.")
+                raise GroupChanged(_("%(label)s was decided otherwise since.") % {"label": item.label})
             require_several_left(group)
         except DuplicatesError as error:
             refused[item.pk] = error

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.models import Count, F, Sum
+from django.utils.translation import gettext as _
 
 from duplicates.choices import PlanItemState, PlanState, Resolution
 from duplicates.exceptions import DuplicatesError, GroupChanged
@@ -67,7 +68,7 @@ def _work_out(work: Work) -> None:
         plan = work.renew(planned_groups=0, total_groups=0)
         plan.items.all().delete()
     if plan.analysis is None:
-        raise GroupChanged("The analysis of this plan was deleted.")
+        raise GroupChanged(_("The analysis of this plan was deleted."))
     impact.follow_library(now=work.now())
     ids = _groups_meant(plan)
     planner = GroupPlanner(plan.analysis, Resolution(plan.resolution), from_json(plan.rules))

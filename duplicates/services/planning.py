@@ -24,6 +24,7 @@ from duplicates.models import CleanupPlan, CleanupPlanItem, DuplicateAnalysisRes
 from duplicates.services import audit, keeper_profiles
 from duplicates.services.selecting import GroupFilter
 from library.changes import current_revision
+from library.numbers import number
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -102,10 +103,10 @@ def confirm_plan(
             raise InvalidOptions(_("There is nothing to do: every group of this plan is refused, or there is none."))
         if typed_count is None and must_type_the_count(plan):
             raise NotConfirmed(
-                _("This removes %(count)s copies. Type that number to confirm.") % {"count": f"{plan.track_count:,}"}
+                _("This removes %(count)s copies. Type that number to confirm.") % {"count": number(plan.track_count)}
             )
         if typed_count is not None and typed_count != plan.track_count:
-            named = {"count": f"{plan.track_count:,}", "typed": f"{typed_count:,}"}
+            named = {"count": number(plan.track_count), "typed": number(typed_count)}
             raise NotConfirmed(_("This removes %(count)s copies, not %(typed)s. Look at the preview again.") % named)
         plan.state, plan.confirmed_at = PlanState.EXECUTING, now
         plan.confirmed_by_id, plan.confirmed_name = (actor.pk, actor.get_username()) if actor else (None, "")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services.library_changes import (
@@ -17,6 +19,7 @@ from duplicates.services.library_changes import (
     get_library_change_summary,
 )
 from duplicates.services.staleness import AgeInfo, Staleness, Thresholds, get_analysis_age_info
+from library.numbers import number
 
 # A change of more than this share of the library leaves little of an old result standing.
 GREAT_CHANGE_PERCENT = 20.0
@@ -27,26 +30,26 @@ OTHER_LIBRARY_PERCENT = 50.0
 class Urgency(models.TextChoices):
     """How soon a refresh should come."""
 
-    LOW = "low", "Low"
-    MEDIUM = "medium", "Medium"
-    HIGH = "high", "High"
+    LOW = "low", lazy("Low")
+    MEDIUM = "medium", lazy("Medium")
+    HIGH = "high", lazy("High")
 
 
 class SuggestedAction(models.TextChoices):
     """What to do with an analysis."""
 
-    CONTINUE = "continue", "Go on with this result"
-    REFRESH = "refresh", "Refresh"
-    NEW_ANALYSIS = "new_analysis", "Start a new analysis"
+    CONTINUE = "continue", lazy("Go on with this result")
+    REFRESH = "refresh", lazy("Refresh")
+    NEW_ANALYSIS = "new_analysis", lazy("Start a new analysis")
 
 
 class WarningLevel(models.TextChoices):
     """How loudly a page speaks, quietest first."""
 
-    NONE = "none", "None"
-    INFO = "info", "Information"
-    WARNING = "warning", "Warning"
-    DANGER = "danger", "Danger"
+    NONE = "none", lazy("None")
+    INFO = "info", lazy("Information")
+    WARNING = "warning", lazy("Warning")
+    DANGER = "danger", lazy("Danger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,9 @@ class RefreshRecommendation:
     def advice(self) -> str:
         """What to do, without the reasons."""
         return {
-            SuggestedAction.CONTINUE: "This result still holds; go on with it.",
-            SuggestedAction.REFRESH: "Refresh it.",
-            SuggestedAction.NEW_ANALYSIS: "Start a new analysis.",
+            SuggestedAction.CONTINUE: _("This result still holds; go on with it."),
+            SuggestedAction.REFRESH: _("Refresh it."),
+            SuggestedAction.NEW_ANALYSIS: _("Start a new analysis."),
         }[self.suggested_action]
 
 
@@ -106,9 +109,12 @@ def get_refresh_recommendations(age: AgeInfo, changes: LibraryChangeSummary) -> 
     """
     reasons = []
     if age.needs_refresh:
-        reasons.append(f"This result is from {age.relative}.")
+        reasons.append(_("This result is from %(relative)s.") % {"relative": age.relative})
     if changes.is_significant:
-        reasons.append(f"{changes.total:,} tracks ({changes.percent:.1f} %) have changed since.")
+        reasons.append(
+            _("%(total)s tracks (%(percent)s %%) have changed since.")
+            % {"total": number(changes.total), "percent": number(changes.percent, 1)}
+        )
     if age.level == Staleness.VERY_STALE or (changes.is_significant and changes.percent > GREAT_CHANGE_PERCENT):
         urgency = Urgency.HIGH
     else:
@@ -168,7 +174,11 @@ def _age_warning(age: AgeInfo) -> StalenessWarning | None:
     levels = {Staleness.STALE: WarningLevel.WARNING, Staleness.VERY_STALE: WarningLevel.DANGER}
     if age.level not in levels:
         return None
-    return StalenessWarning("age", levels[age.level], f"This result is from {age.relative} ({age.absolute}).")
+    return StalenessWarning(
+        "age",
+        levels[age.level],
+        _("This result is from %(relative)s (%(absolute)s).") % {"relative": age.relative, "absolute": age.absolute},
+    )
 
 
 def _change_warning(changes: LibraryChangeSummary) -> StalenessWarning | None:

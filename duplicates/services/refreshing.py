@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from duplicates.choices import Trigger
 from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisNotFound, InvalidOptions
@@ -84,7 +85,7 @@ def quick_refresh(
     """
     newest = DuplicateAnalysisResult.objects.of(actor).completed().for_lists().order_by("-created_at").first()
     if newest is None:
-        raise AnalysisNotFound("There is no analysis yet.", way_out="Start one; afterwards it can be refreshed.")
+        raise AnalysisNotFound(_("There is no analysis yet."), way_out=_("Start one; afterwards it can be refreshed."))
     return refresh_analysis(newest, actor=actor, now=now, enqueue=enqueue, overrides=overrides, learns_anew=learns_anew)
 
 
@@ -106,11 +107,14 @@ def due_for_refresh(*, now: datetime) -> list[DuplicateAnalysisResult]:
 def _overridden(analysis: DuplicateAnalysisResult, overrides: Mapping[str, Any]) -> AnalysisOptions:
     known = sorted(field.name for field in fields(AnalysisOptions))
     if unknown := sorted(set(overrides) - set(known)):
-        raise InvalidOptions(f"{unknown[0]!r} is no parameter of an analysis. Choose from {', '.join(known)}.")
+        raise InvalidOptions(
+            _("%(name)r is no parameter of an analysis. Choose from %(known)s.")
+            % {"name": unknown[0], "known": ", ".join(known)}
+        )
     try:
         return AnalysisOptions.from_parameters({**analysis.parameters, **overrides})
     except TypeError as error:
-        raise InvalidOptions(f"A value in {dict(overrides)!r} has the wrong type.") from error
+        raise InvalidOptions(_("A value in %(values)r has the wrong type.") % {"values": dict(overrides)}) from error
 
 
 def _changed(analysis: DuplicateAnalysisResult, options: AnalysisOptions) -> dict[str, Any]:
@@ -121,6 +125,7 @@ def _changed(analysis: DuplicateAnalysisResult, options: AnalysisOptions) -> dic
 
 def _already(running: DuplicateAnalysisResult) -> AnalysisAlreadyRunning:
     return AnalysisAlreadyRunning(
-        f"An equal analysis is already {str(running.get_status_display()).lower()}: {running.pk}.",
+        _("An equal analysis is already %(status)s: %(pk)s.")
+        % {"status": str(running.get_status_display()).lower(), "pk": running.pk},
         analysis_id=str(running.pk),
     )

@@ -17,6 +17,7 @@ from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisGroup
 from duplicates.services import audit, guards, impact, keepers
 from duplicates.services.cases import Case, CopiesLeft, Wanted, allowed, ask, judge_removals, lock, tracks_of
 from duplicates.services.impact import Decided
+from duplicates.services.stored_words import as_stored
 from duplicates.site_settings import site
 from library import quarantine
 from library.changes import recording
@@ -192,7 +193,7 @@ def _new_action(
         batch_id=batch_id or action_id,
         analysis_id=case.group.analysis_id,
         group=case.group,
-        label=str(case.group),
+        label=as_stored(case.group),
         keeper_track_id=case.keeper_id,
         user_id=actor.pk if actor else None,
         user_name=actor.get_username() if actor else "",

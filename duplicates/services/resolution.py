@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from duplicates.choices import Resolution
 from duplicates.exceptions import InvalidOptions
@@ -33,7 +34,10 @@ def mark_groups_resolved(
     `not_duplicates` also declares every two members different, for every later analysis.
     """
     if resolution not in Resolution.values:
-        raise InvalidOptions(f"{resolution!r} is no resolution. Choose from {', '.join(Resolution.values)}.")
+        raise InvalidOptions(
+            _("%(resolution)r is no resolution. Choose from %(values)s.")
+            % {"resolution": resolution, "values": ", ".join(Resolution.values)}
+        )
     with transaction.atomic():
         groups = DuplicateAnalysisGroup.objects.select_for_update().filter(analysis=analysis, pk__in=group_ids)
         present = _all_present(groups, analysis, group_ids)
@@ -41,7 +45,8 @@ def mark_groups_resolved(
             for group in present.values():
                 if group.remaining_count > 1:
                     raise InvalidOptions(
-                        f"Group {group} still has {group.remaining_count} tracks in the library. Remove them first."
+                        _("Group %(group)s still has %(remaining_count)s tracks in the library. Remove them first.")
+                        % {"group": group, "remaining_count": group.remaining_count}
                     )
         open_ids = [pk for pk, group in present.items() if not is_decided(group) and group.resolution != resolution]
         DuplicateAnalysisGroup.objects.filter(pk__in=open_ids).update(
@@ -101,7 +106,7 @@ def reopen_groups(
 def require_several_left(group: DuplicateAnalysisGroup) -> None:
     """Refuse to reopen a group whose copies were removed."""
     if group.remaining_count < 2:
-        raise InvalidOptions(f"Only one copy of {group} is left. Undo the removal instead.")
+        raise InvalidOptions(_("Only one copy of %(group)s is left. Undo the removal instead.") % {"group": group})
 
 
 def _all_present(
@@ -110,5 +115,7 @@ def _all_present(
     """Return the groups by key, all of them or none."""
     present = {group.pk: group for group in groups}
     for missing in sorted(set(group_ids) - present.keys()):
-        raise InvalidOptions(f"Group {missing} does not belong to analysis {analysis.pk}.")
+        raise InvalidOptions(
+            _("Group %(missing)s does not belong to analysis %(pk)s.") % {"missing": missing, "pk": analysis.pk}
+        )
     return present

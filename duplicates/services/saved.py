@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from duplicates.exceptions import AnalysisActive, AnalysisPinned
 from duplicates.models import DuplicateAnalysisResult
@@ -37,7 +38,9 @@ def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUs
     with transaction.atomic():
         current = DuplicateAnalysisResult.objects.select_for_update(of=("self",)).for_lists().get(pk=analysis.pk)
         if current.is_active:
-            raise AnalysisActive(f"This analysis is {str(current.get_status_display()).lower()}.")
+            raise AnalysisActive(
+                _("This analysis is %(status)s.") % {"status": str(current.get_status_display()).lower()}
+            )
         if current.is_pinned:
             raise AnalysisPinned
         audit.record("analysis.deleted", actor=actor, now=now, subject=current, counts={"groups": current.groups_found})

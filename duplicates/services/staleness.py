@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.site_settings import site
@@ -19,10 +21,10 @@ from library.moments import A_MOMENT, absolute, relative
 class Staleness(models.TextChoices):
     """fresh < 1 h ≤ moderate < 24 h ≤ stale < 168 h ≤ very_stale, with the limits from the settings."""
 
-    FRESH = "fresh", "Fresh"
-    MODERATE = "moderate", "Moderate"
-    STALE = "stale", "Stale"
-    VERY_STALE = "very_stale", "Very stale"
+    FRESH = "fresh", lazy("Fresh")
+    MODERATE = "moderate", lazy("Moderate")
+    STALE = "stale", lazy("Stale")
+    VERY_STALE = "very_stale", lazy("Very stale")
 
 
 NEEDS_REFRESH = frozenset({Staleness.STALE, Staleness.VERY_STALE})
@@ -144,4 +146,4 @@ def is_analysis_stale(
 def _relative(at: datetime, now: datetime) -> str:
     """Return the age in words; a result dated in the future says that a clock is wrong."""
     text = relative(at, now)
-    return f"dated {text}: a clock is wrong" if (at - now).total_seconds() >= A_MOMENT else text
+    return _("dated %(text)s: a clock is wrong") % {"text": text} if (at - now).total_seconds() >= A_MOMENT else text

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from django.utils.translation import gettext as _
 
 from duplicates.models import StorageSample
+from library.numbers import number
 
 LEAST_DAYS = 3  # from the first sample to the last; less is no trend
 FARTHEST_DAYS = 730  # what lies farther ahead is not foretold
@@ -47,7 +48,7 @@ def forecast(growth: Growth, *, free_bytes: int) -> str:
     pace = _("Storage grows by %(mb)s MB a day.") % {"mb": f"{mb:,.1f}"}
     if days is None:
         return pace + " " + _("At this pace the disk lasts for years.")
-    return pace + " " + _("At this pace the disk is full in about %(days)s days.") % {"days": f"{days:,}"}
+    return pace + " " + _("At this pace the disk is full in about %(days)s days.") % {"days": number(days)}
 
 
 def _slope(samples: Sequence[tuple[date, int]]) -> float | None:

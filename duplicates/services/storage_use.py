@@ -23,6 +23,7 @@ from duplicates.choices import ACTIVE, ExportStatus
 from duplicates.exceptions import StorageFull
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, StorageSample
 from duplicates.site_settings import site
+from library.numbers import number
 
 MB = 1_000_000
 SAMPLES_KEPT = timedelta(days=400)
@@ -158,9 +159,11 @@ def require_room(user_id: int | None) -> None:
     overview = get_storage_use()
     own = sum((one.stored for one in overview.analyses if one.user_id == user_id), Stored())
     if limit and overview.results.size_bytes >= limit:
-        raise StorageFull(f"Results hold the {limit // MB:,} MB they may.")
+        raise StorageFull(_("Results hold the %(limit)s MB they may.") % {"limit": number(limit // MB)})
     if per_user and own.size_bytes >= per_user:
-        raise StorageFull(f"Your results hold the {per_user // MB:,} MB one person's may.")
+        raise StorageFull(
+            _("Your results hold the %(per_user)s MB one person's may.") % {"per_user": number(per_user // MB)}
+        )
 
 
 def over_limit(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from duplicates.choices import TokenScope
 from duplicates.exceptions import InvalidOptions, InvalidToken
@@ -45,11 +46,19 @@ def create_token(
 ) -> NewToken:
     """Make a token for a person. Raises InvalidOptions for an unknown or missing scope or a lifetime out of range."""
     if unknown := sorted(set(scopes) - set(TokenScope.values)):
-        raise InvalidOptions(f"{unknown[0]!r} is no scope. Choose from {', '.join(TokenScope.values)}.")
+        raise InvalidOptions(
+            _("%(name)r is no scope. Choose from %(values)s.")
+            % {"name": unknown[0], "values": ", ".join(TokenScope.values)}
+        )
     if not scopes:
-        raise InvalidOptions(f"A token needs at least one scope of {', '.join(TokenScope.values)}.")
+        raise InvalidOptions(
+            _("A token needs at least one scope of %(values)s.") % {"values": ", ".join(TokenScope.values)}
+        )
     if not now < expires_at <= now + LONGEST_LIFE:
-        raise InvalidOptions(f"A token expires within {LONGEST_LIFE.days} days and not before now, not {expires_at}.")
+        raise InvalidOptions(
+            _("A token expires within %(days)s days and not before now, not %(expires_at)s.")
+            % {"days": LONGEST_LIFE.days, "expires_at": expires_at}
+        )
     secret = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     with transaction.atomic():
         row = ApiToken.objects.create(
@@ -87,7 +96,7 @@ def check_token(secret: str, *, now: datetime) -> ApiToken:
     if token is None or token.revoked_at is not None or not token.user.is_active:
         raise InvalidToken
     if token.expires_at <= now:
-        raise InvalidToken(f"The token “{token.name}” has expired.")
+        raise InvalidToken(_("The token “%(name)s” has expired.") % {"name": token.name})
     if token.last_used_at is None or now - token.last_used_at >= _NOTE_USE_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token

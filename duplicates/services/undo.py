@@ -13,6 +13,7 @@ from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from duplicates.choices import CleanupState, LaterEdits, LedgerKind
 from duplicates.exceptions import DuplicatesError, NothingToUndo, UndoConflict
@@ -83,7 +84,9 @@ def undo_together(
     _look_at(undoing)
     for one in undoing:
         if one.refused is None and one.conflicts and later_edits == LaterEdits.ASK:
-            one.refused = UndoConflict(f"Edited since: {_named(one.conflicts)}.", conflicts=one.conflicts)
+            one.refused = UndoConflict(
+                _("Edited since: %(named)s.") % {"named": _named(one.conflicts)}, conflicts=one.conflicts
+            )
     if going := [one for one in undoing if one.refused is None]:
         _bring_back(going, actor=actor, now=now, later_edits=later_edits)
     return undoing
@@ -162,9 +165,11 @@ def _look_at(undoing: Sequence[Undoing]) -> None:
     for one in undoing:
         gone = [pk for pk in one.removed if pk not in here]
         if one.action.state == CleanupState.UNDONE:
-            one.refused = NothingToUndo(f"{one.action} was undone already.")
+            one.refused = NothingToUndo(_("%(action)s was undone already.") % {"action": one.action})
         elif gone:
-            one.refused = NothingToUndo(f"Track {', '.join(map(str, gone))} is not in quarantine any more.")
+            one.refused = NothingToUndo(
+                _("Track %(ids)s is not in quarantine any more.") % {"ids": ", ".join(map(str, gone))}
+            )
         # An edited value of a keeper stands once, however many copies the action merged into it.
         one.conflicts = list(dict.fromkeys(conflict for pk in one.removed for conflict in edited.get(pk, [])))
 
@@ -212,8 +217,20 @@ def _moved_by(undoing: Sequence[Undoing], moved: Moved) -> Counter[uuid.UUID]:
 
 def _named(conflicts: Iterable[Conflict]) -> str:
     return "; ".join(
-        f"place {one.position} of playlist {one.playlist_id} holds {one.current or 'nothing'}, not {one.written}"
+        _("place %(position)s of playlist %(playlist_id)s holds %(current)s, not %(written)s")
+        % {
+            "position": one.position,
+            "playlist_id": one.playlist_id,
+            "current": one.current or _("nothing"),
+            "written": one.written,
+        }
         if one.track_id is None
-        else f"{one.field.replace('_', ' ')} of track {one.track_id} is {one.current!r}, not {one.written!r}"
+        else _("%(field)s of track %(track_id)s is %(current)r, not %(written)r")
+        % {
+            "field": one.field.replace("_", " "),
+            "track_id": one.track_id,
+            "current": one.current,
+            "written": one.written,
+        }
         for one in conflicts
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import numpy as np
 import orjson
+from django.utils.translation import gettext as _
 
 from duplicates.exceptions import AnalysisNotReady
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
@@ -37,7 +38,7 @@ def load_unsaved(analysis: DuplicateAnalysisResult) -> Detection:
     options = AnalysisOptions.from_parameters(analysis.parameters)
     arrays = StageCheckpoints(analysis.pk, belongs_to(analysis.pk, options)).load(FOUND)
     if arrays is None:
-        raise AnalysisNotReady("What this run found is not kept here any more.", way_out="Retry it.")
+        raise AnalysisNotReady(_("What this run found is not kept here any more."), way_out=_("Retry it."))
     return found.from_arrays(arrays)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from duplicates.choices import VersionMarker
 from duplicates.engine.vocabulary import MARKERS, phrases
@@ -53,7 +54,7 @@ def save_word(
             action = "version_word.added" if before is None else "version_word.changed"
             audit.record(action, actor=actor, now=now, subject=word, before=before, after=_as_facts(word))
     except IntegrityError as error:
-        raise InvalidOptions(f"“{phrase}” is in the vocabulary already.") from error
+        raise InvalidOptions(_("“%(phrase)s” is in the vocabulary already.") % {"phrase": phrase}) from error
     return word
 
 
@@ -68,7 +69,7 @@ def remove_word(word: VersionWord, *, actor: "AbstractBaseUser | None", now: dat
 def built_in_words() -> list[tuple[str, str]]:
     """Return what the matcher knows by itself: each marker in words, and the phrases that reveal it, to be read."""
     shown = {name: ", ".join(_in_words(phrase) for phrase in phrases(menu)) for name, menu in MARKERS.items() if menu}
-    return [(VersionMarker(name).label, menu) for name, menu in shown.items()]
+    return [(str(VersionMarker(name).label), menu) for name, menu in shown.items()]
 
 
 def _in_words(phrase: str) -> str:
@@ -81,11 +82,17 @@ def _in_words(phrase: str) -> str:
 def _checked(phrase: str, marker: str) -> str:
     phrase = " ".join(phrase.split())
     if marker not in VersionMarker.values:
-        raise InvalidOptions(f"{marker!r} is no marker. Choose from {', '.join(VersionMarker.values)}.")
+        raise InvalidOptions(
+            _("%(marker)r is no marker. Choose from %(values)s.")
+            % {"marker": marker, "values": ", ".join(VersionMarker.values)}
+        )
     if not any(letter.isalnum() for letter in phrase):
-        raise InvalidOptions("A phrase needs at least one letter or digit.")
+        raise InvalidOptions(_("A phrase needs at least one letter or digit."))
     if len(phrase) > LONGEST_PHRASE:
-        raise InvalidOptions(f"A phrase has at most {LONGEST_PHRASE} characters, not {len(phrase)}.")
+        raise InvalidOptions(
+            _("A phrase has at most %(longest_phrase)s characters, not %(phrase)s.")
+            % {"longest_phrase": LONGEST_PHRASE, "phrase": len(phrase)}
+        )
     return phrase
 
 

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, Answer, ExportFormat, Resolution
-from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisResult, SampledGroup
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, SampledGroup
 from duplicates.services import audit, exporting, refreshing, sampling
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
@@ -35,7 +35,6 @@ class Scene:
     failed: uuid.UUID
     group: int
     track: int
-    removal: uuid.UUID
     sample: int
     sample_complete: int
     drawn: int
@@ -109,7 +108,6 @@ def worked(scene: Scene) -> None:
     service.find_duplicates_with_persistence(AnalysisOptions(), user=user)
     newest.refresh_from_db()
     scene.newest = newest.pk
-    scene.removal = CleanupAction.objects.order_by("-created_at")[0].pk
     for one in (ExportFormat.JSON, ExportFormat.CSV):
         exporting.request_export(newest, one, actor=user, now=now, enqueue=lambda export_id: None)
     Track.objects.filter(source="test").first().delete()

@@ -46,7 +46,6 @@ def of(name: str) -> Callable[[Any], list[Any]]:
 _LISTS = (
     "duplicates_duplicateanalysisresult", "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack",
     "duplicates_duplicateanalysisexport", "duplicates_auditrecord", "duplicates_notduplicate", "duplicates_cleanupplan",
-    "duplicates_cleanupaction",
     "duplicates_keeperprofile", "duplicates_versionword", "duplicates_apitoken", "duplicates_duplicatepreferences",
     "library_track", "library_playlist", "library_libraryimport", "library_librarychange", "library_itunestrack",
 )  # fmt: skip
@@ -76,7 +75,6 @@ PAGES = [
     Shot("any-pair", "duplicates_explain_pair"),
     Shot("history", "duplicates_history"),
     Shot("new-plan", "duplicates_new_plan", query="analysis={newest}"),
-    Shot("removal", "duplicates_cleanupaction_change", of("removal")),
     Shot("track", "library_track_change", of("track")),
     *(Shot(f"list-{name.partition('_')[2]}", f"{name}_changelist") for name in _LISTS),
 ]

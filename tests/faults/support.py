@@ -224,10 +224,10 @@ def _runs(process_id: int) -> bool:
 
 
 @contextmanager
-def house(database_url: str, folder: Path, *, has_tables: bool = False, **environment: str) -> Iterator[House]:
+def house(database_url: str, folder: Path, **environment: str) -> Iterator[House]:
     """Prepare an installation with short leases, and end all its processes afterwards.
 
-    A file of SQLite has its tables already, as has a database that `has_tables`.
+    A file of SQLite has its tables already.
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "REPRISE_"))}
     built = House(
@@ -245,7 +245,7 @@ def house(database_url: str, folder: Path, *, has_tables: bool = False, **enviro
         | environment
     )
     try:
-        if database_url.startswith("postgres") and not has_tables:
+        if database_url.startswith("postgres"):
             built.manage("migrate", "-v0")
         yield built
     finally:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -193,12 +192,3 @@ def test_how_an_import_was_asked_for_is_said_in_words(admin_client: Client, tmp_
     assert "Removing what vanished" in text
     assert "icon-no.svg" not in text
     assert "&quot;" not in text
-
-
-@pytest.mark.parametrize(("field", "index"), [("availability", "track_availability"), ("format", "track_format")])
-def test_a_rare_kind_of_file_is_found_by_an_index(db: None, field: str, index: str) -> None:
-    # A filter that matches nothing read all of a million tracks before it could say so.
-    if connection.vendor == "postgresql":
-        connection.cursor().execute("SET LOCAL enable_seqscan = off")
-
-    assert index in Track.objects.filter(**{field: "missing"}).order_by("-pk")[:50].explain()
