@@ -19,8 +19,9 @@ _ACCOUNT = "postgres"  # the server refuses to run as root
 class PrivatePostgres:
     """One cluster in a folder, listening on a free port of 127.0.0.1."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, *, is_durable: bool = False) -> None:
         self._data, self._programs = folder / "data", programs
+        self._options = "" if is_durable else " -c fsync=off"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -31,7 +32,7 @@ class PrivatePostgres:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._options}"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._data / "log"), "-o", options, "start")
         for _ in range(100):
             try:
@@ -55,14 +56,17 @@ class PrivatePostgres:
 
 
 @contextmanager
-def private_postgres() -> Iterator[PrivatePostgres]:
-    """Run a server for the length of the block; skip the test where its programs are absent."""
+def private_postgres(*, is_durable: bool = False) -> Iterator[PrivatePostgres]:
+    """Run a server for the length of the block; skip the test where its programs are absent.
+
+    A durable one waits for the disk at every commit, as in production.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("the programs of a PostgreSQL server are not installed")
     # Not below pytest's own folder: that is closed to the account the server runs as.
     with tempfile.TemporaryDirectory(prefix="reprise-postgres-") as folder:
-        server = PrivatePostgres(Path(folder), found[-1].parent)
+        server = PrivatePostgres(Path(folder), found[-1].parent, is_durable=is_durable)
         server.start()
         try:
             yield server

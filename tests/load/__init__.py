@@ -1,0 +1,1 @@
+"""Many people at once, really run: `python -m tests.load.soak`."""

@@ -1,0 +1,116 @@
+"""What the soak would notice, and a soak of a quarter of a minute."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.load.conservation import Library, decision_problems, library_problems
+from tests.load.journal import DONE, REFUSED, UNKNOWN, Answer, Journal, Told, share, slope
+from tests.load.person import groups_in, last_verb, told_by, verbs_of
+from tests.load.report import Outcome
+from tests.load.soak import Plan, soak
+
+BEFORE = Library({1: (3, 5, True), 2: (4, None, True), 3: (0, 2, True)}, {9: {0: 2, 1: 3}}, {}, {})
+# Track 2 was removed: track 1 has its plays and its place.
+AFTER = Library({1: (7, 5, True), 2: (4, None, False), 3: (0, 2, True)}, {9: {0: 1, 1: 3}}, {2: 1}, {})
+
+
+class TestTheLibrary:
+    def test_a_removal_that_moved_everything_is_no_loss(self) -> None:
+        assert list(library_problems(BEFORE, AFTER)) == []
+
+    @pytest.mark.parametrize(
+        "after",
+        [
+            pytest.param(replace(AFTER, tracks=AFTER.tracks | {1: (3, 5, True)}), id="plays"),
+            pytest.param(replace(AFTER, tracks=AFTER.tracks | {1: (7, None, True)}), id="rating"),
+            pytest.param(replace(AFTER, tracks=AFTER.tracks | {3: (0, 2, False)}), id="removed without a merge"),
+            pytest.param(replace(AFTER, places={9: {1: 3}}), id="a song of a playlist"),
+            pytest.param(replace(AFTER, places={9: {0: 3, 1: 3}}), id="a place that is another's"),
+            pytest.param(replace(AFTER, places={9: {0: 1}}), id="a place nobody touched"),
+        ],
+    )
+    def test_what_was_lost_is_found(self, after: Library) -> None:
+        assert list(library_problems(BEFORE, after)) != []
+
+
+class TestDecisions:
+    @pytest.mark.parametrize(
+        ("outcome", "in_the_database", "is_right"),
+        [
+            pytest.param(DONE, 1, True, id="told and there"),
+            pytest.param(DONE, 0, False, id="told and lost"),
+            pytest.param(DONE, 2, False, id="told once and done twice"),
+            pytest.param(REFUSED, 0, True, id="refused and not there"),
+            pytest.param(REFUSED, 1, False, id="refused and done"),
+            pytest.param(UNKNOWN, 0, True, id="answer lost, not done"),
+            pytest.param(UNKNOWN, 1, True, id="answer lost, done"),
+            pytest.param(UNKNOWN, 2, False, id="answer lost, done twice"),
+        ],
+    )
+    def test_each_is_there_as_often_as_was_told(self, outcome: str, in_the_database: int, is_right: bool) -> None:
+        journal = Journal(told=[Told("mara", "later", 7, outcome, 0.0)])
+
+        kept = Counter({("mara", "later", 7): in_the_database})
+
+        assert (list(decision_problems(journal, kept)) == []) is is_right
+
+    def test_one_that_nobody_sent_is_found(self) -> None:
+        journal = Journal(told=[Told("mara", "later", 7, DONE, 0.0)])
+
+        assert list(decision_problems(journal, Counter({("mara", "later", 7): 1, ("mara", "remove", 8): 1}))) != []
+
+
+class TestPages:
+    def test_a_page_is_read_as_a_person_reads_it(self) -> None:
+        page = """
+            <ul class="messagelist"><li class="success">Saved.</li></ul>
+            <form method="post" action="/x/7/decide/" class="last-decision"><button name="verb" value="reopen"></form>
+            <button type="submit" form="decision" name="verb" value="remove" disabled>
+            <button type="submit" form="decision" name="verb" value="later">"""
+
+        assert (told_by(page), last_verb(page), verbs_of(page)) == (DONE, "reopen", ["later"])
+
+    def test_a_refusal_is_no_success(self) -> None:
+        assert told_by('<li class="warning">Not saved. Somebody was faster.</li>') == REFUSED
+
+    def test_links_to_groups_are_found_once(self) -> None:
+        link = '<a href="/admin/duplicates/duplicateanalysisgroup/7/change/?a=1&amp;b=2">'
+
+        assert groups_in(link * 2) == ["/admin/duplicates/duplicateanalysisgroup/7/change/?a=1&b=2"]
+
+
+class TestFigures:
+    def test_a_share_is_a_value_that_was_measured(self) -> None:
+        assert [share(range(1, 101), percent) for percent in (50, 95, 99, 100)] == [50, 95, 99, 100]
+
+    def test_a_slope_is_growth_a_unit(self) -> None:
+        assert slope([(0, 10), (1, 12), (2, 14)]) == 2
+
+    def test_only_a_missing_database_excuses_an_error(self) -> None:
+        away = Answer("page", 500, 1.0, 10.5, "/")
+        journal = Journal(answers=[away, replace(away, at=30.0)], windows=[(9.0, 12.0)])
+
+        assert journal.unexcused() == [journal.answers[1]]
+
+    def test_slow_pages_errors_and_growing_processes_break_promises(self) -> None:
+        answers = [Answer("page", 500, 0.1, 1.0, "/"), Answer("page", 200, 0.9, 2.0, "/")]
+        memory = [(float(at), "web", 100.0 + at, 2) for at in range(0, 600, 5)]
+
+        outcome = Outcome(600, 500, Journal(answers=answers), memory, [], ["lost"], {})
+
+        assert [promise.split()[0] for promise in outcome.broken()] == ["lost", "1", "page:", "web"]
+
+
+@pytest.mark.slow
+@pytest.mark.database
+def test_a_short_day_loses_nothing(tmp_path: Path) -> None:
+    """How fast it was depends on who else uses the machine, so only the figures of a quiet one are judged."""
+    plan = Plan("sqlite", 30, 5, 2_000, 1_000, pause=(1.0, 3.0), most_ms=float("inf"))
+
+    outcome = soak(plan, tmp_path)
+
+    assert outcome.broken() == []
+    assert sum(one.outcome == DONE for one in outcome.journal.told) > 5
