@@ -30,11 +30,9 @@ class Person:
         self.session = requests.Session()
         self.session.cookies = RequestsCookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
         secure = address.replace("http://", "https://")
-        self.session.headers |= {
-            "X-Forwarded-Proto": "https",
-            "X-Forwarded-For": f"10.8.{number // 250}.{number % 250 + 1}",
-            "Referer": f"{secure}/admin/",
-        }
+        self.session.headers["X-Forwarded-Proto"] = "https"
+        self.session.headers["X-Forwarded-For"] = f"10.8.{number // 250}.{number % 250 + 1}"
+        self.session.headers["Referer"] = f"{secure}/admin/"
 
     def ask(self, kind: str, path: str, method: str = "GET", **what: Any) -> requests.Response | None:
         """Send one request and note how long it took; None where the connection broke."""

@@ -3,12 +3,16 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 
+from tests.duplicates.copies import copy, group_of
 from tests.load.conservation import Library, decision_problems, library_problems
 from tests.load.journal import DONE, REFUSED, UNKNOWN, Answer, Journal, Told, share, slope
-from tests.load.person import groups_in, last_verb, told_by, verbs_of
+from tests.load.people import LIST
+from tests.load.person import PASSWORD, Person, groups_in, last_verb, told_by, verbs_of
 from tests.load.report import Outcome
 from tests.load.soak import Plan, soak
 
@@ -80,6 +84,42 @@ class TestPages:
         link = '<a href="/admin/duplicates/duplicateanalysisgroup/7/change/?a=1&amp;b=2">'
 
         assert groups_in(link * 2) == ["/admin/duplicates/duplicateanalysisgroup/7/change/?a=1&b=2"]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAPerson:
+    """The pages are the real ones, so that a changed form does not go unnoticed until the next soak."""
+
+    @pytest.fixture
+    def mara(self, live_server: Any) -> Person:
+        get_user_model().objects.create_superuser("mara", password=PASSWORD)
+        person = Person("mara", live_server.url, Journal(), 1)
+        assert person.log_in()
+        return person
+
+    def open(self, person: Person) -> str:
+        group = group_of(copy(play_count=3), copy(play_count=4))
+        (link,) = groups_in(person.read("list", f"{LIST}?analysis={group.analysis_id}&decision=open"))
+        return person.read("page", link)
+
+    @pytest.mark.parametrize(
+        ("verb", "way_back"), [("remove", "undo"), ("not_duplicates", "reopen"), ("later", "reopen")]
+    )
+    def test_decides_is_told_and_undoes(self, mara: Person, verb: str, way_back: str) -> None:
+        page = self.open(mara)
+
+        following = mara.decide(page, verb)
+        mara.decide(following, last_verb(following), is_undo=True)
+
+        assert [(one.verb, one.outcome) for one in mara.journal.told] == [(verb, DONE), (way_back, DONE)]
+
+    def test_is_told_when_somebody_was_faster(self, mara: Person) -> None:
+        page = self.open(mara)
+
+        for verb in ("later", "not_duplicates"):
+            mara.decide(page, verb)
+
+        assert [one.outcome for one in mara.journal.told] == [DONE, REFUSED]
 
 
 class TestFigures:
