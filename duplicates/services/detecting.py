@@ -100,15 +100,20 @@ class Detection:
         return float(mean) if isinstance(mean, float) else None
 
     @property
+    def placed(self) -> pl.DataFrame:
+        """The rows of `shown`, each with its place among all, counting from 1."""
+        return self.shown.with_row_index("place", 1)
+
+    @property
     def fresh(self) -> pl.DataFrame:
-        """The rows of `shown` that are no saved group yet, each with its place among all, counting from 1."""
-        placed = self.shown.with_row_index("place", 1)
+        """The rows of `placed` that are no saved group yet."""
+        placed = self.placed
         return placed.filter(pl.col("group_id") < 0) if "group_id" in placed.columns else placed
 
     @property
     def reused(self) -> pl.DataFrame:
         """The saved groups that say the same, with their places: `group_id` and `place`."""
-        placed = self.shown.with_row_index("place", 1).select("group_id", "place")
+        placed = self.placed.select("group_id", "place")
         return placed.filter(pl.col("group_id") > 0)
 
     def iter_groups(self) -> Iterator[FoundGroup]:

@@ -28,7 +28,8 @@ from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import RunReporter
 from duplicates.services.retrying import retrying
 from duplicates.site_settings import site
-from library.changes import count_changes_since, current_revision, net_changes_since
+from library.change_triggers import MATCHING_FIELDS
+from library.changes import changes_since, count_changes_since, current_revision
 from library.models import LibraryChange, LibraryImport
 from library.numbers import number
 
@@ -37,6 +38,9 @@ Flags = npt.NDArray[np.bool_]
 MOST_CHANGED = 0.10  # share of the library; above it the tables are learnt anew
 TRIES = 3  # at reading a library that people are editing
 IDS_PER_QUERY = 5_000
+_SAVED = """
+    SELECT id, position, member_count FROM duplicates_duplicateanalysisgroup
+    WHERE analysis_id = %s AND keeper_chosen_at IS NULL"""
 
 
 class EveryTrack(Exception):
@@ -209,7 +213,7 @@ def _judged(
 ) -> Detection:
     """Choose keepers where anything is not as it was, and put all groups into order."""
     wanted = options.engine_settings()
-    row_of = retrying(lambda: _rows_as_they_were(start.predecessor))
+    row_of = retrying(lambda: _rows_as_they_were(start))
     group_id = _reusable(start, again, row_of)
     fresh = _only(again, group_id < 0)
     columns = reading.members(fresh.track_ids)
@@ -229,38 +233,47 @@ def _judged(
     return Detection(total, groups, shown, found, wanted.fingerprint(), changes.revision, again.clusters)
 
 
-def _rows_as_they_were(older: DuplicateAnalysisResult) -> pl.DataFrame:
+def _rows_as_they_were(start: Start) -> pl.DataFrame:
     """Return the saved groups whose members all say what they said: id, smallest track id and size.
 
     Left out is what the library or a person has changed since: a member that was edited, played, rated or removed, and
-    a group whose keeper somebody chose.
+    a group whose keeper somebody chose. Edits and removals are in the change log; only the rest is compared.
     """
-    differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
-    changed = " OR ".join(f"m.{name} {differs} t.{name}" for name in SNAPSHOT_COLUMNS)
-    edited, values = net_changes_since(older.library_revision or 0)
-    query = f"""
-        SELECT m.group_id, MIN(m.track_id), COUNT(*) FROM duplicates_duplicateanalysisgroup g
-        JOIN duplicates_duplicateanalysistrack m ON m.group_id = g.id
-        LEFT JOIN library_track t ON t.id = m.track_id AND t.quarantined_at IS NULL
-        WHERE g.analysis_id = %s AND g.keeper_chosen_at IS NULL GROUP BY m.group_id
-        HAVING SUM(CASE WHEN t.id IS NULL OR {changed} THEN 1 ELSE 0 END) = 0"""
+    older = start.predecessor
+    key = analysis_key(older)
     with connection.cursor() as cursor:
-        cursor.execute(query, [analysis_key(older)])
+        cursor.execute(_SAVED, [key])
         rows = cursor.fetchall()
-        # Some of what the matcher reads is in no snapshot.
-        cursor.execute(f"SELECT track_id FROM ({edited}) c", values)
-        touched = [row[0] for row in cursor.fetchall()]
-    frame = pl.DataFrame(rows, {"group_id": pl.Int64, "oldest": pl.Int64, "size": pl.Int64}, orient="row")
-    return frame.join(_groups_of(older, touched), on="group_id", how="anti")
+        cursor.execute(_played(), [key])
+        played = [row[0] for row in cursor.fetchall()]
+    # One edited and edited back is no change of the library, but its snapshot may be from in between.
+    edited = changes_since(older.library_revision or 0).order_by().values_list("track_id", flat=True).distinct()
+    saved = pl.DataFrame(rows, {"group_id": pl.Int64, "place": pl.Int64, "saved": pl.Int64}, orient="row")
+    then = start.figures.select(pl.col("place").cast(pl.Int64), "oldest", "size")
+    # One that lost a member while it was saved says something else than what was found.
+    whole = saved.join(then, on="place").filter(pl.col("saved") == pl.col("size"))
+    left_out = pl.DataFrame({"group_id": [*played, *_groups_of(older, list(edited))]}, {"group_id": pl.Int64})
+    return whole.select("group_id", "oldest", "size").join(left_out, on="group_id", how="anti")
 
 
-def _groups_of(older: DuplicateAnalysisResult, track_ids: list[int]) -> pl.DataFrame:
+def _played() -> str:
+    """Return the query of the groups with a member that says something else now of what no change log tells."""
+    differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
+    unlogged = [name for name in SNAPSHOT_COLUMNS if name not in MATCHING_FIELDS]
+    changed = " OR ".join(f"m.{name} {differs} t.{name}" for name in unlogged)
+    return f"""
+        SELECT m.group_id FROM duplicates_duplicateanalysisgroup g
+        JOIN duplicates_duplicateanalysistrack m ON m.group_id = g.id JOIN library_track t ON t.id = m.track_id
+        WHERE g.analysis_id = %s AND ({changed})"""
+
+
+def _groups_of(older: DuplicateAnalysisResult, track_ids: list[int]) -> list[int]:
     """Return the ids of the groups that one of the tracks is a member of."""
     found: list[int] = []
     for start in range(0, len(track_ids), IDS_PER_QUERY):
         ids = track_ids[start : start + IDS_PER_QUERY]
         found += older.groups.filter(members__track_id__in=ids).values_list("pk", flat=True)
-    return pl.DataFrame({"group_id": found}, {"group_id": pl.Int64})
+    return found
 
 
 def _reusable(start: Start, again: Again, row_of: pl.DataFrame) -> Ints:

@@ -57,16 +57,22 @@ def load_index(analysis_id: uuid.UUID, shelf: IndexShelf) -> Index | None:
 
 
 def save_result(shelf: IndexShelf, detection: Detection) -> None:
-    """Leave the clusters of a result and the figures of its groups, in the order of their smallest track ids."""
+    """Leave the clusters of a result and the figures of its groups, in the order of their smallest track ids.
+
+    With each its place, by which its saved group is found again.
+    """
     clusters = detection.groups.clusters if detection.clusters is None else detection.clusters
     members: Arrays = {"members": clusters.track_ids, "offsets": clusters.offsets, "cohesion": clusters.cohesion}
-    shelf.save(RESULT, members | {"figures": frame_bytes(detection.shown.sort("oldest"))})
+    shelf.save(RESULT, members | {"figures": frame_bytes(detection.placed.sort("oldest"))})
 
 
 def load_result(shelf: IndexShelf) -> tuple[Clusters, pl.DataFrame] | None:
     """Return what `save_result` was given, the figures in the order of the clusters."""
     found = shelf.load(RESULT)
     if found is None:
+        return None
+    figures = frame_of(found["figures"])
+    if "place" not in figures.columns:  # left by a release before places were kept
         return None
     clusters = Clusters(
         found["members"].astype(np.int64),
@@ -75,4 +81,4 @@ def load_result(shelf: IndexShelf) -> tuple[Clusters, pl.DataFrame] | None:
         np.empty(0, np.int64),
         b"",
     )
-    return clusters, frame_of(found["figures"])
+    return clusters, figures

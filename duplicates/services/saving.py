@@ -54,7 +54,7 @@ def save_groups(
     """Write the groups with their members, going on where an interrupted save of the same detection stopped.
 
     A track that was deleted while the run went on is left out; a group that loses its keeper or all but one member
-    with it too. `is_time_up` ends the save early; what was written until then stays.
+    with it too, and its place stays free. `is_time_up` ends the save early; what was written until then stays.
     """
     saved = retrying(lambda: saved_so_far(claimed))
     groups = islice(detection.iter_groups(), saved.taken, None)
@@ -86,15 +86,13 @@ def _write(
         if not behind.update(saved_groups=taken):
             return saved_so_far(claimed)
         present = bulk_rows.present_tracks([member.track_id for group in batch for member in group.members])
-        complete = [(group, members) for group in batch if (members := still_there(group, present))]
-        rows = [
-            group_row(group, members, before.groups + number, claimed.analysis_id, found)
-            for number, (group, members) in enumerate(complete, 1)
-        ]
+        placed = enumerate(batch, before.taken + 1)
+        complete = [(place, group, members) for place, group in placed if (members := still_there(group, present))]
+        rows = [group_row(group, members, place, claimed.analysis_id, found) for place, group, members in complete]
         group_ids = bulk_rows.insert_groups(rows)
         members_written = bulk_rows.insert_members(
             (group_id, *member_row(place, member, found))
-            for group_id, (_, members) in zip(group_ids, complete, strict=True)
+            for group_id, (_, _, members) in zip(group_ids, complete, strict=True)
             for place, member in enumerate(members)
         )
     return Saved(taken, before.groups + len(rows), before.members + members_written)
