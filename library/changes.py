@@ -86,7 +86,8 @@ def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, 
             SELECT touched.track_id AS track_id, f.kind <> 'added' AS was_there, l.kind <> 'deleted' AS is_there,
                    t.id IS NOT NULL AND t.quarantined_at IS NULL AS is_alive, f.before <> {now_json} AS differs
             FROM (
-                SELECT track_id, MIN(id) AS first_id, MAX(id) AS last_id FROM library_librarychange
+                SELECT track_id + 0 AS track_id, MIN(id) AS first_id, MAX(id) AS last_id
+                FROM library_librarychange
                 WHERE revision > %s AND (%s = '' OR cause <> %s) GROUP BY track_id + 0
             ) touched
             JOIN library_librarychange f ON f.id = touched.first_id AND f.revision > %s

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from duplicates.choices import AnalysisStatus, Resolution, Trigger
 from duplicates.engine import model
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import incremental, keepers, lifecycle, refreshing, saving_again
+from duplicates.services import bulk_rows, incremental, keepers, lifecycle, refreshing, saving_again
 from duplicates.services.different import declare_different
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.running import run_analysis
@@ -176,6 +176,40 @@ class TestResult:
         assert tracks
         assert "Incremental" in note_of(second)
         assert not second.groups.filter(members__track_id=left).filter(members__track_id=right).exists()
+
+    def test_a_track_edited_while_it_was_saved_and_edited_back_says_what_it_says_now(self) -> None:
+        # The library has not changed in the end, but the snapshot was taken in between.
+        a_library()
+        first = first_run()
+        member = first.groups.order_by("position")[2].members.order_by("position")[1]
+        track = Track.objects.filter(pk=member.track_id)
+        track.update(album="For a moment")
+        DuplicateAnalysisTrack.objects.filter(pk=member.pk).update(album="For a moment")
+        track.update(album=member.album)
+
+        second = refreshed(first)
+
+        assert "Incremental" in note_of(second)
+        again = DuplicateAnalysisTrack.objects.get(group__analysis=second, track_id=member.track_id)
+        assert again.album == member.album
+
+    def test_a_group_that_was_lost_while_it_was_saved_moves_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Groups are found again by their places: each must keep its own.
+        a_library()
+        whole = first_run()
+        lost = whole.groups.filter(member_count=2).order_by("position")[1]
+        gone = lost.members.order_by("position")[1].track_id
+        monkeypatch.setattr(
+            bulk_rows, "present_tracks", lambda track_ids: {track_id for track_id in track_ids if track_id != gone}
+        )
+        first = first_run()
+        monkeypatch.undo()
+
+        second = refreshed(first)
+
+        assert first.groups_found == whole.groups_found - 1
+        assert not first.groups.filter(position=lost.position).exists()
+        assert said(second) == said(whole)
 
     def test_another_order_needs_no_full_run(self) -> None:
         a_library()

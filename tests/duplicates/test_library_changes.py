@@ -1,8 +1,10 @@
 """What changed since an analysis, counted exactly, and which of its groups are touched."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from duplicates.services import retention
 from duplicates.services.library_changes import cause_of, get_library_change_summary, touched_groups
 from library.change_triggers import MATCHING_FIELDS
-from library.changes import compact, count_changes_since, current_revision, recording
+from library.changes import compact, count_changes_since, current_revision, net_changes_since, recording
 from library.models import LibraryChange, LibraryRevision, Track
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, TrackFactory
 
@@ -181,6 +183,19 @@ class TestSummary:
 
 
 class TestTouchedGroups:
+    def test_it_reads_a_range_of_the_log_and_never_all_of_it(self) -> None:
+        # SQLite once walked through the whole timeline of tracks, because that comes grouped already.
+        query, values = net_changes_since(5)
+        sqlite = connection.vendor == "sqlite"
+        with connection.cursor() as cursor:
+            if not sqlite:
+                cursor.execute("SET LOCAL enable_seqscan = off")  # an empty table is not worth an index
+            cursor.execute(f"{'EXPLAIN QUERY PLAN' if sqlite else 'EXPLAIN'} {query}", values)
+            plan = "\n".join(str(row) for row in cursor.fetchall())
+
+        assert re.search(r"SEARCH library_librarychange|Index Cond: \(revision > ", plan), plan
+        assert "SCAN library_librarychange" not in plan
+
     def test_only_groups_with_a_changed_member_are_touched(self) -> None:
         analysis = AnalysisFactory(library_track_count=8)
         edited, removed, played, untouched = GroupFactory.create_batch(4, analysis=analysis)
