@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.load.journal import now
-from tests.load.person import Person, groups_in, last_verb, verbs_of
+from tests.load.person import TRIES, Person, groups_in, last_verb, verbs_of
 
 LIST = "/admin/duplicates/duplicateanalysisgroup/"
 GROUPS_IN_A_ROW = 6
@@ -115,7 +115,7 @@ def start_analysis(person: Person, number: int, started: list[str]) -> None:
 def export(person: Person, analysis: str, number: int, *, may_fail: bool = False) -> bool:
     """Ask for an export, fetch it and compare its digest. Says whether it came."""
     wish = {"analysis": analysis, "format": ("csv", "json", "jsonl")[number % 3], "is_compressed": number % 2 == 1}
-    answer = person.api("export (API)", "exports/", json=wish)
+    answer = person.api("export (API)", "exports/", tries=1 if may_fail else TRIES, json=wish)
     if answer is None or answer.status_code != 201:
         return _failed(person, f"export {number}", answer and answer.text, may_fail)
     row = answer.json()
@@ -131,7 +131,8 @@ def export(person: Person, analysis: str, number: int, *, may_fail: bool = False
 def send_import(person: Person, name: str, content: bytes, *, may_fail: bool = False) -> bool:
     """Send a file and wait until it is imported. Says whether it was."""
     wish = {"source": name, "id_column": "id"}
-    answer = person.api("import (API)", "imports/", files={"file": (f"{name}.csv", content)}, data=wish)
+    file = {"file": (f"{name}.csv", content)}
+    answer = person.api("import (API)", "imports/", tries=1 if may_fail else TRIES, files=file, data=wish)
     if answer is None or answer.status_code not in (201, 202):
         return _failed(person, name, answer and answer.text, may_fail)
     path = f"imports/{answer.json()['id']}/progress/"

@@ -5,7 +5,7 @@ import random
 import re
 import time
 import uuid
-from http.cookiejar import DefaultCookiePolicy
+from http.cookiejar import Cookie
 from typing import Any
 from urllib.parse import urljoin
 
@@ -20,15 +20,22 @@ GROUP_PAGE = re.compile(r"/duplicateanalysisgroup/(\d+)/")
 _NOT_SAVED = ("Not saved", "Nothing was done", "Not undone yet", "was not saved")
 
 
+class OpenJar(RequestsCookieJar):
+    """Keeps cookies that are for https only and sends them by http: the proxy that would speak https is left out."""
+
+    def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> Any:
+        cookie.secure = False
+        return super().set_cookie(cookie, *args, **kwargs)
+
+
 class Person:
     """A session of one person."""
 
     def __init__(self, name: str, address: str, journal: Journal, number: int) -> None:
         self.name, self.address, self.journal = name, address, journal
         self.draw = random.Random(number)
-        # Cookies are for https only; the proxy that would speak it is left out, so they must pass without.
         self.session = requests.Session()
-        self.session.cookies = RequestsCookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        self.session.cookies = OpenJar()
         secure = address.replace("http://", "https://")
         self.session.headers["X-Forwarded-Proto"] = "https"
         self.session.headers["X-Forwarded-For"] = f"10.8.{number // 250}.{number % 250 + 1}"
@@ -67,10 +74,12 @@ class Person:
             time.sleep(1)
         return False
 
-    def api(self, kind: str, path: str, method: str = "POST", **what: Any) -> requests.Response | None:
+    def api(
+        self, kind: str, path: str, method: str = "POST", *, tries: int = TRIES, **what: Any
+    ) -> requests.Response | None:
         """Ask the API until it answers; a POST repeats itself under one key, so that it is done once."""
         key = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
-        for _ in range(TRIES):
+        for _ in range(tries):
             headers = {"X-CSRFToken": self.session.cookies.get("csrftoken") or "", **key}
             answer = self.ask(kind, f"/api/v1/{path}", method, headers=headers, **what)
             if answer is not None and answer.status_code < 500:
