@@ -24,6 +24,9 @@ SENTENCES = (
     noop("Kept because %(why)s"),
     noop("equal in %(rules)s"),
     noop("ahead by %(points)s"),
+    noop("%(a)s point"),
+    noop("%(a)s points"),
+    noop("less than a point"),
     noop("played once, the next copy never"),
     noop("played twice, the next copy never"),
     noop("played %(a)s times, the next copy never"),
@@ -110,10 +113,19 @@ def told_reason(reason: str) -> str:
 
 
 def _told_more(part: str) -> str:
+    if lead := re.fullmatch(r"ahead by ([^(]+?)(?: \((.+)\))?", part):
+        return _lead(lead[1], lead[2] or "")
     if part.startswith("equal in "):
         rules = re.split(r", | and ", part.removeprefix("equal in "))
         return gettext("equal in %(rules)s") % {"rules": ", ".join(map(told, rules))}
     return told(part)
+
+
+def _lead(points: str, shares: str) -> str:
+    """Return by how many points a keeper led, and which signals gave them: "plays +40"."""
+    said = gettext("ahead by %(points)s") % {"points": told(points)}
+    signals = [one.rsplit(" ", 1) for one in shares.split(", ") if one]
+    return said + (f" ({', '.join(f'{told(name)} {lead}' for name, lead in signals)})" if signals else "")
 
 
 def _with_values(text: str) -> str:

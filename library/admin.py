@@ -161,27 +161,27 @@ class TrackAdmin(pages.CalmAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="title")
+    @admin.display(description=lazy("title"))
     def shown_title(self, track: Track) -> SafeString:
         return pages.two_lines(track.title or _("Untitled"), track.artist or _("Unknown artist"))
 
-    @admin.display(description="album")
+    @admin.display(description=lazy("album"))
     def shown_album(self, track: Track) -> str:
         return track.album
 
-    @admin.display(description="length")
+    @admin.display(description=lazy("length"))
     def length(self, track: Track) -> str:
         return pages.length(track.duration_ms)
 
-    @admin.display(description="file")
+    @admin.display(description=lazy("file"))
     def quality(self, track: Track) -> str:
         return pages.quality(track.format, track.bit_rate_kbps)
 
-    @admin.display(description="plays")
+    @admin.display(description=lazy("plays"))
     def plays(self, track: Track) -> str:
         return pages.number(track.play_count)
 
-    @admin.display(description="state")
+    @admin.display(description=lazy("state"))
     def state(self, track: Track) -> SafeString:
         if track.quarantined_at:
             return pages.badge("bad", _("In quarantine"))
@@ -192,7 +192,7 @@ class TrackAdmin(pages.CalmAdmin):
     def unparsed_values(self, track: Track) -> str | SafeString:
         return format_html_join("; ", "{}: “{}”", track.unparsed.items()) or pages.UNKNOWN
 
-    @admin.display(description="playlists")
+    @admin.display(description=lazy("playlists"))
     def playlists(self, track: Track) -> str | SafeString:
         entries = track.playlist_entries.select_related("playlist").order_by("playlist_id", "position")
         rows = ((entry.playlist.name, entry.position + 1) for entry in entries[:ENTRIES_SHOWN])
@@ -219,7 +219,7 @@ class PlaylistAdmin(pages.ReadOnlyAdmin):
         rows: QuerySet[Any] = super().get_queryset(request).annotate(entries_counted=Coalesce(counted, 0))
         return rows
 
-    @admin.display(description="tracks")
+    @admin.display(description=lazy("tracks"))
     def entry_count(self, playlist: Any) -> str:
         return pages.number(playlist.entries_counted)
 
@@ -290,40 +290,40 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user")
 
-    @admin.display(description="status")
+    @admin.display(description=lazy("status"))
     def state(self, row: LibraryImport) -> SafeString:
         return pages.badge(IMPORT_BADGES[ImportStatus(row.status)], row.state_words)
 
-    @admin.display(description="started", ordering="started_at")
+    @admin.display(description=lazy("started"), ordering="started_at")
     def started(self, row: LibraryImport) -> str | SafeString:
         return pages.moment(row.started_at, timezone.now())
 
-    @admin.display(description="seen")
+    @admin.display(description=lazy("seen"))
     def seen(self, row: LibraryImport) -> str:
         return pages.number(row.seen_count)
 
-    @admin.display(description="added")
+    @admin.display(description=lazy("added"))
     def added(self, row: LibraryImport) -> str:
         return pages.number(row.added_count)
 
-    @admin.display(description="changed")
+    @admin.display(description=lazy("changed"))
     def changed(self, row: LibraryImport) -> str:
         return pages.number(row.changed_count)
 
-    @admin.display(description="unchanged")
+    @admin.display(description=lazy("unchanged"))
     def unchanged(self, row: LibraryImport) -> str:
         return pages.number(row.unchanged_count)
 
-    @admin.display(description="skipped")
+    @admin.display(description=lazy("skipped"))
     def skipped(self, row: LibraryImport) -> str:
         return pages.number(row.skipped_count)
 
-    @admin.display(description="report")
+    @admin.display(description=lazy("report"))
     def report_text(self, row: LibraryImport) -> str | SafeString:
         """Show the report in the words the import printed."""
         return format_html('<pre class="json">{}</pre>', "\n".join(report_lines(row))) if row.report else pages.UNKNOWN
 
-    @admin.display(description="options")
+    @admin.display(description=lazy("options"))
     def asked(self, row: LibraryImport) -> SafeString:
         return pages.lines(asked_lines(row)) if row.options else format_html("{}", pages.UNKNOWN)
 
@@ -345,18 +345,18 @@ class LibraryChangeAdmin(pages.ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("before")
 
-    @admin.display(description="track")
+    @admin.display(description=lazy("track"))
     def track(self, change: LibraryChange) -> SafeString:
         return format_html(
             '<a href="{}">{}</a>', reverse("admin:library_track_change", args=[change.track_id]), change.track_id
         )
 
-    @admin.display(description="what")
+    @admin.display(description=lazy("what"))
     def what(self, change: LibraryChange) -> SafeString:
         kind = ChangeKind(change.kind)
         return pages.badge(CHANGE_BADGES[kind], kind.label)
 
-    @admin.display(description="when")
+    @admin.display(description=lazy("when"))
     def changed(self, change: LibraryChange) -> str | SafeString:
         return pages.moment(change.changed_at, timezone.now())
 
@@ -380,14 +380,14 @@ class ITunesTrackAdmin(pages.ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("last_import")
 
-    @admin.display(description="title")
+    @admin.display(description=lazy("title"))
     def shown_title(self, track: ITunesTrack) -> SafeString:
         return pages.two_lines(track.title or _("Untitled"), track.artist or _("Unknown artist"))
 
-    @admin.display(description="length")
+    @admin.display(description=lazy("length"))
     def length(self, track: ITunesTrack) -> str:
         return pages.length(track.duration_ms)
 
-    @admin.display(description="plays")
+    @admin.display(description=lazy("plays"))
     def plays(self, track: ITunesTrack) -> str:
         return pages.number(track.play_count)

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from library.models import LibraryImport, Track
 
@@ -16,7 +17,7 @@ FORMATS_FROM_NEWEST = 2_000
 class QuarantineFilter(admin.SimpleListFilter):
     """In the library, or removed and waiting in quarantine."""
 
-    title = "quarantine"
+    title = lazy("quarantine")
     parameter_name = "quarantine"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -31,7 +32,7 @@ class QuarantineFilter(admin.SimpleListFilter):
 class SourceFilter(admin.SimpleListFilter):
     """Where tracks were imported from; the short list of imports knows the names, the tracks need not be read."""
 
-    title = "source"
+    title = lazy("source")
     parameter_name = "source"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -50,7 +51,7 @@ class SourceFilter(admin.SimpleListFilter):
 class FormatFilter(admin.SimpleListFilter):
     """The file formats met among the newest tracks."""
 
-    title = "format"
+    title = lazy("format")
     parameter_name = "format"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -64,7 +65,7 @@ class FormatFilter(admin.SimpleListFilter):
 class CatalogFilter(SourceFilter):
     """The reference catalogues that were loaded."""
 
-    title = "catalogue"
+    title = lazy("catalogue")
     parameter_name = "catalog"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -135,7 +135,7 @@ def moment(at: datetime | None, now: datetime) -> SafeString | str:
     )
 
 
-def when(field: str, name: str = "") -> Any:
+def when(field: str, name: Any = "") -> Any:
     """Return a column that shows the moment in `field` both ways; a callable, which Django takes for a field's name."""
 
     @admin.display(description=name or lazy(field.removesuffix("_at").replace("_", " ")))

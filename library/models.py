@@ -291,7 +291,7 @@ class LibraryChange(models.Model):
         return _("r%(revision)s: track %(track_id)s %(kind)s") % {
             "revision": self.revision,
             "track_id": self.track_id,
-            "kind": self.kind,
+            "kind": str(self.get_kind_display()).lower(),
         }
 
 

@@ -42,7 +42,9 @@ def test_what_is_compiled_is_what_is_written(language: str) -> None:
 
     for entry in entries(language).values():
         if entry.msgid_plural:
-            said = [compiled.ngettext(entry.msgid, entry.msgid_plural, count) for count in (1, 2)]
+            forms = (entry.msgid, entry.msgid_plural)
+            context = entry.msgctxt
+            said = [compiled.npgettext(context, *forms, n) if context else compiled.ngettext(*forms, n) for n in (1, 2)]
             assert said == [entry.msgstr_plural[0], entry.msgstr_plural[1]]
         elif entry.msgctxt:
             assert compiled.pgettext(entry.msgctxt, entry.msgid) == entry.msgstr

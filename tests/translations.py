@@ -28,6 +28,7 @@ FUNCTIONS = {
     "noop": (None, 0),
     "ngettext": (None, 0, 1),
     "ngettext_lazy": (None, 0, 1),
+    "npgettext_lazy": (0, 1, 2),
     "pgettext": (0, 1),
     "pgettext_lazy": (0, 1),
 }
@@ -164,6 +165,7 @@ def _of_the_admin() -> Iterator[str]:
 
     from library.admin_pages import CalmAdmin  # noqa: PLC0415 (likewise)
 
+    admin.autodiscover()
     with translation.override(None):
         for one in admin.site._registry.values():
             if isinstance(one, CalmAdmin):

@@ -109,19 +109,19 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
         context = {"has_run_permission": self.has_run_permission(request)}
         return super().changelist_view(request, context | (extra_context or {}))
 
-    @admin.display(description="analysis")
+    @admin.display(description=lazy("analysis"))
     def name(self, analysis: DuplicateAnalysisResult) -> SafeString:
         search = f" “{analysis.search_term}”" if analysis.search_term else ""
         return pages.two_lines(f"{analysis.get_preset_display()}{search}", asked_by(analysis))
 
-    @admin.display(description="status")
+    @admin.display(description=lazy("status"))
     def state(self, analysis: DuplicateAnalysisResult) -> SafeString:
         if analysis.is_active and analysis.progress:
             percentage = float(analysis.progress.get("percentage", 0))
             return format_html("{} {} %", status_badge(analysis), f"{percentage:.0f}")
         return status_badge(analysis)
 
-    @admin.display(description="age", ordering="created_at")
+    @admin.display(description=lazy("age"), ordering="created_at")
     def age(self, analysis: DuplicateAnalysisResult) -> str | SafeString:
         when = pages.moment(analysis.age_anchor, timezone.now())
         if (condition := condition_of_row(analysis)) is None:

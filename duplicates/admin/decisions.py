@@ -31,7 +31,7 @@ from duplicates.services.edited_exports import (
 from duplicates.services.lifecycle import get_analysis
 from library import admin_pages as pages
 
-REVOKED = pages.when("revoked_at", "ended")
+REVOKED = pages.when("revoked_at", gettext_lazy("ended"))
 LARGEST_FILE = 50_000_000  # bytes; a hundred thousand decisions take about thirty million
 PROBLEMS_SHOWN = 200
 

@@ -107,31 +107,31 @@ class ExportAdmin(OfVisibleAnalyses):
             return pages.UNKNOWN
         return pages.two_lines(self.size(export), tracks_in_words(export.row_count))
 
-    @admin.display(description="file")
+    @admin.display(description=lazy("file"))
     def shown_name(self, export: DuplicateAnalysisExport) -> str:
         return export.file_name or str(export.get_format_display())
 
-    @admin.display(description="analysis")
+    @admin.display(description=lazy("analysis"))
     def analysis_link(self, export: DuplicateAnalysisExport) -> SafeString:
         link = reverse("admin:duplicates_duplicateanalysisresult_change", args=[export.analysis_id])
         return format_html('<a href="{}">Open the analysis</a>', link)
 
-    @admin.display(description="status")
+    @admin.display(description=lazy("status"))
     def state(self, export: DuplicateAnalysisExport) -> SafeString:
         status = ExportStatus(export.status)
         if status == ExportStatus.COMPLETED and not is_downloadable(export, now=timezone.now()):
             status = ExportStatus.EXPIRED
         return pages.badge(EXPORT_BADGES[status], status.label)
 
-    @admin.display(description="size")
+    @admin.display(description=lazy("size"))
     def size(self, export: DuplicateAnalysisExport) -> str:
         return pages.size(export.size_bytes)
 
-    @admin.display(description="tracks")
+    @admin.display(description=lazy("tracks"))
     def rows(self, export: DuplicateAnalysisExport) -> str:
         return pages.number(export.row_count if export.size_bytes is not None else None)
 
-    @admin.display(description="downloads")
+    @admin.display(description=lazy("downloads"))
     def downloads(self, export: DuplicateAnalysisExport) -> str:
         return pages.number(export.download_count)
 
@@ -139,15 +139,15 @@ class ExportAdmin(OfVisibleAnalyses):
     def asked_by(self, export: DuplicateAnalysisExport) -> str:
         return export.user.get_username() if export.user else _("System")
 
-    @admin.display(description="asked", ordering="created_at")
+    @admin.display(description=lazy("asked"), ordering="created_at")
     def asked(self, export: DuplicateAnalysisExport) -> str | SafeString:
         return pages.moment(export.created_at, timezone.now())
 
-    @admin.display(description="expires")
+    @admin.display(description=lazy("expires"))
     def expires(self, export: DuplicateAnalysisExport) -> str | SafeString:
         return pages.moment(export.expires_at, timezone.now())
 
-    @admin.display(description="download")
+    @admin.display(description=lazy("download"))
     def download(self, export: DuplicateAnalysisExport) -> str | SafeString:
         if not is_downloadable(export, now=timezone.now()):
             return pages.UNKNOWN

@@ -42,7 +42,7 @@ class PresetFilter(admin.SimpleListFilter):
 class BandFilter(admin.SimpleListFilter):
     """How sure a group is, in the bands of the settings."""
 
-    title = "confidence"
+    title = gettext_lazy("confidence")
     parameter_name = "band"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
@@ -55,7 +55,7 @@ class BandFilter(admin.SimpleListFilter):
 class SizeFilter(admin.SimpleListFilter):
     """Pairs, small groups and large ones; large ones deserve a closer look."""
 
-    title = "size"
+    title = gettext_lazy("size")
     parameter_name = "size"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -75,7 +75,7 @@ def decided(decision: str | None) -> Q:
 class ResolutionFilter(admin.SimpleListFilter):
     """Still open, or what was decided."""
 
-    title = "decision"
+    title = gettext_lazy("decision")
     parameter_name = "decision"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -126,7 +126,7 @@ class SinceFilter(admin.SimpleListFilter):
 class ArtistFilter(admin.SimpleListFilter):
     """The groups of one artist, reached from the page of a group; a menu of every artist would be of no use."""
 
-    title = "artist"
+    title = gettext_lazy("artist")
     parameter_name = "artist"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ PLAYED, ADDED = pages.when("last_played_at"), pages.when("added_at")
 class RoleFilter(admin.SimpleListFilter):
     """Keepers, or the duplicates beside them."""
 
-    title = "role"
+    title = lazy("role")
     parameter_name = "role"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -83,27 +83,27 @@ class MemberAdmin(PublishedOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("group")
 
-    @admin.display(description="title")
+    @admin.display(description=lazy("title"))
     def shown_title(self, member: DuplicateAnalysisTrack) -> SafeString:
         return pages.two_lines(member.title or _("Untitled"), member.artist or _("Unknown artist"))
 
-    @admin.display(description="length")
+    @admin.display(description=lazy("length"))
     def length(self, member: DuplicateAnalysisTrack) -> str:
         return pages.length(member.duration_ms)
 
-    @admin.display(description="file")
+    @admin.display(description=lazy("file"))
     def quality(self, member: DuplicateAnalysisTrack) -> str:
         return pages.quality(member.format, member.bit_rate_kbps)
 
-    @admin.display(description="role")
+    @admin.display(description=lazy("role"))
     def role(self, member: DuplicateAnalysisTrack) -> SafeString:
         return pages.badge("keeper", _("Keeper")) if member.is_canonical else pages.badge("quiet", _("Duplicate"))
 
-    @admin.display(description="similarity")
+    @admin.display(description=lazy("similarity"))
     def alike(self, member: DuplicateAnalysisTrack) -> str:
         return pages.UNKNOWN if member.is_canonical else pages.percent(member.similarity)
 
-    @admin.display(description="match")
+    @admin.display(description=lazy("match"))
     def direct(self, member: DuplicateAnalysisTrack) -> str:
         if member.is_canonical:
             return pages.UNKNOWN
@@ -113,7 +113,7 @@ class MemberAdmin(PublishedOnly):
     def itunes(self, member: DuplicateAnalysisTrack) -> str | SafeString:
         return pages.UNKNOWN if member.itunes_match == ITunesMatch.NONE else itunes_badge(member.itunes_match)
 
-    @admin.display(description="group")
+    @admin.display(description=lazy("group"))
     def in_group(self, member: DuplicateAnalysisTrack) -> SafeString:
         link = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[member.group_id])
         return format_html('<a href="{}">#{}</a>', link, pages.number(member.group.position))
@@ -122,4 +122,6 @@ class MemberAdmin(PublishedOnly):
     def track_link(self, member: DuplicateAnalysisTrack) -> str | SafeString:
         if not member.still_exists:
             return _("Not in the library any more")
-        return format_html('<a href="{}">Open</a>', reverse("admin:library_track_change", args=[member.track_id]))
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:library_track_change", args=[member.track_id]), _("Show")
+        )

@@ -49,19 +49,19 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return AuditRecord.objects.visible_to(request.user).order_by(*self.ordering)
 
-    @admin.display(description="when", ordering="created_at")
+    @admin.display(description=lazy("when"), ordering="created_at")
     def when(self, record: AuditRecord) -> str | SafeString:
         return pages.moment(record.created_at, timezone.now())
 
-    @admin.display(description="who")
+    @admin.display(description=lazy("who"))
     def who(self, record: AuditRecord) -> str:
         return record.user_name or _("System")
 
-    @admin.display(description="action")
+    @admin.display(description=lazy("action"))
     def what(self, record: AuditRecord) -> str:
         return record.action_words
 
-    @admin.display(description="subject")
+    @admin.display(description=lazy("subject"))
     def subject(self, record: AuditRecord) -> str | SafeString:
         if not record.subject_label:
             return pages.UNKNOWN
@@ -71,23 +71,23 @@ class AuditRecordAdmin(pages.ReadOnlyAdmin):
             return record.subject_label
         return format_html('<a href="{}">{}</a>', link, record.subject_label)
 
-    @admin.display(description="outcome")
+    @admin.display(description=lazy("outcome"))
     def outcome(self, record: AuditRecord) -> SafeString:
         return pages.badge("good", _("Done")) if record.was_successful else pages.badge("bad", _("Failed"))
 
-    @admin.display(description="took")
+    @admin.display(description=lazy("took"))
     def took(self, record: AuditRecord) -> str:
         return pages.duration(record.duration_seconds)
 
-    @admin.display(description="numbers")
+    @admin.display(description=lazy("numbers"))
     def counted(self, record: AuditRecord) -> SafeString:
         return pages.facts(record.counts)
 
-    @admin.display(description="before")
+    @admin.display(description=lazy("before"))
     def was(self, record: AuditRecord) -> SafeString:
         return pages.facts(record.before)
 
-    @admin.display(description="after")
+    @admin.display(description=lazy("after"))
     def became(self, record: AuditRecord) -> SafeString:
         return pages.facts(record.after)
 

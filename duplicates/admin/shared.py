@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import AnalysisStatus, ConfidenceBand, ExportStatus, ITunesMatch, Preset
 from duplicates.exceptions import NotAllowed
@@ -154,7 +155,7 @@ def as_uuid(text: str) -> uuid.UUID | None:
 class AnalysisFilter(admin.SimpleListFilter):
     """One analysis at a time, the newest unless another is chosen: groups of two analyses are never mixed."""
 
-    title = "analysis"
+    title = lazy("analysis")
     parameter_name = "analysis"
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:

@@ -112,9 +112,20 @@ class SiteSettingAdmin(pages.CalmAdmin):
             "field": form[name],
             "name": name,
             "unit": _(variable.unit) if variable.unit else "",
-            "range": variable.range_text,
+            "range": _range(variable.least, variable.most),
             "environment": f"{variable.value:g}",
             "row": row,
             "by": (row.changed_by or _("System")) if row else "",
             "changed": pages.moment(row.changed_at, timezone.now()) if row else "",
         }
+
+
+def _range(least: float | None, most: float | None) -> str:
+    if least is None or most is None:
+        return ""
+    return _("%(least)s to %(most)s") % {"least": _plain(least), "most": _plain(most)}
+
+
+def _plain(value: float) -> str:
+    """Return a limit with as many decimals as it has."""
+    return pages.number(value, len(f"{value:g}".partition(".")[2]) if value < 1 else 0)
