@@ -139,6 +139,10 @@ class GroupViewSet(
         rows = DuplicateAnalysisGroup.objects.filter(analysis__in=visible)
         return rows.select_related("resolved_by", "keeper_chosen_by")
 
+    def filter_queryset(self, queryset: QuerySet[DuplicateAnalysisGroup]) -> QuerySet[DuplicateAnalysisGroup]:
+        """Narrow the list alone: a group asked for by its id is that group, whichever analysis it belongs to."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
     def get_serializer_class(self) -> Any:
         return shapes.GroupBriefSerializer if self.action == "list" else super().get_serializer_class()
 

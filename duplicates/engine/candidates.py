@@ -22,7 +22,7 @@ from duplicates.engine.normalise import Records
 from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
 from duplicates.engine.postings import BAND_OF, CAPS, ROW_BITS, Floats, Postings, build_postings, chunks_of_work
 from duplicates.engine.progress import Arrays, Checkpoints, Stage
-from duplicates.engine.settings import EngineSettings
+from duplicates.engine.settings import EngineSettings, Preset
 from duplicates.engine.threads import in_threads
 
 POSTINGS_BUDGET = 200  # posting entries one record may read, besides those of its rarest features
@@ -91,7 +91,7 @@ def propose(
     advance(count * 3 // 5)
     codes, shares = [], []
     chunks = chunks_of_work(cost, budget(count, settings).chunk(CHUNK_PRODUCTS))
-    work = partial(best_partners, asked=asked, cost=cost, lists=lists, records=records)
+    work = partial(best_partners, asked=asked, cost=cost, lists=lists, records=records, preset=settings.preset)
     for code, share in in_parts(
         chunks,
         work,
@@ -228,7 +228,13 @@ def _side_by_side(postings: Postings) -> tuple["sparse.csr_matrix", npt.NDArray[
 
 
 def best_partners(
-    chunk: tuple[int, int], *, asked: "sparse.csr_matrix", cost: Ints, lists: "sparse.csr_matrix", records: Looked
+    chunk: tuple[int, int],
+    *,
+    asked: "sparse.csr_matrix",
+    cost: Ints,
+    lists: "sparse.csr_matrix",
+    records: Looked,
+    preset: Preset,
 ) -> tuple[Ints, Floats]:
     """Return the best partners of a run of records, as row times count plus partner, with their shares."""
     start, stop = chunk
@@ -237,10 +243,10 @@ def best_partners(
     row = np.searchsorted(offsets, at, side="right") - 1 + start
     partner, share = partners[at].astype(np.int64), shares[at]
     # Most pairs go by the cheapest look: their lengths contradict.
-    contradict = _lengths_contradict(records.duration_ms[row], records.duration_ms[partner])
-    keep = (row != partner) & ((share >= HIGH_SHARE) | ~contradict)
+    apart = _lengths_contradict(records, row, partner, preset)
+    keep = (row != partner) & ((share >= HIGH_SHARE) | ~apart)
     row, partner, share = row[keep], partner[keep], share[keep]
-    keep = worth_a_look(records, row, partner, share)
+    keep = worth_a_look(records, row, partner, share, preset)
     row, partner, share = _keep_best(row[keep], partner[keep], share[keep])
     return row * len(records) + partner, share
 
@@ -278,7 +284,7 @@ def _keep_best(row: Ints, partner: Ints, share: Floats) -> tuple[Ints, Ints, Flo
     return row, partner, share
 
 
-def worth_a_look(records: Looked, row: Ints, partner: Ints, share: Floats) -> npt.NDArray[np.bool_]:
+def worth_a_look(records: Looked, row: Ints, partner: Ints, share: Floats, preset: Preset) -> npt.NDArray[np.bool_]:
     """Tell which pairs to compare: the less two records have in common, the more alike their titles must look.
 
     Records of quite different lengths are seldom one song, so both must speak for them: of 300,000 pairs proposed
@@ -289,15 +295,21 @@ def worth_a_look(records: Looked, row: Ints, partner: Ints, share: Floats) -> np
     common = np.bitwise_count(left & right)
     some = common >= shorter * COMMON_LETTERS  # a missing title may agree with any
     most = (common >= shorter * MOST_LETTERS) & (shorter > 0)
-    lengths = records.duration_ms[row], records.duration_ms[partner]
-    close, high = _lengths_agree(*lengths), share >= HIGH_SHARE
+    close = _lengths_agree(records.duration_ms[row], records.duration_ms[partner])
+    high = share >= HIGH_SHARE
     worth: npt.NDArray[np.bool_] = high | (share >= FAIR_SHARE) & (some | close) | most | some & close
-    worth &= ~_lengths_contradict(*lengths) | high & most
+    worth &= ~_lengths_contradict(records, row, partner, preset) | high & most
     return worth
 
 
-def _lengths_contradict(left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
-    """Tell which lengths are known and far apart, and not one length read in two units."""
+def _lengths_contradict(records: Looked, row: Ints, partner: Ints, preset: Preset) -> npt.NDArray[np.bool_]:
+    """Tell which lengths are known and far apart, and not one length read in two units.
+
+    A song is the same however long somebody plays it: under that preset lengths contradict nothing.
+    """
+    if preset is Preset.SONG:
+        return np.zeros(len(row), np.bool_)
+    left, right = records.duration_ms[row], records.duration_ms[partner]
     shorter, longer = np.minimum(left, right), np.maximum(left, right)
     contradict: npt.NDArray[np.bool_] = (shorter > 0) & (longer - shorter > FAR_LENGTH_MS)
     contradict &= longer < UNITS_APART * shorter

@@ -228,7 +228,7 @@ class _Candidates:
 
     def _partners(self, asking: Held, asked: Floats, held: Held, frequency: Ints) -> Lists:
         weight = weights_of(frequency, self.library.old)[held.feature] * self.scale[held.row]
-        return partners(asking, asked, held, weight, self.library.looks, self.library.settings.threads)
+        return partners(asking, asked, held, weight, self.library.looks, self.library.settings)
 
 
 def _changed_lists(library: _Library, came: Ints, left: Ints, progress: Progress) -> tuple[_Lists, int]:

@@ -29,6 +29,7 @@ from duplicates.engine.postings import (
     squares_of,
     weights_of,
 )
+from duplicates.engine.settings import EngineSettings
 from duplicates.engine.threads import in_threads
 
 Flags = npt.NDArray[np.bool_]
@@ -150,7 +151,7 @@ def readers(index: Index, held: Held, count: int) -> Readers:
     return Readers(chosen, weight[read] * scale[chosen.row], frequency, scale, silent)
 
 
-def partners(asking: Held, asked: Floats, held: Held, weight: Floats, looks: Looks, threads: int) -> Lists:
+def partners(asking: Held, asked: Floats, held: Held, weight: Floats, looks: Looks, settings: EngineSettings) -> Lists:
     """Return the best partners of the asking records among the holders; both name features by one list of keys."""
     rows = np.unique(np.concatenate([asking.row, held.row]))
     rows = rows[np.argsort(looks.track_id[rows], kind="stable")]
@@ -163,8 +164,10 @@ def partners(asking: Held, asked: Floats, held: Held, weight: Floats, looks: Loo
     cost = np.bincount(place[asking.row], many[asking.feature], minlength=len(rows)).astype(np.int64)
     if not len(asking.row) or not len(held.row):
         return Lists(rows[:0], rows[:0], np.empty(0, np.float32))
-    work = partial(best_partners, asked=questions, cost=cost, lists=answers, records=looks.of(rows))
-    found = list(in_threads(work, chunks_of_work(cost, CHUNK_PRODUCTS), threads))
+    work = partial(
+        best_partners, asked=questions, cost=cost, lists=answers, records=looks.of(rows), preset=settings.preset
+    )
+    found = list(in_threads(work, chunks_of_work(cost, CHUNK_PRODUCTS), settings.threads))
     row, partner = np.divmod(np.concatenate([codes for codes, _ in found]), len(rows))
     return Lists(rows[row], rows[partner], np.concatenate([shares for _, shares in found]))
 

@@ -21,7 +21,7 @@ LIMITS = ("VERY_HIGH", "HIGH", "MEDIUM")
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_the_documented_limits_are_those_in_force(limit: str) -> None:
-    found = re.search(rf"`REPRISE_CONFIDENCE_{limit}` \| number \| `([\d.]+)`", DOCUMENTED.read_text())
+    found = re.search(rf"`REPRISE_CONFIDENCE_{limit}` \| number \| probability \| `([\d.]+)`", DOCUMENTED.read_text())
     assert found
     assert float(found[1]) == getattr(settings, f"CONFIDENCE_{limit}")
 

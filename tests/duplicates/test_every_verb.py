@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from duplicates import services
-from duplicates.choices import AnalysisStatus, ExportStatus, Resolution, Trigger
+from duplicates.choices import AnalysisStatus, ExportFormat, ExportStatus, LaterEdits, Resolution, Trigger
 from duplicates.engine.keeper_rules import Wish
 from duplicates.exceptions import DuplicatesError
 from duplicates.models import AuditRecord, CleanupAction, CleanupPlan, DuplicateAnalysisGroup
@@ -29,6 +29,7 @@ from duplicates.services import (
     deleting,
     different,
     downloading,
+    edited_exports,
     exporting,
     keeper_profiles,
     keepers,
@@ -118,6 +119,11 @@ class World:
         exporting.export_path(export).write_bytes(b"{}")
         return export
 
+    def edited(self) -> Any:
+        analysis = self.group().analysis
+        written = b"".join(exporting.export_analysis_results(analysis, ExportFormat.CSV, now=NOW)).decode()
+        return edited_exports.import_edited_export(analysis, written, **self.who)
+
     def pair(self) -> list[Any]:
         return [tuple(self.group().members.order_by("position"))]
 
@@ -191,6 +197,7 @@ VERBS: dict[Callable[..., Any], Verb] = {
         lambda w: downloading.fetch_export(w.export(), **w.who),
         lambda w: downloading.fetch_export(ExportFactory.create(status=ExportStatus.PENDING), **w.who),
     ),
+    edited_exports.import_edited_export: Verb("decisions.imported", lambda w: w.edited(), None),
     exporting.request_export: Verb(
         "export.requested",
         lambda w: exporting.request_export(w.group().analysis, "json", enqueue=lambda pk: None, **w.who),
@@ -366,6 +373,15 @@ VERBS: dict[Callable[..., Any], Verb] = {
         "removal.undone",
         lambda w: undo.undo_action(action=w.removed(), **w.who),
         lambda w: [undo.undo_action(action=(action := w.removed()), **w.who), undo.undo_action(action=action, **w.who)],
+    ),
+    undo.undo_each: Verb(
+        "removal.undone",
+        lambda w: undo.undo_each([w.removed()], later_edits=LaterEdits.ASK, **w.who),
+        lambda w: [
+            action := w.removed(),
+            Track.objects.active().update(play_count=7),
+            undo.undo_each([action], later_edits=LaterEdits.ASK, **w.who),
+        ],
     ),
     undo.undo_batch: Verb(
         "removal.undone",

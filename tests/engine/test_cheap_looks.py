@@ -10,6 +10,7 @@ from rapidfuzz import fuzz
 from duplicates.engine.bags import bags, in_common, may_reach, may_reach_in_words
 from duplicates.engine.candidates import FAIR_SHARE, HIGH_SHARE, LOW_SHARE, worth_a_look
 from duplicates.engine.neighbours import Looks
+from duplicates.engine.settings import Preset
 from duplicates.engine.spellings import by_words, word_starts
 from duplicates.engine.titles import MAY_COUNT, may_count, numbers_a_part, part_numbers
 
@@ -124,4 +125,10 @@ class TestPairsWorthALook:
     ) -> None:
         looks = Looks(np.array([1, 2]), np.array(letters, np.uint64), np.array(lengths))
         asked = np.array([0]), np.array([1]), np.array([share], np.float32)
-        assert worth_a_look(looks, *asked).tolist() == [worth]
+        assert worth_a_look(looks, *asked, Preset.RECORDING).tolist() == [worth]
+
+    def test_a_song_is_the_same_however_long_it_is_played(self) -> None:
+        looks = Looks(np.array([1, 2]), np.array([0b1111, 0b110000], np.uint64), np.array([200_000, 600_000]))
+        asked = np.array([0]), np.array([1]), np.array([HIGH_SHARE], np.float32)
+        worth = {preset: worth_a_look(looks, *asked, preset).all() for preset in (Preset.RECORDING, Preset.SONG)}
+        assert worth == {Preset.RECORDING: False, Preset.SONG: True}

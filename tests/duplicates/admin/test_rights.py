@@ -42,6 +42,7 @@ from tests.duplicates.admin.conftest import messages_of, signed_in
 from tests.duplicates.copies import analysis_with_weights, copy, group_of, playlist_of
 from tests.duplicates.factories import ExportFactory, UserFactory
 from tests.duplicates.plans import planned
+from tests.duplicates.samples import drawn, groups_in, plain_analysis
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +64,7 @@ MODELS = {
     "duplicates.DuplicatePreferences": (VIEWER, VIEWER, VIEWER, NOBODY),
     "duplicates.KeeperProfile": (VIEWER, CURATOR, CURATOR, CURATOR),
     "duplicates.NotDuplicate": (VIEWER, NOBODY, NOBODY, NOBODY),
+    "duplicates.PrecisionSample": (VIEWER, NOBODY, NOBODY, NOBODY),
     "duplicates.SiteSetting": (ADMINISTRATOR, NOBODY, ADMINISTRATOR, NOBODY),
     "duplicates.VersionWord": (VIEWER, CURATOR, CURATOR, CURATOR),
     "library.ITunesTrack": (VIEWER, NOBODY, NOBODY, NOBODY),
@@ -82,6 +84,8 @@ PAGES = {
     "duplicates_export_download": REVIEWER,
     "duplicates_export_progress": REVIEWER,
     "duplicates_history": VIEWER,
+    "duplicates_judge": REVIEWER,
+    "duplicates_judge_next": REVIEWER,
     "duplicates_new_plan": REVIEWER,
     "duplicates_plan_progress": VIEWER,
     "duplicates_preview_removal": VIEWER,
@@ -104,6 +108,8 @@ FORMS = {
     ("duplicates_decide", "reopen"): REVIEWER,
     ("duplicates_decide", "remove"): CURATOR,
     ("duplicates_decide", "undo"): CURATOR,
+    ("duplicates_draw_sample", ""): REVIEWER,
+    ("duplicates_automatic_switch", ""): ADMINISTRATOR,
     ("duplicates_do_plan", "confirm"): CURATOR,
     ("duplicates_do_plan", "cancel"): CURATOR,
     ("duplicates_do_plan", "undo"): CURATOR,
@@ -189,6 +195,7 @@ class World:
             "duplicates.DuplicatePreferences": lambda: DuplicatePreferences.objects.create(user=self.person),
             "duplicates.KeeperProfile": self.profile,
             "duplicates.NotDuplicate": lambda: self.decision,
+            "duplicates.PrecisionSample": lambda: self.sample,
             "duplicates.VersionWord": lambda: VersionWord.objects.create(
                 phrase=uuid.uuid4().hex, marker="remix", changed_at=timezone.now()
             ),
@@ -217,6 +224,12 @@ class World:
         group_of(copy(), copy(), analysis=self.analysis)
         return planned(self.analysis)
 
+    @cached_property
+    def sample(self) -> Any:
+        analysis = plain_analysis()
+        groups_in(analysis, "high", 2)
+        return drawn(analysis, now=timezone.now())
+
     def about(self, name: str) -> list[Any]:
         """Return what an address is about."""
         return {
@@ -227,6 +240,8 @@ class World:
             "duplicates_explain_member": lambda: [self.group.pk, self.group.members.get(position=1).track_id],
             "duplicates_export_download": lambda: [ExportFactory(analysis=self.analysis).pk],
             "duplicates_export_progress": lambda: [ExportFactory(analysis=self.analysis).pk],
+            "duplicates_judge": lambda: [self.sample.groups.all()[0].pk],
+            "duplicates_judge_next": lambda: [self.sample.pk],
             "duplicates_plan_progress": lambda: [self.plan.pk],
             "duplicates_preview_removal": lambda: [self.group.pk],
             "library_listen": lambda: [self.group.keeper_track_id],
@@ -362,7 +377,8 @@ def test_forms_are_taken_from_their_role_on(name: str, verb: str, settings: Lazy
             about = f"{verb}:{group.keeper_track_id}" if verb != "undo" else about  # type: ignore[union-attr]
         else:
             address = reverse(f"admin:{name}", args=world.about(name))
-        answer = client.post(address, {"verb": about, "keeper": "0"})
+        chosen = {"analysis": str(world.sample.analysis_id), "per_band": "1"} if "sample" in name else {}
+        answer = client.post(address, {"verb": about, "keeper": "0", **chosen})
         let_in += [] if answer.status_code in (403, 404) else [role]
 
     assert tuple(let_in) == roles_from(FORMS[name, verb])

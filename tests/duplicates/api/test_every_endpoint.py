@@ -35,6 +35,7 @@ LEAST = {
     "GET analysis-progress": VIEWER,
     "GET analysis-unsaved": REVIEWER,
     "GET audit-detail": VIEWER,
+    "GET automatic-runs": VIEWER,
     "GET audit-list": VIEWER,
     "GET cleanup-history": VIEWER,
     "GET export-detail": VIEWER,
@@ -59,9 +60,13 @@ LEAST = {
     "GET playlist-detail": VIEWER,
     "GET playlist-entries": VIEWER,
     "GET playlist-list": VIEWER,
+    "GET precision": VIEWER,
     "GET preferences": VIEWER,
     "GET removal-detail": VIEWER,
     "GET removal-list": VIEWER,
+    "GET sample-detail": VIEWER,
+    "GET sample-list": VIEWER,
+    "GET sample-next": REVIEWER,
     "GET summary": VIEWER,
     "GET track-detail": VIEWER,
     "GET track-list": VIEWER,
@@ -74,6 +79,7 @@ LEAST = {
     "POST analysis-quick-refresh": CURATOR,
     "POST analysis-refresh": CURATOR,
     "POST analysis-resume": CURATOR,
+    "POST automatic-switch": ADMINISTRATOR,
     "POST export-list": REVIEWER,
     "POST group-choose-keeper": REVIEWER,
     "POST group-put-back": REVIEWER,
@@ -92,14 +98,18 @@ LEAST = {
     "POST removal-purge": ADMINISTRATOR,
     "POST removal-undo": CURATOR,
     "POST removal-undo-several": CURATOR,
+    "POST sample-answer": REVIEWER,
+    "POST sample-list": REVIEWER,
     "PUT keeper-profile-detail": CURATOR,
 }
 # What hangs on an analysis is seen by whoever sees that; the library, decisions and profiles belong to everybody.
-OF_AN_ANALYSIS = ("analysis", "audit", "export", "group", "plan", "removal")
+OF_AN_ANALYSIS = ("analysis", "audit", "export", "group", "plan", "removal", "sample")
+MADE_OF_AN_ANALYSIS = ("POST plan-list", "POST export-list", "POST sample-list")
 # The most queries a list takes, however long it is: five know who asks and what they may, the throttle takes some, too.
 LISTS = {
     "analysis-list": 13,
     "audit-list": 11,
+    "automatic-runs": 11,
     "export-list": 11,
     "group-list": 12,
     "group-members": 12,
@@ -111,6 +121,7 @@ LISTS = {
     "playlist-entries": 12,
     "playlist-list": 11,
     "removal-list": 11,
+    "sample-list": 12,
     "track-list": 11,
     "track-timeline": 15,
 }
@@ -122,6 +133,9 @@ def body_of(endpoint: Endpoint, world: World) -> dict[str, Any]:
     return {
         "POST plan-list": {**of_analysis, "resolution": "manual_review"},
         "POST export-list": of_analysis,
+        "POST sample-list": of_analysis,
+        "POST sample-answer": {"group": world["sampled-group"], "answer": "same"},
+        "POST automatic-switch": {"preset": "recording", "band": "high", "is_on": True, "resolution": "manual_review"},
         "POST group-resolve": {"resolution": "manual_review"},
         "POST group-choose-keeper": {"track_id": world["track"]},
         "POST group-split-out": {"track_id": world["track"]},
@@ -193,7 +207,11 @@ def deletes(endpoint: Endpoint) -> bool:
 
 @pytest.mark.parametrize(
     "endpoint",
-    [one for one in endpoints() if one.takes_id or str(one) in ("POST plan-list", "POST export-list")],
+    [
+        one
+        for one in endpoints()
+        if one.takes_id or str(one) in ("POST plan-list", "POST export-list", "POST sample-list")
+    ],
     ids=str,
 )
 def test_what_is_somebody_elses_does_not_exist(endpoint: Endpoint, client_of: Login) -> None:
@@ -242,7 +260,7 @@ def test_every_list_has_its_cost_pinned() -> None:
 
 
 def is_a_list(endpoint: Endpoint) -> bool:
-    return endpoint.action in ("list", "members", "entries", "items", "timeline")
+    return endpoint.action in ("list", "members", "entries", "items", "timeline", "runs")
 
 
 @pytest.mark.parametrize("endpoint", [one for one in named("GET") if is_a_list(one)], ids=str)

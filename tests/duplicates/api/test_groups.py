@@ -109,6 +109,15 @@ class TestReading:
         assert [(one["play_count"], one["is_keeper"]) for one in members] == [(36, True), (14, False), (3, False)]
         assert answer["ETag"] == f'"{answer.json()["version"]}"'
 
+    def test_a_group_of_an_older_analysis_is_found_by_its_id(
+        self, api: APIClient, group: DuplicateAnalysisGroup
+    ) -> None:
+        """The list begins with the newest analysis, and what was asked for by id used to be looked for in that."""
+        GroupFactory()
+
+        assert api.get(f"{GROUPS}{group.pk}/").status_code == 200
+        assert api.get(f"{GROUPS}{group.pk}/members/").status_code == 200
+
     def test_members_come_in_pages(self, api: APIClient, group: DuplicateAnalysisGroup) -> None:
         page = api.get(f"{GROUPS}{group.pk}/members/", {"page_size": 2}).json()
 

@@ -15,6 +15,7 @@ from library.changes import current_revision
 from library.models import ImportStatus, LibraryImport
 from tests.duplicates.copies import copy, group_of, playlist_of
 from tests.duplicates.factories import AnalysisFactory
+from tests.duplicates.samples import drawn, groups_in, plain_analysis
 
 # What a name in an address stands for, by the base name of its router.
 World = dict[str, Any]
@@ -31,8 +32,13 @@ def world_of(owner: User | None) -> World:
     )
     different.declare_different([(members[2][0], members[2][1])], actor=owner, now=now)
     plan = plan_cleanup(analysis=analysis, wanted=GroupFilter(), resolution="manual_review", actor=owner, now=now)
+    measured = plain_analysis(user=owner)
+    groups_in(measured, "high", 1)
+    sample = drawn(measured, now=now)
     return {
         "analysis": analysis.pk,
+        "sample": sample.pk,
+        "sampled-group": sample.groups.get().pk,
         "group": groups[0].pk,
         "track": members[0][1].track_id,
         "removal": removal.pk,
