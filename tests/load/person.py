@@ -37,6 +37,8 @@ class Person:
         self.session = requests.Session()
         self.session.cookies = OpenJar()
         secure = address.replace("http://", "https://")
+        # As nginx does: gunicorn closes idle connections after 2 s, and one may be used in that very moment.
+        self.session.headers["Connection"] = "close"
         self.session.headers["X-Forwarded-Proto"] = "https"
         self.session.headers["X-Forwarded-For"] = f"10.8.{number // 250}.{number % 250 + 1}"
         self.session.headers["Referer"] = f"{secure}/admin/"
