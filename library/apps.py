@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as lazy
 
 
 def install_change_triggers(using: str, **kwargs: Any) -> None:
@@ -18,7 +19,7 @@ class LibraryConfig(AppConfig):
     """What music we have."""
 
     name = "library"
-    verbose_name = "Library"
+    verbose_name = lazy("Library")
 
     def ready(self) -> None:
         from library.model_names import translate_names  # noqa: PLC0415 (models are not loaded before)

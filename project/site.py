@@ -8,6 +8,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext_lazy as lazy
 
 from library.wording import begin_with_a_capital
 from project.logins import LogInForm
@@ -17,7 +18,7 @@ class RepriseSite(AdminSite):
     """The one admin site; Django makes it, because `project.apps` names it."""
 
     site_header = site_title = "Reprise"
-    index_title = "Overview"
+    index_title: Any = lazy("Overview")
     site_url = None
     login_form = LogInForm
 

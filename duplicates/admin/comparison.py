@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import pgettext_lazy
 
 from duplicates.admin.version_badges import Words, version_badges
 from duplicates.engine.differences import Kind, Span, differences
@@ -111,7 +112,7 @@ ATTRIBUTES: tuple[tuple[Attribute, ...], ...] = (
         Attribute("artist", lazy("Artist"), lambda m: m.artist, _text),
         Attribute("album_artist", lazy("Album artist"), lambda m: m.album_artist, _text),
         Attribute("album", lazy("Album"), lambda m: m.album, _text),
-        Attribute("track", lazy("Track"), _place, _text),
+        Attribute("track", pgettext_lazy("its number", "Track"), _place, _text),
         Attribute("year", lazy("Year"), lambda m: m.year, _text, _count),
         Attribute("genre", lazy("Genre"), lambda m: m.genre, _text),
         Attribute("isrc", lazy("ISRC"), lambda m: m.isrc, _text),

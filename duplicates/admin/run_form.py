@@ -49,7 +49,7 @@ class RunAnalysisForm(forms.Form):
     ignored_fields = forms.MultipleChoiceField(
         label=lazy("Leave out of the evidence"),
         required=False,
-        choices=[(name, _field_label(name)) for name in sorted(IGNORABLE_FIELDS)],
+        choices=[(name, lazy(_field_label(name))) for name in sorted(IGNORABLE_FIELDS)],
         widget=forms.CheckboxSelectMultiple,
     )
     fold_remasters = forms.BooleanField(
