@@ -102,6 +102,10 @@ class NotDuplicate(models.Model):
     )
     user_name = models.CharField(max_length=150, blank=True, help_text=lazy("Frozen; blank means the system."))
     created_at = models.DateTimeField()
+    # A plain number: the decision outlives the group. Reopening the group ends the decisions that name it, no others.
+    decided_group_id = models.BigIntegerField(
+        null=True, blank=True, help_text=lazy("The group that was decided; empty where a person declared the pair.")
+    )
     note = models.TextField(blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, help_text=lazy("Since when it is no longer in force."))
     reopened_because = models.TextField(blank=True, help_text=lazy("What changed, where it ended by itself."))
@@ -113,6 +117,12 @@ class NotDuplicate(models.Model):
         indexes = [
             # The decisions about one track; the left key leads the constraint below.
             models.Index(fields=["right_key"], name="not_duplicate_right"),
+            # Reopening a group: what deciding it declared.
+            models.Index(
+                fields=["decided_group_id"],
+                name="not_duplicate_decided_group",
+                condition=Q(decided_group_id__isnull=False, revoked_at__isnull=True),
+            ),
             # The list, the newest first, of those in force or not.
             models.Index(fields=["-created_at"], name="not_duplicate_newest"),
         ]

@@ -38,14 +38,17 @@ def require_few_members(group: DuplicateAnalysisGroup, many: int) -> None:
 def declare_groups_different(
     groups: Sequence[DuplicateAnalysisGroup], *, actor: "AbstractBaseUser | None", now: datetime, note: str = ""
 ) -> int:
-    """Declare every two members of each group different; return how many pairs were not yet."""
+    """Declare every two members of each group different; return how many pairs were not yet.
+
+    These name the group, so that `decided_with` finds them; who declared the others before decided them.
+    """
     members: dict[int, list[DuplicateAnalysisTrack]] = {group.pk: [] for group in groups}
     for member in DuplicateAnalysisTrack.objects.filter(group__in=groups).order_by("group_id", "position"):
         members[member.group_id].append(member)
     for group in groups:
         require_few_members(group, len(members[group.pk]))
     pairs = [pair for listed in members.values() for pair in combinations(listed, 2)]
-    return declare_different(pairs, actor=actor, now=now, note=note)
+    return declare_different(pairs, actor=actor, now=now, note=note, decides_groups=True)
 
 
 @audit.recorded("pairs.declared_different")
@@ -55,11 +58,23 @@ def declare_different(
     actor: "AbstractBaseUser | None",
     now: datetime,
     note: str = "",
+    decides_groups: bool = False,
 ) -> int:
-    """Declare pairs of members different; return how many were not yet. Of equal decisions at once one counts."""
+    """Declare pairs of members different; return how many were not yet. Of equal decisions at once one counts.
+
+    Where that decides their groups, the decisions say which.
+    """
     locations = _locations(member for pair in pairs for member in pair)
     decisions = [
-        _decision(left, right, locations, actor=actor, now=now, note=note)
+        _decision(
+            left,
+            right,
+            locations,
+            actor=actor,
+            now=now,
+            note=note,
+            decided_group_id=left.group_id if decides_groups else None,
+        )
         for left, right in pairs
         if key_of(left) != key_of(right)
     ]
@@ -104,6 +119,14 @@ def decisions_on(*groups: DuplicateAnalysisGroup) -> list[NotDuplicate]:
     return [one for one in found if keys[one.left_key] & keys.get(one.right_key, set())]
 
 
+def decided_with(*groups: DuplicateAnalysisGroup) -> list[NotDuplicate]:
+    """Return the decisions in force that were made by deciding these groups."""
+    found: list[NotDuplicate] = []
+    for part in batched([group.pk for group in groups], KEYS_A_QUERY):
+        found.extend(NotDuplicate.objects.in_force().filter(decided_group_id__in=part).order_by("pk"))
+    return found
+
+
 def in_force(pairs: Iterable[Pair]) -> set[Pair]:
     """Return which of the pairs (smaller key first) are declared different."""
     wanted = set(pairs)
@@ -127,14 +150,17 @@ def _decision(
     actor: "AbstractBaseUser | None",
     now: datetime,
     note: str,
+    decided_group_id: int | None,
 ) -> NotDuplicate:
-    return new_decision(
+    decision = new_decision(
         evidence_of(left, location=locations.get(left.track_id, "")),
         evidence_of(right, location=locations.get(right.track_id, "")),
         actor=actor,
         now=now,
         note=note,
     )
+    decision.decided_group_id = decided_group_id
+    return decision
 
 
 def new_decision(

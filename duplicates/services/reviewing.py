@@ -79,9 +79,11 @@ def split_out(
     with _as_seen("pairs.declared_different", group, seen_version, actor=actor, now=now) as seen:
         guards.require_open(seen)
         member, others = _member(seen, track_id)
-        different.declare_different([(member, other) for other in others], actor=actor, now=now)
-        if _all_apart(seen, [member, *others]):
+        if _all_apart(seen, others):
+            # Declares what is missing itself, so that reopening takes back this last word and not those before.
             mark_groups_resolved(seen.analysis, [seen.pk], Resolution.NOT_DUPLICATES, actor=actor, now=now)
+        else:
+            different.declare_different([(member, other) for other in others], actor=actor, now=now)
         seen.refresh_from_db()
     return seen
 
@@ -125,7 +127,7 @@ def _member(
 
 
 def _all_apart(group: DuplicateAnalysisGroup, members: list[DuplicateAnalysisTrack]) -> bool:
-    """Is every two of the members in the library declared different by now?"""
+    """Is every two of these members that are in the library declared different by now?"""
     said = {(one.left_key, one.right_key) for one in different.decisions_on(group)}
     keys = sorted({different.key_of(member) for member in members if member.still_exists})
     return all(pair in said for pair in combinations(keys, 2))

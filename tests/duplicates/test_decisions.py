@@ -1,12 +1,14 @@
 """Decisions: what a person says about a group, that it lasts, and that it can be taken back."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, NotDuplicate
-from duplicates.services import different
+from duplicates.services import different, reviewing
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.resolution import mark_groups_resolved, reopen_groups
@@ -109,6 +111,41 @@ class TestReopening:
 
         assert NotDuplicate.objects.filter(revoked_at=None).count() == 1
         assert NotDuplicate.objects.filter(revoked_at=LATER).count() == 1
+
+    def test_leaves_the_pairs_that_a_person_declared_before(self) -> None:
+        """Reopening once took back every pair in force within the group, whoever had declared it."""
+        group = group_of(copy(), copy(), stranger := copy())
+        reviewing.split_out(group=group, track_id=stranger.pk, actor=None, now=NOW)
+        declared = set(NotDuplicate.objects.in_force())
+        resolve(group, "not_duplicates")
+
+        reopen(group)
+
+        assert len(declared) == 2
+        assert set(NotDuplicate.objects.in_force()) == declared
+
+    def test_takes_back_the_last_split_that_decided_the_group_and_not_the_first(self) -> None:
+        group = group_of(copy(), second := copy(), third := copy())
+        reviewing.split_out(group=group, track_id=third.pk, actor=None, now=NOW)
+        declared = set(NotDuplicate.objects.in_force())
+        reviewing.split_out(group=group, track_id=second.pk, actor=None, now=NOW)
+
+        reopen(group)
+
+        assert NotDuplicate.objects.count() == 3
+        assert set(NotDuplicate.objects.in_force()) == declared
+
+    def test_knows_the_pairs_of_decisions_from_before_they_named_their_group(self) -> None:
+        group = group_of(copy(), copy(), copy())
+        one, _, other = group.members.order_by("position")
+        different.declare_different([(one, other)], actor=None, now=NOW - timedelta(days=1))
+        resolve(group, "not_duplicates")
+        NotDuplicate.objects.update(decided_group_id=None)
+
+        import_module("duplicates.migrations.0034_fill_decided_groups").fill(apps, None)
+        reopen(group)
+
+        assert NotDuplicate.objects.in_force().get().created_at == NOW - timedelta(days=1)
 
     def test_lets_copies_be_removed_again(self) -> None:
         kept, gone = copy(), copy()

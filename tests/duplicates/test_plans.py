@@ -19,6 +19,7 @@ from duplicates.services.keepers import choose_keeper
 from duplicates.services.plan_lease import MOST_ATTEMPTS, waiting_plans
 from duplicates.services.planning import cancel_plan, confirm_plan, continue_plan, plan_cleanup, refused_items
 from duplicates.services.resolution import mark_groups_resolved
+from duplicates.services.reviewing import split_out
 from duplicates.services.selecting import GroupFilter
 from duplicates.services.undo import undo_action
 from duplicates.services.workers import wake_for_plans
@@ -331,6 +332,18 @@ class TestOtherDecisions:
         assert everything() == before
         assert (plan.state, plan.undone_groups) == (PlanState.UNDONE, 3)
         assert not NotDuplicate.objects.filter(revoked_at=None).exists()
+
+    def test_undone_it_leaves_what_a_person_declared_different_before(self, analysis: DuplicateAnalysisResult) -> None:
+        """Undoing once took all three pairs back, the two of the person too, and refused nothing."""
+        group = group_of(copy(), copy(), stranger := copy(), analysis=analysis)
+        split_out(group=group, track_id=stranger.pk, actor=None, now=NOW)
+        declared = set(NotDuplicate.objects.in_force())
+        plan = carried_out(planned(analysis, resolution="not_duplicates"))
+        assert (len(declared), NotDuplicate.objects.in_force().count()) == (2, 3)
+
+        undone(plan)
+
+        assert set(NotDuplicate.objects.in_force()) == declared
 
     def test_a_keeper_by_rules_is_kept_and_given_back(self, analysis: DuplicateAnalysisResult) -> None:
         group = group_of(copy(), rated := copy(play_count=7), analysis=analysis)
