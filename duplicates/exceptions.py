@@ -3,6 +3,7 @@
 Each has a `code` in upper snake case, the same in page, API and command, and an `advice`: the way out.
 """
 
+import errno
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext
@@ -152,6 +153,18 @@ class StorageFull(DuplicatesError):
 
     code = "STORAGE_FULL"
     advice = "Delete or unpin older analyses, or ask an administrator for more room."
+
+
+class DiskFull(DuplicatesError):
+    """There is no room left where files are kept; nothing was written."""
+
+    code = "DISK_FULL"
+    advice = "Ask an administrator to make room, then try again."
+
+    @staticmethod
+    def is_behind(error: BaseException) -> bool:
+        """Is this what writing to a full disk, or beyond one's share of it, raises?"""
+        return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class SaveFailed(DuplicatesError):

@@ -16,6 +16,7 @@ from duplicates.exceptions import (
     AnalysisAlreadyRunning,
     AnalysisNotFound,
     AnalysisTimeout,
+    DiskFull,
     DuplicatesError,
     ExportExpired,
     ExportGone,
@@ -51,12 +52,14 @@ STATUS_OF: dict[type[DuplicatesError], HTTPStatus] = {
     ExportGone: HTTPStatus.GONE,
     IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     SaveFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+    DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
     ImportNotAccepted: HTTPStatus.BAD_REQUEST,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 RETRY_HELPS = (
     AnalysisAlreadyRunning,
     AnalysisTimeout,
+    DiskFull,
     ExportNotReady,
     RateLimited,
     RequestInProgress,
@@ -118,6 +121,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
     if is_too_late(error):
         logger.warning("%s took too long and was stopped", context["request"].path)
         return Response(too_late_body(), status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "30"})
+    if DiskFull.is_behind(error):
+        error = DiskFull()
     if isinstance(error, DuplicatesError):
         status = STATUS_OF.get(type(error), HTTPStatus.CONFLICT)
         return Response(body_of(error), status=status)

@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from duplicates.choices import ExportFormat, ExportStatus
-from duplicates.exceptions import AnalysisNotReady, ExportGone, InvalidOptions
+from duplicates.exceptions import AnalysisNotReady, DiskFull, ExportGone, InvalidOptions
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
 from duplicates.services import audit, export_contents, limits, storage_use
 from duplicates.services.work_folder import is_unsaved_result_kept
@@ -144,6 +144,8 @@ def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone
         export.status, export.error_message = ExportStatus.FAILED, "The export could not be written."
         waiting.update(status=export.status, error_message=export.error_message)
         audit.record("export.failed", actor=export.user, now=now(), subject=export, was_successful=False)
+        if DiskFull.is_behind(error):
+            raise DiskFull from error
         raise error from None
     audit.record(
         "export.completed",

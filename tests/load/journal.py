@@ -41,8 +41,11 @@ class Journal:
     windows: list[tuple[float, float]] = field(default_factory=list)  # when the database was away
 
     def unexcused(self) -> list[Answer]:
-        """Return the answers of 500 and above, and the broken connections, while the database was there."""
-        bad = [one for one in self.answers if one.status >= 500 or one.status == 0]
+        """Return the answers of 500 and above, and the broken connections, while the database was there.
+
+        507 says in words that the disk is full, which somebody was told as of any refusal.
+        """
+        bad = [one for one in self.answers if (one.status >= 500 and one.status != 507) or one.status == 0]
         return [one for one in bad if not self._is_excused(one)]
 
     def _is_excused(self, answer: Answer) -> bool:

@@ -1,5 +1,6 @@
 """Exports through the API: asked for, followed, fetched in parts, expired, deleted."""
 
+import errno
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -125,3 +126,14 @@ def test_ten_an_hour(api: APIClient, settings: Any) -> None:
     answer = api.post(EXPORTS, {"analysis": made["analysis_id"]})
 
     assert (answer.status_code, answer.json()["code"]) == (429, "RATE_LIMITED")
+
+
+def test_a_full_disk_is_told_in_words(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(exporting, "_write_file", full)
+    answer = api.post(EXPORTS, {"analysis": str(group_of(copy(), copy()).analysis_id)})
+
+    assert (answer.status_code, answer.json()["code"]) == (507, "DISK_FULL")
+    assert DuplicateAnalysisExport.objects.get().status == "failed"

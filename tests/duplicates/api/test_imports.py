@@ -1,6 +1,8 @@
 """Files sent to be imported: small ones at once, large ones by a worker, none larger than is allowed."""
 
+import errno
 import gzip
+import io
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -230,6 +232,18 @@ class TestLargeOnes:
 
         assert outcomes[0] is not None
         assert outcomes[1] is None
+
+    def test_a_full_disk_is_told_in_words(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Full(io.BytesIO):
+            def write(self, block: Any) -> int:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("duplicates.api.uploading.tempfile.NamedTemporaryFile", lambda **options: Full())
+
+        answer = send(api)
+
+        assert (answer.status_code, answer.json()["code"]) == (507, "DISK_FULL")
+        assert not LibraryImport.objects.exists()
 
     def test_a_refusal_is_kept_on_its_row(self, api: APIClient, woken: list[uuid.UUID]) -> None:
         row_id = send(api, b"PK\x03\x04" + b"." * 50, "songs.zip").json()["id"]
