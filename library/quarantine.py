@@ -66,7 +66,7 @@ def restore(track_ids: Iterable[int], *, keeps_later_edits: bool = True) -> Move
     playlists = playlists_of([*back, *keepers])
     if not keeps_later_edits:
         discard_edits(keepers)
-        discard_edits_of_places(playlists)
+        discard_edits_of_places(back)
     places = take_stock(playlists)
     Merge.objects.filter(track_id__in=back).delete()
     Track.objects.filter(pk__in=back).update(quarantined_at=None)

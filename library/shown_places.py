@@ -72,9 +72,13 @@ def edited_places(places: Iterable[MergedPlace]) -> list[tuple[MergedPlace, int 
     return _edited(rows, {place: track_id for _, place, track_id in entries})
 
 
-def discard_edits_of_places(playlist_ids: Iterable[int]) -> None:
-    """Put back what the merges wrote into places that somebody edited since."""
-    edited = [place for place, _ in edited_places(MergedPlace.objects.filter(playlist_id__in=playlist_ids))]
+def discard_edits_of_places(track_ids: Iterable[int]) -> None:
+    """Put back what the merges wrote into the places of these copies, and no others, that somebody edited since."""
+    edited = [
+        place
+        for part in batched(track_ids, IDS_A_QUERY)
+        for place, _ in edited_places(MergedPlace.objects.filter(own_track_id__in=part))
+    ]
     _replace({(place.playlist_id, place.position): place.written_track_id for place in edited})
 
 

@@ -222,6 +222,19 @@ class TestLaterEdits:
 
         assert places(playlist) == {0: gone.pk}
 
+    def test_of_another_removals_place_stay_even_when_this_one_restores(self) -> None:
+        """Undoing once put the keeper back into every edited place of the playlist, which nobody was asked about."""
+        first_kept, first_gone, kept, gone, other = copy(), copy(), copy(), copy(), copy(title="Other")
+        playlist = playlist_of(first_gone, gone)
+        remove(group_of(first_kept, first_gone), first_gone)
+        action = remove(group_of(kept, gone), gone)
+        PlaylistEntry.objects.filter(playlist=playlist, position=0).update(track=other)
+        assert not quarantine.conflicts([gone.pk])
+
+        undo(action, LaterEdits.RESTORE)
+
+        assert places(playlist) == {0: other.pk, 1: gone.pk}
+
     def test_of_another_field_are_none(self) -> None:
         kept, gone = copy(genre=""), copy(genre="Folk")
         action = remove(group_of(kept, gone), gone)
