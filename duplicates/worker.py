@@ -27,6 +27,7 @@ from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
 from duplicates.services import automatic, process, storage_use, workers
 from duplicates.services.clock import ClockWatch
 from duplicates.tasks import enqueue_analysis, enqueue_export, enqueue_plan
+from library.tasks import enqueue_upload
 
 logger = logging.getLogger("reprise.workers")
 
@@ -179,6 +180,7 @@ class Supervisor:
             workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis, enqueue_export=enqueue_export)
             automatic.resolve_new_results(now=timezone.now())
             workers.wake_for_plans(now=timezone.now(), enqueue=enqueue_plan)
+            workers.wake_for_uploads(now=timezone.now(), enqueue=enqueue_upload)
             self._look_at_storage()
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", type(error).__name__)

@@ -31,7 +31,7 @@ from library.importers.records import (
     storable,
 )
 from library.importers.spool import SpoolReader, SpoolWriter
-from library.interrupted import complete, complete_interrupted_imports, fail, spool_folder
+from library.interrupted import UPLOADED, complete, complete_interrupted_imports, fail, spool_folder, spool_name
 from library.models import ImportStatus, LibraryImport
 from library.reconciliation import Tally
 from library.upserting import CATALOG, LIBRARY
@@ -46,7 +46,6 @@ LONGEST_FILE_NAME = 500
 PROGRESS_STEP = 500
 # A problem with this code means that part of the source was not looked at, so nothing in it can be called vanished.
 INCOMPLETE = "NOT_ALL_READ"
-UPLOADED = "is_upload"  # the option of an import whose file came over the network
 
 
 class ImportRefused(Exception):
@@ -174,7 +173,7 @@ class _Import:
         try:
             if not row.is_dry_run:
                 complete_interrupted_imports(now=self._now, progress=self._progress)
-            row.status, row.spool = ImportStatus.READING, f"{row.pk}.spool"
+            row.status, row.spool = ImportStatus.READING, spool_name(row)
             spool = SpoolWriter(spool_folder() / row.spool, longest_key=self._target.longest_key)
             self._save()
             self._read_into(spool)
@@ -261,7 +260,8 @@ class _Import:
         row = self._row
         if not row.source:
             row.source = fitted(self._facts.library_id or row.file_name)
-            if not self._facts.library_id:
+            # Where an upload lies says nothing of where it came from.
+            if not self._facts.library_id and UPLOADED not in row.options:
                 row.options["folder"] = hashlib.blake2b(bytes(self._path.resolve().parent), digest_size=8).hexdigest()
         row.seen_count = self._tally.seen
         row.report = self._tally.as_report() | {"application": self._facts.application}

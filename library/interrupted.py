@@ -1,6 +1,7 @@
 """Takes up imports whose process died: completes those that were applying, closes those that were still reading.
 
-A living process holds the lock of its spool, so nothing here touches an import that is under way.
+A living process holds the lock of its spool, so nothing here touches an import that is under way. An upload that is
+still being read is left to `uploads`, which has its file and reads it again.
 """
 
 import logging
@@ -22,11 +23,17 @@ logger = logging.getLogger(__name__)
 # A spool that is not here may lie on another machine whose import still runs; after a day nobody waits for it.
 ANOTHER_MACHINE_HAS = timedelta(hours=24)
 STRAY_SPOOLS_AFTER = timedelta(hours=1)
+UPLOADED = "is_upload"  # the option of an import whose file came over the network
 
 
 def spool_folder() -> Path:
     """Return the private folder of imports under way, made on first use."""
     return private_folder(Path(settings.WORK_DIR) / "imports")
+
+
+def spool_name(row: LibraryImport) -> str:
+    """Return the name of the spool of an import."""
+    return f"{row.pk}.spool"
 
 
 def complete_interrupted_imports(*, now: datetime, progress: ImportProgress) -> list[LibraryImport]:
@@ -41,6 +48,10 @@ def complete_interrupted_imports(*, now: datetime, progress: ImportProgress) -> 
 
 def _end(row: LibraryImport, path: Path, *, now: datetime, progress: ImportProgress) -> bool:
     """Complete or close one import; return False when somebody else is at it."""
+    if row.status == ImportStatus.READING and UPLOADED in row.options:
+        return False
+    if not row.spool:
+        return _close_unbegun(row, now=now)
     try:
         with SpoolLock(path):
             row.refresh_from_db()
@@ -67,6 +78,14 @@ def _complete(row: LibraryImport, path: Path, *, now: datetime, progress: Import
     finally:
         keys.close()
     complete(row, now=now)
+
+
+def _close_unbegun(row: LibraryImport, *, now: datetime) -> bool:
+    """Close an import without a spool once its process must be gone: nothing tells whether it lives."""
+    if now - row.started_at < ANOTHER_MACHINE_HAS:
+        return False
+    fail(row, "The import was cut short before it began. Nothing was changed; import it again.", now=now)
+    return True
 
 
 def _give_up(row: LibraryImport, path: Path, reason: str, *, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, 
 from duplicates.services import impact, lifecycle
 from duplicates.services.log_context import lines_of
 from duplicates.services.plan_lease import waiting_plans
+from library.uploads import waiting_uploads
 
 logger = logging.getLogger("reprise.workers")
 
@@ -90,6 +91,14 @@ def wake_for_plans(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> No
         tasks = DBTaskResult.objects.ready().filter(task_path="duplicates.tasks.work_on_plan_task")
         if not tasks.filter(args_kwargs__kwargs__plan_id=str(plan_id)).exists():
             enqueue(plan_id)
+
+
+def wake_for_uploads(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:
+    """Wake a worker for files sent here that nobody is at and no task stands for, as after a worker that died."""
+    for import_id in waiting_uploads(now=now):
+        tasks = DBTaskResult.objects.ready().filter(task_path="library.tasks.import_upload_task")
+        if not tasks.filter(args_kwargs__kwargs__import_id=str(import_id)).exists():
+            enqueue(import_id)
 
 
 def _settle_orphans(*, now: datetime) -> list[uuid.UUID]:

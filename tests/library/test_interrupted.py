@@ -131,6 +131,13 @@ class TestGivenUp:
         assert complete(now=NOW + timedelta(hours=23)) == []
         assert [item.status for item in complete(now=NOW + timedelta(hours=25))] == ["failed"]
 
+    def test_one_without_a_spool_is_closed_only_after_a_day(self, work_dir: Path) -> None:
+        """The folder of all spools was taken for its spool, so that it was closed at once, also on another machine."""
+        row = LibraryImport.objects.create(status="reading", started_at=NOW, options={"host": "another"})
+
+        assert complete(now=NOW + timedelta(hours=23)) == []
+        assert complete(now=NOW + timedelta(hours=25)) == [row]
+
     def test_an_import_that_died_while_reading_is_closed(self, tmp_path: Path, work_dir: Path) -> None:
         begin(tmp_path)
         LibraryImport.objects.update(status="reading")

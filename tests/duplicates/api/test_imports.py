@@ -13,13 +13,19 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from rest_framework.test import APIClient
 
 from duplicates import request_deadline
 from duplicates.api.uploading import SpoolingHandler
+from duplicates.models import AuditRecord
+from duplicates.services.workers import wake_for_uploads
 from library import uploads
+from library.importers.spool import SpoolLock
+from library.importing import Silence
+from library.interrupted import complete_interrupted_imports, spool_folder
 from library.models import ImportStatus, LibraryImport, Track
-from library.uploads import run_queued_upload, sweep_uploads, uploads_folder
+from library.uploads import run_queued_upload, sweep_uploads, uploads_folder, waiting_uploads
 from tests.library.sources import entry, itunes_xml
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +89,15 @@ class TestSmallOnes:
         send(api, source="radio")
 
         assert send(api, source="radio").json()["unchanged_count"] == 2
+
+    def test_the_same_name_sent_again_is_the_same_library(self, api: APIClient) -> None:
+        """Every upload lies in a folder of its own, which was taken for another folder of the sender's."""
+        send(api)
+        again = send(api).json()
+        changed = send(api, b"Title,Artist,Total Time\nSome,Body,1000\nElse,Body,2000\nAt,All,3000\n")
+
+        assert again["report"]["warnings"] == []
+        assert (changed.status_code, changed.json()["status"]) == (201, "completed")
 
     def test_a_dry_run_only_tells(self, api: APIClient) -> None:
         row = send(api, is_dry_run="true").json()
@@ -149,15 +164,15 @@ class TestRefused:
             assert (answer.status_code, answer.json()["code"]) == (413, "UPLOAD_TOO_LARGE")
             assert left_behind() == []
 
-    def test_an_archive_that_unpacks_without_end_is_refused(
-        self, api: APIClient, monkeypatch: pytest.MonkeyPatch, settings: Any
-    ) -> None:
-        settings.UPLOAD_LIMIT_MB = 1
-        monkeypatch.setattr(uploads, "UNPACKED_RATIO", 2)
-
+    def test_an_archive_that_unpacks_without_end_is_refused(self, api: APIClient, woken: list[uuid.UUID]) -> None:
+        """A small file that unpacks to gigabytes is none for a web process: a worker looks how far it goes."""
         answer = send(api, gzip.compress(b"Title\n" + b"a\n" * 1_500_000), "songs.csv.gz")
+        row = run_queued_upload(uuid.UUID(answer.json()["id"]), now=timezone.now())
 
-        assert answer.json()["details"]["reason"] == "UPLOAD_TOO_LARGE"
+        assert answer.status_code == 202
+        assert row is not None
+        assert (row.status, row.report["code"]) == ("failed", "UPLOAD_TOO_LARGE")
+        assert left_behind() == []
 
     @pytest.mark.parametrize(
         "wish", [{"format": "audio"}, {"mapping": ["title"]}, {"prune": "true"}], ids=["folder", "mapping", "unknown"]
@@ -199,10 +214,22 @@ def test_a_name_is_made_harmless(sent: str, kept: str) -> None:
     assert uploads._safe(sent) == kept
 
 
+@pytest.fixture
+def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "IMPORTED_AT_ONCE_BYTES", 10)
+
+
+@pytest.mark.usefixtures("everything_is_large")
 class TestLargeOnes:
-    @pytest.fixture(autouse=True)
-    def everything_is_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(uploads, "IMPORTED_AT_ONCE_BYTES", 10)
+    def test_one_leaves_no_trace_of_a_failure(self, api: APIClient, woken: list[uuid.UUID]) -> None:
+        """What takes up imports that were cut short found it reading without a spool and closed it."""
+        row_id = uuid.UUID(send(api).json()["id"])
+
+        run_queued_upload(row_id, now=timezone.now())
+
+        assert list(AuditRecord.objects.filter(action__contains="import").values_list("was_successful", "message")) == [
+            (True, "")
+        ]
 
     def test_one_waits_for_a_worker_which_imports_it(
         self, api: APIClient, woken: list[uuid.UUID], django_capture_on_commit_callbacks: Any
@@ -261,3 +288,86 @@ class TestLargeOnes:
         assert sweep_uploads(now=timezone.now() + timedelta(hours=25)) == 1
         assert LibraryImport.objects.get().status == ImportStatus.FAILED
         assert left_behind() == []
+
+
+@pytest.mark.usefixtures("everything_is_large")
+class TestWorkersThatDie:
+    """Nobody holds the lock of a file whose process is gone."""
+
+    @pytest.fixture(params=["false", "true"], ids=["import", "dry run"])
+    def orphan(self, request: pytest.FixtureRequest, api: APIClient, woken: list[uuid.UUID]) -> LibraryImport:
+        """An upload whose worker was killed while it read, with what it had spooled."""
+        row = LibraryImport.objects.get(pk=send(api, is_dry_run=request.param).json()["id"])
+        row.status, row.spool = ImportStatus.READING, f"{row.pk}.spool"
+        row.save()
+        (spool_folder() / row.spool).write_bytes(b"half a line")
+        return row
+
+    def test_another_worker_reads_the_file_again(self, orphan: LibraryImport) -> None:
+        waiting = waiting_uploads(now=timezone.now())
+
+        row = run_queued_upload(orphan.pk, now=timezone.now())
+
+        assert waiting == [orphan.pk]
+        assert row is not None
+        assert (row.status, row.added_count) == ("completed", 2)
+        assert left_behind() == []
+
+    def test_the_tick_wakes_one_worker_for_it(self, orphan: LibraryImport) -> None:
+        asked: list[uuid.UUID] = []
+
+        wake_for_uploads(now=timezone.now(), enqueue=asked.append)
+        DBTaskResult.objects.create(
+            task_path="library.tasks.import_upload_task",
+            args_kwargs={"args": [], "kwargs": {"import_id": str(orphan.pk)}},
+            backend_name="default",
+        )
+        wake_for_uploads(now=timezone.now(), enqueue=asked.append)
+
+        assert asked == [orphan.pk]
+
+    def test_one_under_way_is_left_alone(self, orphan: LibraryImport) -> None:
+        [folder] = left_behind()
+        [file] = folder.iterdir()
+
+        with SpoolLock(file):
+            taken = run_queued_upload(orphan.pk, now=timezone.now())
+            waiting = waiting_uploads(now=timezone.now())
+            swept = sweep_uploads(now=timezone.now() + timedelta(days=2))
+
+        assert (taken, waiting, swept) == (None, [], 0)
+
+    def test_another_import_leaves_it_alone(self, orphan: LibraryImport) -> None:
+        complete_interrupted_imports(now=timezone.now() + timedelta(days=2), progress=Silence())
+
+        orphan.refresh_from_db()
+        assert orphan.status == ImportStatus.READING
+
+    def test_one_that_ends_worker_after_worker_is_closed(self, orphan: LibraryImport) -> None:
+        orphan.options["tries"] = uploads.MOST_TRIES
+        orphan.save()
+
+        row = run_queued_upload(orphan.pk, now=timezone.now())
+
+        assert row is not None
+        assert (row.status, row.report["code"], left_behind()) == ("failed", "UPLOAD_UNREADABLE", [])
+
+    def test_one_that_was_being_applied_goes_on(
+        self, api: APIClient, woken: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row_id = uuid.UUID(send(api).json()["id"])
+        with monkeypatch.context() as broken:
+            broken.setattr("library.importing.Application.run", _interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                run_queued_upload(row_id, now=timezone.now())
+        waiting = waiting_uploads(now=timezone.now())
+
+        row = run_queued_upload(row_id, now=timezone.now())
+
+        assert waiting == [row_id]
+        assert row is not None
+        assert (row.status, row.added_count, left_behind()) == ("completed", 2, [])
+
+
+def _interrupt(*args: Any) -> None:
+    raise KeyboardInterrupt
