@@ -53,6 +53,8 @@ class Person:
         except requests.RequestException:
             self.journal.answers.append(Answer(kind, 0, now() - began, now(), path))
             return None
+        finally:
+            self.session.close()  # a server may close a connection without a word, just as the next request takes it
         self.journal.answers.append(Answer(kind, answer.status_code, now() - began, now(), path))
         return answer
 
