@@ -20,7 +20,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
 
@@ -35,6 +35,8 @@ POLL_SECONDS = 1.0
 TICK_SECONDS = 0.2
 # A worker that dies at once is not restarted at once.
 RESTART_SECONDS, LONGEST_RESTART_SECONDS = 1.0, 30.0
+# A part of a tick that broke off is left alone for a while, twice as long each time.
+REST_SECONDS, LONGEST_REST_SECONDS = 10.0, 600.0
 
 
 def new_worker_id() -> str:
@@ -120,6 +122,29 @@ def work() -> None:
         heartbeat.stop()
 
 
+class TickPart:
+    """One part of a supervisor's tick: what breaks off in it stops neither the supervisor nor the other parts."""
+
+    def __init__(self, name: str, do: Callable[[], None]) -> None:
+        self._name, self._do = name, do
+        self._rest, self._rests_until = 0.0, float("-inf")
+
+    def run(self) -> None:
+        """Do it, unless it rests. Raises OperationalError and InterfaceError: the database does not answer."""
+        if time.monotonic() < self._rests_until:
+            return
+        try:
+            self._do()
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            self._rest = min(max(REST_SECONDS, self._rest * 2), LONGEST_REST_SECONDS)
+            self._rests_until = time.monotonic() + self._rest
+            logger.exception("The supervisor could not %s and tries again in %.0f s", self._name, self._rest)
+        else:
+            self._rest = 0.0
+
+
 class Supervisor:
     """Keeps `count` workers alive. `command` starts one as a direct child of this process."""
 
@@ -132,6 +157,13 @@ class Supervisor:
         self._tidied_at = float("-inf")
         self._sample_after = float("-inf")
         self._clock = ClockWatch(steady=time.monotonic)
+        self._tick = [
+            TickPart("give on what dead workers left", self._tidy),
+            TickPart("resolve automatically", lambda: automatic.resolve_new_results(now=timezone.now())),
+            TickPart("wake workers for plans", self._wake_for_plans),
+            TickPart("wake workers for uploads", self._wake_for_uploads),
+            TickPart("look at the storage", self._look_at_storage),
+        ]
 
     def run(self) -> None:
         """Supervise until SIGTERM or SIGINT."""
@@ -177,14 +209,20 @@ class Supervisor:
             return
         self._tidied_at = time.monotonic()
         try:
-            workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis, enqueue_export=enqueue_export)
-            automatic.resolve_new_results(now=timezone.now())
-            workers.wake_for_plans(now=timezone.now(), enqueue=enqueue_plan)
-            workers.wake_for_uploads(now=timezone.now(), enqueue=enqueue_upload)
-            self._look_at_storage()
+            for part in self._tick:
+                part.run()
         except DatabaseError as error:
             logger.warning("The database does not answer: %s", type(error).__name__)
             connection.close()
+
+    def _tidy(self) -> None:
+        workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis, enqueue_export=enqueue_export)
+
+    def _wake_for_plans(self) -> None:
+        workers.wake_for_plans(now=timezone.now(), enqueue=enqueue_plan)
+
+    def _wake_for_uploads(self) -> None:
+        workers.wake_for_uploads(now=timezone.now(), enqueue=enqueue_upload)
 
     def _look_at_storage(self) -> None:
         """Keep what is stored today for those who want to see it grow; asked for once an hour."""

@@ -3,14 +3,16 @@
 It works by the clean-up plans that people make: the same preview, guards, quarantine and undo, in the name of whoever
 switched it on (see `automatic_switch`). Everything is asked again before each use, when the plan is made and before it
 is carried out. A plan that needs its count typed is only prepared. A supervisor calls `resolve_new_results` on its
-tick; killed anywhere, the next tick goes on.
+tick; killed anywhere, the next tick goes on. What is refused or breaks off ends that one use and is left to people: the
+page says why, and no later tick tries it again.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
@@ -32,21 +34,45 @@ def resolve_new_results(*, now: datetime) -> None:
     """
     for switch in AutomaticResolution.objects.filter(is_on=True).order_by("preset", "band"):
         for analysis in _new_results(switch):
-            with _tolerant(switch):
-                _plan(switch, analysis, now)
+            if why := _tried(partial(_plan, switch, analysis, now), switch):
+                _leave_alone(switch, analysis, why, now)
     under_way = AutomaticRun.objects.filter(outcome=AutomaticOutcome.PREPARING)
     for run in under_way.exclude(plan__state=PlanState.PLANNING).select_related("switch").order_by("created_at"):
-        with _tolerant(run.switch):
-            _go_on(run, now)
+        if why := _tried(partial(_go_on, run, now), run.switch):
+            _leave_to_people(run, why)
 
 
-@contextmanager
-def _tolerant(switch: AutomaticResolution) -> Iterator[None]:
-    """Let a refusal end one use and not the tick of the supervisor."""
+def _tried(use: Callable[[], None], switch: AutomaticResolution) -> str:
+    """Try one use; return why it was refused or broke off, and nothing where it went well.
+
+    Raises what the database says: it may answer again on the next tick.
+    """
     try:
-        yield
+        use()
     except DuplicatesError as refused:
         logger.warning("Automatic resolution of %s was refused: %s", switch, refused.sentence)
+        return refused.sentence
+    except DatabaseError:
+        raise
+    except Exception as error:
+        logger.exception("Automatic resolution of %s broke off", switch)
+        return _("It broke off (%(kind)s). The log says why.") % {"kind": type(error).__name__}
+    return ""
+
+
+def _leave_alone(switch: AutomaticResolution, analysis: DuplicateAnalysisResult, why: str, now: datetime) -> None:
+    """Note that there will be no plan for this analysis: without the row every tick would try again."""
+    AutomaticRun.objects.get_or_create(
+        switch=switch,
+        analysis=analysis,
+        defaults={"created_at": now, "outcome": AutomaticOutcome.SKIPPED, "message": why},
+    )
+
+
+def _leave_to_people(run: AutomaticRun, why: str) -> None:
+    """End a run whose plan can still be confirmed or cancelled by hand."""
+    preparing = AutomaticRun.objects.filter(pk=run.pk, outcome=AutomaticOutcome.PREPARING)
+    preparing.update(outcome=AutomaticOutcome.WAITING, message=why)
 
 
 def _new_results(switch: AutomaticResolution) -> QuerySet[DuplicateAnalysisResult]:
@@ -115,8 +141,8 @@ def _outcome(run: AutomaticRun, now: datetime) -> tuple[AutomaticOutcome, str]:
     plan = run.plan
     if plan is None or plan.state == PlanState.CANCELLED:
         return AutomaticOutcome.STOPPED, _("Its plan was cancelled.")
-    if plan.state == PlanState.FAILED:
-        return AutomaticOutcome.PREPARING, plan.error_message  # a person may let it go on
+    if plan.state == PlanState.FAILED and plan.confirmed_at is None:
+        return AutomaticOutcome.STOPPED, plan.error_message  # a person may let the plan go on, and confirm it
     if plan.state != PlanState.PLANNED:
         return AutomaticOutcome.CARRIED_OUT, _("A person confirmed it.")
     return _carry_out(run, plan, now)

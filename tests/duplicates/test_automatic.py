@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from duplicates.choices import Answer, AutomaticOutcome, PlanState, Resolution
 from duplicates.engine.keeper_rules import Wish
-from duplicates.exceptions import BarNotMet, InvalidOptions
+from duplicates.exceptions import AnalysisNotReady, BarNotMet, InvalidOptions
 from duplicates.models import (
     AuditRecord,
     AutomaticResolution,
@@ -20,7 +20,7 @@ from duplicates.models import (
     DuplicateAnalysisResult,
     PrecisionSample,
 )
-from duplicates.services import permissions
+from duplicates.services import permissions, planning
 from duplicates.services.automatic import resolve_new_results
 from duplicates.services.automatic_switch import switch_off, switch_on
 from duplicates.services.keeper_profiles import save_profile
@@ -92,6 +92,18 @@ def run_to_the_end(analysis: DuplicateAnalysisResult) -> CleanupPlan:
     resolve_new_results(now=AFTERWARDS)
     plan = the_plan(analysis)
     return worked_on(plan) if plan.state == PlanState.EXECUTING else plan
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, verb: str, error: Exception) -> list[str]:
+    """Let a verb of plans raise; return the list that grows with each try."""
+    tries: list[str] = []
+
+    def refuse(*_args: Any, **_named: Any) -> None:
+        tries.append(verb)
+        raise error
+
+    monkeypatch.setattr(planning, verb, refuse)
+    return tries
 
 
 class TestTheSwitch:
@@ -306,6 +318,54 @@ class TestItsUse:
             resolve_new_results(now=AFTERWARDS)
 
         assert len(queries) == 2
+
+
+class TestWhatFails:
+    """A run whose plan had failed, or that was refused, was once tried and written again on every tick, for ever."""
+
+    def test_a_failed_plan_ends_its_run_and_says_why(self, measured: PrecisionSample, anna: User) -> None:
+        switched_on(anna)
+        analysis = new_result()
+        resolve_new_results(now=AFTERWARDS)
+        CleanupPlan.objects.update(state=PlanState.FAILED, failed_state=PlanState.PLANNING, error_message="Broke off.")
+
+        resolve_new_results(now=AFTERWARDS)
+
+        run = AutomaticRun.objects.get(analysis=analysis)
+        assert (run.outcome, run.message) == (AutomaticOutcome.STOPPED, "Broke off.")
+        with CaptureQueriesContext(connection) as later:
+            resolve_new_results(now=AFTERWARDS)
+        assert not [one for one in later if not one["sql"].startswith("SELECT")]
+
+    @pytest.mark.parametrize("error", [AnalysisNotReady(), KeyError("wishes")], ids=["refused", "unexpected"])
+    def test_a_plan_that_cannot_be_made_is_tried_once(
+        self, measured: PrecisionSample, anna: User, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        tries = refusing(monkeypatch, "plan_cleanup", error)
+        switched_on(anna)
+        analysis = new_result()
+
+        for _ in range(3):
+            resolve_new_results(now=AFTERWARDS)
+
+        run = AutomaticRun.objects.get(analysis=analysis)
+        assert (len(tries), run.outcome, bool(run.message)) == (1, AutomaticOutcome.SKIPPED, True)
+
+    @pytest.mark.parametrize("error", [InvalidOptions("No."), KeyError("wishes")], ids=["refused", "unexpected"])
+    def test_a_plan_that_cannot_be_confirmed_waits_for_a_person(
+        self, measured: PrecisionSample, anna: User, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        tries = refusing(monkeypatch, "confirm_plan", error)
+        switched_on(anna)
+        analysis = new_result()
+        resolve_new_results(now=AFTERWARDS)
+        worked_on(the_plan(analysis))
+
+        for _ in range(3):
+            resolve_new_results(now=AFTERWARDS)
+
+        run = AutomaticRun.objects.get(analysis=analysis)
+        assert (len(tries), run.outcome, the_plan(analysis).state) == (1, AutomaticOutcome.WAITING, PlanState.PLANNED)
 
 
 class TestSwitchingItselfOff:

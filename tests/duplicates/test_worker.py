@@ -3,13 +3,14 @@
 import signal
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
 from duplicates import worker
 from duplicates.models import Worker
 from duplicates.services.workers import is_database_prepared
-from duplicates.worker import AnalysisWorker
+from duplicates.worker import AnalysisWorker, Supervisor
 
 
 @pytest.fixture
@@ -52,6 +53,54 @@ def test_a_second_signal_ends_even_a_busy_one(asked: list[str], monkeypatch: pyt
         busy.shutdown(signal.SIGTERM, None)
 
     assert ended.value.code == 1
+
+
+class TestATickThatBreaksOff:
+    """One unexpected error in a tick once ended the supervisor, and its workers with it."""
+
+    @pytest.fixture
+    def supervisor(self, monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> Supervisor:
+        settings.RECLAIM_TICK_SECONDS = 0
+        for job in ("tidy", "wake_for_plans", "wake_for_uploads"):
+            monkeypatch.setattr(worker.workers, job, lambda **_: None)
+        monkeypatch.setattr(worker.storage_use, "keep_sample", lambda **_: True)
+        monkeypatch.setattr(worker.automatic, "resolve_new_results", lambda **_: None)
+        return Supervisor(0, [], grace_seconds=1, say=lambda line: None)
+
+    def test_is_logged_with_its_traceback_and_the_other_parts_go_on(
+        self, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        woken = []
+        monkeypatch.setattr(worker.automatic, "resolve_new_results", lambda **_: {}["band"])
+        monkeypatch.setattr(worker.workers, "wake_for_plans", lambda **_: woken.append("woken"))
+
+        supervisor._tidy_when_due()
+
+        assert woken == ["woken"]
+        assert "KeyError: 'band'" in caplog.text
+
+    def test_of_the_storage_ends_nothing(self, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(**_: object) -> bool:
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(worker.storage_use, "keep_sample", refuse)
+
+        supervisor._tidy_when_due()
+
+    def test_rests_longer_each_time(self, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+        tries, clock = [], [1000.0]
+
+        def fail(**_: object) -> None:
+            tries.append(clock[0])
+            raise KeyError("band")
+
+        monkeypatch.setattr(worker.automatic, "resolve_new_results", fail)
+        monkeypatch.setattr(worker.time, "monotonic", lambda: clock[0])
+        for _ in range(15):
+            supervisor._tidy_when_due()
+            clock[0] += 5
+
+        assert tries == [1000.0, 1010.0, 1030.0, 1070.0]
 
 
 @pytest.mark.django_db
