@@ -2,8 +2,9 @@
 
 PostgreSQL stops a late statement by `statement_timeout`, SQLite by a handler it asks while it works; before each
 statement the request as a whole is looked at. All this holds for the connection of a web request and ends with it:
-workers and commands have no such limit. The transaction under way is rolled back, as after any error. A large file that
-is sent here, and what is streamed after a view has returned, such as an export, may take their time.
+workers and commands have no such limit. The transaction under way is rolled back, as after any error; what works in
+steps keeps those it finished, and its view says so by `keeps_steps`. A large file that is sent here, and what is
+streamed after a view has returned, such as an export, may take their time.
 """
 
 import logging
@@ -146,15 +147,19 @@ def answer_too_late(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-def too_late_body() -> dict[str, Any]:
-    """Return what the API says of a request that was stopped."""
+def too_late_body(*, keeps_steps: bool = False) -> dict[str, Any]:
+    """Return what the API says of a request that was stopped; some keep what they had finished by then."""
     from duplicates.api.errors import error_body  # noqa: PLC0415 (it asks this module)
 
     return error_body(
         DeadlinePassed.code,
-        _("This took longer than one request may and was stopped. What it had begun was undone."),
+        _(
+            "This took longer than one request may and was stopped. What was finished stays; the step under way was "
+            "undone."
+        ),
         suggestions=[_("Ask for less at once, or try again when less is going on.")],
         retry_suggested=True,
+        partial_results_available=keeps_steps,
     )
 
 

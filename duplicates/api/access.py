@@ -45,6 +45,8 @@ class Door:
     """A view whose actions each name their scope and their question; it reads input strictly and knows who asks."""
 
     access: ClassVar[Mapping[str, tuple[TokenScope, Question]]] = {}
+    # Actions that work in steps, each in a transaction of its own: one that is stopped keeps those it finished.
+    keeps_steps: ClassVar[frozenset[str]] = frozenset()
     permission_classes: Any = (ActionAccess,)
     request: Any
 

@@ -104,6 +104,7 @@ class AnalysisViewSet(
         "partial_update": (TokenScope.MANAGE, permissions.may_run_or_manage),
         "destroy": (TokenScope.MANAGE, permissions.may_run_or_manage),
     }
+    keeps_steps = frozenset({"decisions"})
 
     def get_queryset(self) -> QuerySet[DuplicateAnalysisResult]:
         return DuplicateAnalysisResult.objects.visible_to(self.request.user).for_lists().select_related("user")

@@ -65,6 +65,7 @@ class RemovalViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
         "undo_several": (TokenScope.REMOVE, permissions.may_remove),
         "purge": (TokenScope.MANAGE, permissions.may_purge),
     }
+    keeps_steps = frozenset({"undo_several"})
 
     def get_queryset(self) -> QuerySet[CleanupAction]:
         return CleanupAction.objects.visible_to(self.person)

@@ -120,7 +120,9 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     if is_too_late(error):
         logger.warning("%s took too long and was stopped", context["request"].path)
-        return Response(too_late_body(), status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "30"})
+        view = context.get("view")
+        body = too_late_body(keeps_steps=getattr(view, "action", None) in getattr(view, "keeps_steps", ()))
+        return Response(body, status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "30"})
     if DiskFull.is_behind(error):
         error = DiskFull()
     if isinstance(error, DuplicatesError):

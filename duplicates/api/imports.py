@@ -139,6 +139,7 @@ class ImportViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, view
         "progress": (TokenScope.READ, permissions.may_view_imports),
         "create": (TokenScope.RUN, permissions.may_import),
     }
+    keeps_steps = frozenset({"create"})
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
         """Let a file be received privately, and no more of it than is allowed."""

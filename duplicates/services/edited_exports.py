@@ -8,12 +8,13 @@ left out. A dry run does the very same and takes it back, group by group.
 import csv
 import io
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
 
 from duplicates.choices import Resolution
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 REQUIRED = ("analysis_id", "group", "group_version", "track_id")
 GROUPS_A_BLOCK = 500
+_STOPPED = "Stopped on its way by %(reason)s; what it counts was decided before and stays."
 _YES = {"yes", "y", "true", "1", "x"}
 _NO = {"no", "n", "false", "0", ""}
 
@@ -120,19 +122,40 @@ def import_edited_export(
     now: datetime,
     dry_run: bool = False,
 ) -> EditedImport:
-    """Decide groups of the analysis as the file says. Raises InvalidOptions for a text that is no such file."""
+    """Decide groups of the analysis as the file says. Raises InvalidOptions for a text that is no such file.
+
+    What stops it on its way leaves the groups decided by then, and an audit record that counts them.
+    """
     report = EditedImport()
     wishes = _collect(text, analysis, report)
+    try:
+        _take_all(wishes, analysis, report, actor=actor, now=now, dry_run=dry_run)
+    except BaseException as error:
+        if not dry_run:
+            with suppress(DatabaseError):  # the fault that stopped it is the one to tell
+                _record(analysis, report, actor=actor, now=now, stopped_by=error)
+        raise
+    report.conflicts.sort(key=lambda one: one.line)
+    if not dry_run:
+        _record(analysis, report, actor=actor, now=now)
+    return report
+
+
+def _take_all(
+    wishes: dict[int, _Wish],
+    analysis: DuplicateAnalysisResult,
+    report: EditedImport,
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    dry_run: bool,
+) -> None:
     for block in batched(wishes.items(), GROUPS_A_BLOCK):
         places = [place for place, _wish in block]
         groups = analysis.groups.filter(position__in=places).select_related("analysis", "resolved_by")
         found = {group.position: group for group in groups.defer("analysis__learnt_tables")}
         for place, wish in block:
             _take(found.get(place), wish, report, actor=actor, now=now, dry_run=dry_run)
-    report.conflicts.sort(key=lambda one: one.line)
-    if not dry_run:
-        _record(analysis, report, actor=actor, now=now)
-    return report
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -341,13 +364,20 @@ def _still_together(group: DuplicateAnalysisGroup, track_ids: list[int]) -> list
 
 
 def _record(
-    analysis: DuplicateAnalysisResult, report: EditedImport, *, actor: "AbstractBaseUser | None", now: datetime
+    analysis: DuplicateAnalysisResult,
+    report: EditedImport,
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    stopped_by: BaseException | None = None,
 ) -> None:
     audit.record(
         "decisions.imported",
         actor=actor,
         now=now,
         subject=analysis,
+        was_successful=stopped_by is None,
+        message="" if stopped_by is None else _STOPPED % {"reason": type(stopped_by).__name__},
         counts={
             "keepers": report.keepers,
             "resolutions": report.resolutions,

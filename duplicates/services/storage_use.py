@@ -57,6 +57,7 @@ FOLDERS = {
     "checkpoints": gettext_lazy("Checkpoints"),
     "indexes": gettext_lazy("Tables for quick refreshes"),
     "imports": gettext_lazy("Imports under way"),
+    "uploads": gettext_lazy("Files sent here"),
 }
 KINDS = {**{kind: label for kind, (label, _tables, _bytes) in TABLES.items()}, **FOLDERS}
 

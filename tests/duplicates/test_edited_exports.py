@@ -13,7 +13,8 @@ from django.utils import timezone
 from duplicates.choices import Resolution
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, NotDuplicate
-from duplicates.services import reviewing
+from duplicates.request_deadline import DeadlinePassed
+from duplicates.services import edited_exports, reviewing
 from duplicates.services.edited_exports import EditedImport, import_edited_export
 from duplicates.services.exporting import export_analysis_results
 from tests.duplicates.copies import analysis_with_weights, copy, everything, group_of
@@ -238,6 +239,25 @@ class TestDoors:
 
         assert "1 keepers" in page
         assert "NEEDS_A_PLAN" in page
+
+    def test_one_that_is_stopped_keeps_what_it_decided_and_tells(
+        self, edited: str, admin_client: Any, analysis: DuplicateAnalysisResult, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A deadline at the last group left decisions behind that no record told of and an answer denied."""
+        take = edited_exports._take
+
+        def too_late(group: Any, wish: Any, report: EditedImport, **options: Any) -> None:
+            if report.keepers:
+                raise DeadlinePassed
+            take(group, wish, report, **options)
+
+        monkeypatch.setattr(edited_exports, "_take", too_late)
+        answer = admin_client.post(f"/api/v1/analyses/{analysis.pk}/decisions/", edited, content_type="text/csv")
+
+        told = AuditRecord.objects.get(action="decisions.imported")
+        assert (answer.status_code, answer.json()["partial_results_available"]) == (503, True)
+        assert (told.was_successful, told.counts["keepers"]) == (False, 1)
+        assert "DeadlinePassed" in told.message
 
     def test_programs_send_it_to_the_api(
         self, edited: str, admin_client: Any, analysis: DuplicateAnalysisResult

@@ -45,6 +45,12 @@ class TestKnowing:
         assert get_storage_use().by_kind["indexes"] == Stored(1, 3_000)
         assert held_by(analysis) == 3_500
 
+    def test_files_that_wait_to_be_imported_count(self, work_dir: Path) -> None:
+        (work_dir / "uploads" / "one").mkdir(parents=True)
+        (work_dir / "uploads" / "one" / "songs.csv").write_bytes(b"x" * 700)
+
+        assert get_storage_use().by_kind["uploads"] == Stored(1, 700)
+
     def test_rows_are_counted_by_kind(self) -> None:
         for _ in range(3):
             GroupFactory()

@@ -36,7 +36,8 @@ class TestALateStatement:
         assert answer.status_code == 503
         assert answer.json() == {
             "code": "DEADLINE_PASSED",
-            "message": "This took longer than one request may and was stopped. What it had begun was undone.",
+            "message": "This took longer than one request may and was stopped. What was finished stays; the step "
+            "under way was undone.",
             "details": {},
             "suggestions": ["Ask for less at once, or try again when less is going on."],
             "retry_suggested": True,
