@@ -204,6 +204,8 @@ def _is_at_work(folder: Path) -> bool:
                 continue
         except SpoolBusy:
             return True
+        except DamagedSpool:  # it went meanwhile, or nobody can read it
+            continue
     return False
 
 

@@ -289,6 +289,11 @@ class TestLargeOnes:
         assert LibraryImport.objects.get().status == ImportStatus.FAILED
         assert left_behind() == []
 
+    def test_what_cannot_be_opened_is_swept_too(self, private: Path) -> None:
+        (uploads_folder() / "left" / "folder").mkdir(parents=True)
+
+        assert sweep_uploads(now=timezone.now() + timedelta(hours=25)) == 1
+
 
 @pytest.mark.usefixtures("everything_is_large")
 class TestWorkersThatDie:
