@@ -17,9 +17,8 @@ from library.row_updates import update_rows
 from library.shown_places import (
     discard_edits_of_places,
     edited_places,
-    playlists_of,
     settle_places,
-    settle_playlists,
+    settle_tracks,
     take_stock,
 )
 from library.shown_values import discard_edits, own_values, settle, values_as_json
@@ -52,7 +51,7 @@ def remove(removals: Mapping[int, Sequence[Track]], *, now: datetime) -> Moved:
     )
     removed = [copy.pk for copies in removals.values() for copy in copies]
     Track.objects.filter(pk__in=removed).update(quarantined_at=now)
-    return Moved(settle(removals), settle_playlists(playlists_of([*removals, *removed])))
+    return Moved(settle(removals), settle_tracks([*removals, *removed]))
 
 
 def restore(track_ids: Iterable[int], *, keeps_later_edits: bool = True) -> Moved:
@@ -63,11 +62,10 @@ def restore(track_ids: Iterable[int], *, keeps_later_edits: bool = True) -> Move
     merges = Merge.objects.filter(track_id__in=list(track_ids)).order_by("id")
     keeper_of = dict(merges.values_list("track_id", "keeper_id"))
     back, keepers = list(keeper_of), sorted(set(keeper_of.values()))
-    playlists = playlists_of([*back, *keepers])
     if not keeps_later_edits:
         discard_edits(keepers)
         discard_edits_of_places(back)
-    places = take_stock(playlists)
+    places = take_stock([*back, *keepers])
     Merge.objects.filter(track_id__in=back).delete()
     Track.objects.filter(pk__in=back).update(quarantined_at=None)
     return Moved(settle(keepers), settle_places(places))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from library.merged import Merge, MergedValue
 from library.models import Track
-from library.shown_places import playlists_of, settle_places, take_stock
+from library.shown_places import settle_places, take_stock
 from library.shown_values import settle
 
 
@@ -29,7 +29,7 @@ def welcoming(keeper_ids: Collection[int]) -> Iterator[None]:
         return
     copies = list(Merge.objects.filter(keeper_id__in=keeper_ids).values_list("track_id", flat=True))
     # Looked at before they are there: a place that only lacks its keeper was not edited by anybody.
-    stock = take_stock(playlists_of([*keeper_ids, *copies]))
+    stock = take_stock([*keeper_ids, *copies])
     # What they showed before they went is no longer theirs to have been edited.
     MergedValue.objects.filter(track_id__in=keeper_ids).delete()
     yield

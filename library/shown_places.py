@@ -5,7 +5,10 @@ itself is never forgotten: `MergedPlace` rows remember it, and these functions a
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import batched
+from dataclasses import dataclass
+from itertools import batched, chain
+
+from django.db.models import Q
 
 from library.merged import Merge, MergedPlace
 from library.models import PlaylistEntry, Track
@@ -17,8 +20,16 @@ type Places = dict[int, int]
 """Track id by position."""
 type Place = tuple[int, int]
 """Playlist and position."""
-type Stock = Mapping[int, tuple[Places, Places]]
+type Sides = Mapping[int, tuple[Places, Places]]
 """Own and shown places by playlist."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """The places that some tracks have to do with, and which `MergedPlace` rows speak of them."""
+
+    places: Sides
+    merged: list[int]
 
 
 def with_keepers(own: Places) -> Places:
@@ -29,40 +40,41 @@ def with_keepers(own: Places) -> Places:
     return _StandIns(own.values()).apply(own)
 
 
-def settle_playlists(playlist_ids: Iterable[int]) -> list[MovedPlace]:
-    """Compute anew who stands where in these playlists; return the places that changed hands."""
-    return settle_places(take_stock(playlist_ids))
+def settle_tracks(track_ids: Iterable[int]) -> list[MovedPlace]:
+    """Compute anew who stands where these tracks are concerned; return the places that changed hands."""
+    return settle_places(take_stock(track_ids))
 
 
 def note_merged_places(playlist_id: int, own: Places, shown: Places) -> None:
     """Remember the places where a playlist shows something else than its own track."""
-    _note({playlist_id: (own, shown)})
+    _note({playlist_id: (own, shown)}, MergedPlace.objects.filter(playlist_id=playlist_id))
 
 
-def playlists_of(track_ids: Sequence[int]) -> list[int]:
-    """Return the playlists in which these tracks stand, or would stand."""
-    found: set[int] = set()
-    for part in batched(track_ids, IDS_A_QUERY):
-        found.update(PlaylistEntry.objects.filter(track_id__in=part).values_list("playlist_id", flat=True))
-        found.update(MergedPlace.objects.filter(own_track_id__in=part).values_list("playlist_id", flat=True))
-    return sorted(found)
+def take_stock(track_ids: Iterable[int]) -> Stock:
+    """Return the places in which these tracks stand, or would stand, and whoever is merged with them.
 
-
-def take_stock(playlist_ids: Iterable[int]) -> Stock:
-    """Return (own places, shown places) by playlist; a place edited since the merge counts as its own."""
-    ids = list(playlist_ids)
-    shown: dict[int, Places] = {playlist_id: {} for playlist_id in ids}
-    entries = PlaylistEntry.objects.filter(playlist_id__in=ids)
-    for playlist_id, position, track_id in entries.values_list("playlist_id", "position", "track_id"):
-        shown[playlist_id][position] = track_id
-    own = {playlist_id: dict(places) for playlist_id, places in shown.items()}
-    merged = list(MergedPlace.objects.filter(playlist_id__in=ids))
-    held = {(place.playlist_id, place.position): shown[place.playlist_id].get(place.position) for place in merged}
-    edited = {place.pk for place, _ in _edited(merged, held)}
-    for place in merged:
-        if place.pk not in edited:
-            own[place.playlist_id][place.position] = place.own_track_id
-    return {playlist_id: (own[playlist_id], shown[playlist_id]) for playlist_id in ids}
+    A place edited since the merge counts as its own. Costs what these places cost, however long their playlists are.
+    """
+    linked = _linked(track_ids)
+    held: dict[Place, int] = {}
+    lent: dict[int, MergedPlace] = {}
+    for part in batched(linked, IDS_A_QUERY):
+        entries = PlaylistEntry.objects.filter(track_id__in=part)
+        held |= {(row.playlist_id, row.position): row.track_id for row in entries}
+        lent |= {row.pk: row for row in MergedPlace.objects.filter(own_track_id__in=part)}
+    # Somebody may have put another track where a copy stood, or one of these where another copy stood.
+    lent |= {row.pk: row for row in _merged_at(list(held))}
+    held |= {place: pk for _, place, pk in _entries_at([(row.playlist_id, row.position) for row in lent.values()])}
+    edited = {row.pk: (row.playlist_id, row.position) for row, _ in _edited(lent.values(), held)}
+    for place in edited.values():
+        if held.get(place) not in linked:
+            held.pop(place, None)  # of a stranger, who is settled with the tracks tied to them
+    own = held | {(row.playlist_id, row.position): row.own_track_id for row in lent.values() if row.pk not in edited}
+    by_playlist: dict[int, tuple[Places, Places]] = {}
+    for places, side in ((own, 0), (held, 1)):
+        for (playlist_id, at), track_id in sorted(places.items()):
+            by_playlist.setdefault(playlist_id, ({}, {}))[side][at] = track_id
+    return Stock(by_playlist, list(lent))
 
 
 def edited_places(places: Iterable[MergedPlace]) -> list[tuple[MergedPlace, int | None]]:
@@ -83,9 +95,9 @@ def discard_edits_of_places(track_ids: Iterable[int]) -> None:
 
 
 def settle_places(stock: Stock) -> list[MovedPlace]:
-    """Let the playlists taken stock of show who stands where now; return the places that changed hands."""
-    stand_ins = _StandIns({track_id for own, _ in stock.values() for track_id in own.values()})
-    full = {playlist_id: stand_ins.apply(own) for playlist_id, (own, _) in stock.items()}
+    """Let the places taken stock of show who stands where now; return the places that changed hands."""
+    stand_ins = _StandIns({track_id for own, _ in stock.places.values() for track_id in own.values()})
+    full = {playlist_id: stand_ins.apply(own) for playlist_id, (own, _) in stock.places.items()}
     here = alive(track_id for places in full.values() for track_id in places.values())
     wanted = {
         playlist_id: {at: track for at, track in places.items() if track in here}
@@ -93,12 +105,13 @@ def settle_places(stock: Stock) -> list[MovedPlace]:
     }
     moved = [
         MovedPlace(playlist_id, at, shown.get(at), wanted[playlist_id].get(at))
-        for playlist_id, (_, shown) in stock.items()
+        for playlist_id, (_, shown) in stock.places.items()
         for at in sorted(wanted[playlist_id].keys() | shown.keys())
         if wanted[playlist_id].get(at) != shown.get(at)
     ]
     _replace({(one.playlist_id, one.position): one.after for one in moved})
-    _note({playlist_id: (own, wanted[playlist_id]) for playlist_id, (own, _) in stock.items()})
+    merged = chain.from_iterable(MergedPlace.objects.filter(pk__in=part) for part in batched(stock.merged, IDS_A_QUERY))
+    _note({playlist_id: (own, wanted[playlist_id]) for playlist_id, (own, _) in stock.places.items()}, merged)
     return moved
 
 
@@ -183,16 +196,16 @@ def _entries_at(places: Sequence[Place]) -> Iterator[tuple[int, Place, int]]:
                 yield pk, (playlist_id, at), track_id
 
 
-def _note(stock: Stock) -> None:
-    """Remember the places where playlists show something else than their own track; rows that hold already stay."""
+def _note(sides: Sides, known: Iterable[MergedPlace]) -> None:
+    """Remember the places that show something else than their own track; of the rows known, those that hold stay."""
     lent = {
         (playlist_id, at): (track_id, shown.get(at))
-        for playlist_id, (own, shown) in stock.items()
+        for playlist_id, (own, shown) in sides.items()
         for at, track_id in own.items()
         if shown.get(at) != track_id
     }
     stale = []
-    for row in MergedPlace.objects.filter(playlist_id__in=list(stock)):
+    for row in known:
         if lent.get(place := (row.playlist_id, row.position)) == (row.own_track_id, row.written_track_id):
             del lent[place]
         else:
@@ -203,6 +216,29 @@ def _note(stock: Stock) -> None:
         MergedPlace(playlist_id=playlist_id, position=at, own_track_id=own, written_track_id=shown)
         for (playlist_id, at), (own, shown) in sorted(lent.items())
     )
+
+
+def _merged_at(places: Sequence[Place]) -> Iterator[MergedPlace]:
+    for part in batched(places, IDS_A_QUERY):
+        wanted = set(part)
+        rows = MergedPlace.objects.filter(
+            playlist_id__in={playlist_id for playlist_id, _ in part}, position__in={at for _, at in part}
+        )
+        yield from (row for row in rows if (row.playlist_id, row.position) in wanted)
+
+
+def _linked(track_ids: Iterable[int]) -> set[int]:
+    """Return these tracks and all that merges tie to them: where one may stand depends on where the others do."""
+    found: set[int] = set()
+    waiting = set(track_ids)
+    while waiting:
+        found |= waiting
+        near: set[int] = set()
+        for part in batched(waiting, IDS_A_QUERY):
+            rows = Merge.objects.filter(Q(track_id__in=part) | Q(keeper_id__in=part))
+            near.update(chain.from_iterable(rows.values_list("track_id", "keeper_id")))
+        waiting = near - found
+    return found
 
 
 def _merges_of(track_ids: Iterable[int]) -> Iterator[Merge]:

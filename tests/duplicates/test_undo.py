@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from duplicates.choices import CleanupState, LaterEdits, Resolution
@@ -54,6 +56,21 @@ class TestOneAction:
 
         assert everything() == before
         assert nothing_is_lent()
+
+    def test_costs_the_same_queries_however_long_a_playlist_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Every place was read twice: of a playlist that holds a large library, thousands of queries."""
+        monkeypatch.setattr("library.shown_places.IDS_A_QUERY", 5)
+
+        def queries(many: int) -> int:
+            kept, gone = copy(), copy()
+            playlist_of(gone, *(copy() for _ in range(many)))
+            group = group_of(kept, gone)
+            with CaptureQueriesContext(connection) as asked:
+                undo(remove(group, gone))
+            return len(asked)
+
+        queries(0)
+        assert queries(0) == queries(40)
 
     def test_gives_back_the_decision_a_group_had(self) -> None:
         kept, gone = copy(), copy()
