@@ -174,7 +174,10 @@ class TestSearch:
     def test_the_index_answers(self, name: str) -> None:
         analysis = AnalysisFactory()
         values = model_to_dict(GroupFactory(analysis=analysis), exclude=("id", "analysis", "position", "group_key"))
-        own = ({"position": n, "group_key": f"{n:032}", "title": f"T{n}", "artist": f"A{n}"} for n in range(100, 600))
+        own = (
+            {"position": n, "group_key": f"{n:032}", "title": f"T{n}", "artist": f"A{n}"}
+            for n in range(10**6, 10**6 + 500)
+        )
         DuplicateAnalysisGroup.objects.bulk_create(
             DuplicateAnalysisGroup(**{**values, **one, "analysis": analysis}) for one in own
         )
