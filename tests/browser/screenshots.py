@@ -74,6 +74,8 @@ PAGES = [
     Shot("group", "duplicates_duplicateanalysisgroup_change", of("group")),
     Shot("any-pair", "duplicates_explain_pair"),
     Shot("history", "duplicates_history"),
+    Shot("monitoring", "monitoring"),
+    Shot("quarantine", "duplicates_cleanupaction_changelist"),
     Shot("new-plan", "duplicates_new_plan", query="analysis={newest}"),
     Shot("track", "library_track_change", of("track")),
     *(Shot(f"list-{name.partition('_')[2]}", f"{name}_changelist") for name in _LISTS),
