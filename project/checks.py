@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from duplicates.site_settings import contradictions
+from duplicates.site_settings import contradictions_of
 from project.environment import Environment, PerEnvironment, Variable
 
 
@@ -37,7 +37,7 @@ def variables_are_in_range(app_configs: Sequence[AppConfig] | None, **kwargs: An
 @register()
 def related_variables_agree(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report variables that are fine alone and contradict each other."""
-    problems = contradictions(lambda name: getattr(settings, name))
+    problems = [(one.sentence, one.hint) for one in contradictions_of({})]
     if not settings.CONFIDENCE_MEDIUM < settings.CONFIDENCE_HIGH < settings.CONFIDENCE_VERY_HIGH:
         problems.append(
             ("The confidence bands must grow: medium < high < very high.", "REPRISE_CONFIDENCE_*: 0.80, 0.90, 0.95.")

@@ -16,7 +16,7 @@ from duplicates.admin.shared import person
 from duplicates.exceptions import InvalidSetting
 from duplicates.models import SiteSetting
 from duplicates.services.changing_settings import change_settings
-from duplicates.site_settings import as_kind, variables
+from duplicates.site_settings import as_kind, sort_choices, variables
 from library import admin_pages as pages
 
 
@@ -63,16 +63,17 @@ class SiteSettingAdmin(pages.CalmAdmin):
         """Show the settings, and save those that were altered."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        rows = {row.name: row for row in SiteSetting.objects.select_related("changed_by")}
+        rows = _rows()
         chosen = {name: as_kind(name, row.value) for name, row in rows.items() if name in variables()}
         form = SiteSettingsForm(request.POST or None, initial=chosen)
         if request.method == "POST":
             if not self.has_change_permission(request):
                 raise PermissionDenied
             if "reset" in request.POST:
-                return self._change(request, {request.POST["reset"]: None}, form) or self._page(request, form, rows)
+                return self._change(request, {request.POST["reset"]: None}, form) or self._page(request, form, _rows())
             if form.is_valid() and (answer := self._change(request, form.altered, form)):
                 return answer
+            rows = _rows()  # what was refused may contradict what a colleague chose meanwhile: show it
         return self._page(request, form, rows)
 
     def _change(
@@ -93,6 +94,7 @@ class SiteSettingAdmin(pages.CalmAdmin):
 
     def _page(self, request: HttpRequest, form: SiteSettingsForm, rows: dict[str, SiteSetting]) -> HttpResponseBase:
         may_change = self.has_change_permission(request)
+        set_aside = sort_choices((name, row.value) for name, row in rows.items()).set_aside
         if not may_change:
             for field in form.fields.values():
                 field.disabled = True
@@ -102,11 +104,12 @@ class SiteSettingAdmin(pages.CalmAdmin):
             "title": _("Site settings"),
             "form": form,
             "may_change": may_change,
-            "lines": [self._line(form, name, rows.get(name)) for name in variables()],
+            "set_aside": [(variables()[name].name, why) for name, why in set_aside.items()],
+            "lines": [self._line(form, name, rows.get(name), set_aside.get(name, "")) for name in variables()],
         }
         return TemplateResponse(request, "admin/duplicates/site_settings.html", context)
 
-    def _line(self, form: SiteSettingsForm, name: str, row: SiteSetting | None) -> dict[str, Any]:
+    def _line(self, form: SiteSettingsForm, name: str, row: SiteSetting | None, set_aside: str) -> dict[str, Any]:
         variable = variables()[name]
         return {
             "field": form[name],
@@ -115,9 +118,15 @@ class SiteSettingAdmin(pages.CalmAdmin):
             "range": _range(variable.least, variable.most),
             "environment": f"{variable.value:g}",
             "row": row,
+            "chosen": f"{row.value:g}" if row else "",
+            "set_aside": set_aside,
             "by": (row.changed_by or _("System")) if row else "",
             "changed": pages.moment(row.changed_at, timezone.now()) if row else "",
         }
+
+
+def _rows() -> dict[str, SiteSetting]:
+    return {row.name: row for row in SiteSetting.objects.select_related("changed_by")}
 
 
 def _range(least: float | None, most: float | None) -> str:

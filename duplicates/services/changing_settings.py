@@ -1,16 +1,16 @@
 """Changes the settings that may be changed while the site runs, checked like the environment and audited."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from duplicates.exceptions import InvalidSetting
 from duplicates.models import SiteSetting
 from duplicates.services import audit
-from duplicates.site_settings import as_kind, contradictions, site, variables
+from duplicates.site_settings import as_kind, contradictions_of, site, variables
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -26,11 +26,12 @@ def change_settings(
     with audit.attempt("settings.changed", actor=actor, now=now):
         chosen = {name: _checked(name, value) for name, value in values.items()}
         with transaction.atomic():
-            rows = {row.name: row for row in SiteSetting.objects.select_for_update()}
+            _wait_for_others()
+            rows = {row.name: row for row in SiteSetting.objects.all()}
             before = {name: as_kind(name, rows[name].value) if name in rows else None for name in chosen}
             changed = {name: value for name, value in chosen.items() if value != before[name]}
             held = {name: as_kind(name, row.value) for name, row in rows.items() if name in variables()}
-            _require_agreement(held | changed)
+            _require_agreement(held | changed, changed)
             for name, value in changed.items():
                 _store(name, value, actor=actor, now=now)
             if changed:
@@ -55,15 +56,24 @@ def _checked(name: str, value: float | None) -> float | None:
     return as_kind(name, value)
 
 
-def _require_agreement(chosen: Mapping[str, float | None]) -> None:
-    """Refuse values that contradict each other or what the environment says of the others."""
+def _wait_for_others() -> None:
+    """Let one change be over before the next looks. Rows cannot be locked that nobody has chosen yet.
 
-    def value_of(name: str) -> Any:
-        value = chosen.get(name)
-        return getattr(settings, name) if value is None else value
+    SQLite does so by itself: its transactions begin with the lock of a writer.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {SiteSetting._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
 
-    for sentence, _ in contradictions(value_of):
-        raise InvalidSetting(sentence)
+
+def _require_agreement(chosen: Mapping[str, float | None], changed: Collection[str]) -> None:
+    """Refuse changes that contradict each other, other choices or what the environment says of the others.
+
+    What contradicted before, since the environment was changed, does not keep anybody from changing something else.
+    """
+    for contradiction in contradictions_of(chosen):
+        if not set(changed).isdisjoint(contradiction.names):
+            raise InvalidSetting(contradiction.sentence)
 
 
 def _store(name: str, value: float | None, *, actor: "AbstractBaseUser | None", now: datetime) -> None:

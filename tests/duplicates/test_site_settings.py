@@ -1,6 +1,7 @@
 """Settings that may be changed while the site runs: one reader, one road to change them, and a trail of it."""
 
 import ast
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,13 +9,13 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from django.db import connection, transaction
 
 from duplicates.exceptions import InvalidSetting
 from duplicates.models import AuditRecord, SiteSetting
 from duplicates.services.changing_settings import change_settings
 from duplicates.services.staleness import Thresholds
-from duplicates.site_settings import site, variables
+from duplicates.site_settings import site, sort_choices, variables
 from tests.duplicates.factories import UserFactory
 
 ROOT = Path(__file__).parent.parent.parent
@@ -72,6 +73,9 @@ class TestReading:
         site.forget()
 
         assert site.QUARANTINE_DAYS == 30
+        assert sort_choices([("QUARANTINE_DAYS", 99_999)]).set_aside == {
+            "QUARANTINE_DAYS": "99999 is out of range: 1 to 3,650 days."
+        }
 
     def test_a_setting_of_the_environment_alone_is_not_read_here(self) -> None:
         with pytest.raises(AttributeError, match="LEASE_SECONDS"):
@@ -116,6 +120,71 @@ class TestChanging:
 
         assert not SiteSetting.objects.exists()
         assert not AuditRecord.objects.get(action="settings.changed").was_successful
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_who_contradict_each_other_the_second_is_told() -> None:
+    """Each is right alone: no row is there that either could have locked."""
+    outcomes: list[str] = []
+
+    def second() -> None:
+        try:
+            change_settings({"STALENESS_MODERATE_HOURS": 18}, actor=None, now=NOW)
+            outcomes.append("done")
+        except InvalidSetting as refused:
+            outcomes.append(str(refused))
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=second)
+    with transaction.atomic():
+        change_settings({"STALENESS_FRESH_HOURS": 20}, actor=None, now=NOW)
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()  # it waits until the first is over
+    other.join()
+
+    assert outcomes == ["The staleness levels must grow; fresh 20, moderate 18, stale 168 hours do not."]
+    assert dict(SiteSetting.objects.values_list("name", "value")) == {"STALENESS_FRESH_HOURS": 20}
+
+
+@pytest.mark.django_db
+class TestAnEnvironmentThatChangedSince:
+    """Fresh was chosen as 20 h where the environment said 24 h for moderate; now it says 12 h."""
+
+    SENTENCE = "The staleness levels must grow; fresh 20, moderate 12, stale 168 hours do not."
+
+    @pytest.fixture(autouse=True)
+    def drift(self, settings: LazySettings) -> None:
+        change_settings({"STALENESS_FRESH_HOURS": 20, "KEPT_INDEXES": 5}, actor=None, now=NOW)
+        settings.STALENESS_MODERATE_HOURS = 12
+        site.forget()
+
+    def test_decides_about_what_contradicts_it_and_leaves_the_rest(self) -> None:
+        assert (site.STALENESS_FRESH_HOURS, site.STALENESS_MODERATE_HOURS, site.KEPT_INDEXES) == (1, 12, 5)
+
+    def test_is_said_once_in_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        site._warned_of = {}
+        for _ in range(3):
+            site.forget()
+            assert site.KEPT_INDEXES == 5
+
+        assert caplog.messages == [
+            f"REPRISE_STALENESS_FRESH_HOURS was chosen in the admin and is set aside: {self.SENTENCE}"
+        ]
+
+    def test_keeps_nobody_from_changing_something_else(self, change: Any) -> None:
+        assert change(QUARANTINE_DAYS=9) == {"QUARANTINE_DAYS": 9}
+
+    def test_is_not_made_worse(self) -> None:
+        with pytest.raises(InvalidSetting, match="fresh 15, moderate 12"):
+            change_settings({"STALENESS_FRESH_HOURS": 15}, actor=None, now=NOW)
+
+    @pytest.mark.parametrize("value", [None, 6, 20], ids=["back to the environment", "another", "moderate, too"])
+    def test_is_mended_by_choosing_again(self, change: Any, value: float | None) -> None:
+        change(STALENESS_FRESH_HOURS=value, STALENESS_MODERATE_HOURS=24 if value == 20 else None)
+
+        assert not sort_choices(SiteSetting.objects.values_list("name", "value")).set_aside
 
 
 def reads_of(path: Path) -> Iterator[str]:

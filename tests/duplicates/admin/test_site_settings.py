@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -81,6 +82,26 @@ def test_a_refused_value_says_why_and_nothing_is_saved(client: Client, values: A
 
     assert complaint in answer.content.decode()
     assert not SiteSetting.objects.exists()
+
+
+def test_who_contradicts_a_colleague_sees_what_the_colleague_chose(client: Client) -> None:
+    form = dict.fromkeys(variables(), "") | {f"initial-{name}": "" for name in variables()}
+    change_settings({"STALENESS_MODERATE_HOURS": 18}, actor=UserFactory(username="anna"), now=NOW)
+
+    shown = client.post(reverse(PAGE), form | {"STALENESS_FRESH_HOURS": "20"}).content.decode()
+
+    assert "fresh 20, moderate 18, stale 168 hours do not." in shown
+    assert "18, chosen by anna" in shown
+
+
+def test_what_the_environment_contradicts_is_said_where_it_was_chosen(client: Client, settings: LazySettings) -> None:
+    change_settings({"STALENESS_FRESH_HOURS": 20, "KEPT_INDEXES": 5}, actor=None, now=NOW)
+    settings.STALENESS_MODERATE_HOURS = 12
+
+    shown = client.get(reverse(PAGE)).content.decode()
+
+    assert "fresh 20, moderate 12, stale 168 hours do not." in shown
+    assert shown.count("Not in force") == 1
 
 
 def test_who_may_only_look_changes_nothing() -> None:
