@@ -28,9 +28,9 @@ Those marked ✎ can be changed while the site runs, in the admin under "Site se
 environment, is checked in the same way and stands in the audit trail; an emptied field follows the environment again.
 Every process knows of a change within five seconds. Everything else is read once, at the start.
 
-What belongs together must agree, as the staleness levels must grow: of two administrators at once the second is refused
-who contradicts the first. Where the environment was changed since and contradicts a choice, the environment decides about
-all that belong together; the log and "Site settings" say so.
+What belongs together must agree, as the staleness levels must grow: of two administrators at once the second is told
+who contradicts the first. Where the environment was changed since and contradicts a choice, the environment decides
+about all that belong together; the log and "Site settings" say so.
 
 This page and `.env.example` are written by `uv run manage.py settings_reference --write`.
 

@@ -40,6 +40,7 @@ _FILTER_NAMES: dict[str, Any] = {
     "since": gettext_lazy("since the one before"),
     "artist": gettext_lazy("artist"),
     "search": gettext_lazy("title or artist"),
+    "most_members": gettext_lazy("members at most"),
 }
 
 
@@ -54,7 +55,7 @@ def filter_in_words(wanted: GroupFilter) -> str:
         many = len(wanted.group_ids)
         return ngettext("%(count)d chosen group", "%(count)d chosen groups", many) % {"count": many}
     said = [
-        f"{_(name)}: {getattr(wanted, key).replace('_', ' ')}"
+        f"{_(name)}: {str(getattr(wanted, key)).replace('_', ' ')}"
         for key, name in _FILTER_NAMES.items()
         if getattr(wanted, key)
     ]

@@ -13,7 +13,7 @@ from duplicates.choices import AutomaticOutcome, ConfidenceBand, Preset, Resolut
 from duplicates.models import AutomaticResolution, AutomaticRun, DuplicateAnalysisResult, KeeperProfile, PrecisionSample
 from duplicates.services import permissions
 from duplicates.services.automatic_switch import DOES, unfinished, what_is_missing
-from duplicates.services.precision import BandRate, MeasuredPrecision, measured_precision
+from duplicates.services.precision import MOST_MEMBERS, BandRate, MeasuredPrecision, measured_precision
 from duplicates.services.sampling import MOST_PER_BAND, USUAL_PER_BAND, judged_counts
 from library import admin_pages as pages
 
@@ -59,6 +59,7 @@ class PrecisionPage:
             "may_see_settings": self.user.has_perm("duplicates.view_sitesetting"),
             "analyses": self._analyses() if may_judge else [],
             "most_per_band": MOST_PER_BAND,
+            "most_members": MOST_MEMBERS,
             "usual_per_band": USUAL_PER_BAND,
             "decisions": [(value, value.label) for value in DOES if permissions.may_automate(self.user, value)],
             "profiles": list(KeeperProfile.objects.values_list("name", flat=True)),

@@ -9,7 +9,8 @@ from duplicates.choices import Answer, AutomaticOutcome, ConfidenceBand, Preset
 from duplicates.models import AutomaticResolution, AutomaticRun, PrecisionSample
 from duplicates.models.keepers import LONGEST_NAME
 from duplicates.services.automatic_switch import DOES
-from duplicates.services.sampling import MEMBERS_SHOWN, MOST_PER_BAND, USUAL_PER_BAND
+from duplicates.services.precision import MOST_MEMBERS
+from duplicates.services.sampling import MOST_PER_BAND, USUAL_PER_BAND
 
 LARGEST_ID = 2**63 - 1
 _DECISIONS = [(value.value, value.label) for value in DOES]
@@ -140,7 +141,7 @@ class BlindGroupSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     preset = serializers.ChoiceField(Preset.choices, source="sample.preset", help_text="What “the same” means.")
     member_count = serializers.IntegerField()
-    members = BlindMemberSerializer(many=True, help_text="In random order; of a large group a random dozen.")
+    members = BlindMemberSerializer(many=True, help_text="All of them, in random order.")
 
 
 class NextSerializer(serializers.Serializer[Any]):
@@ -168,7 +169,7 @@ class AnswerSerializer(StrictSerializer):
     odd_tracks = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=LARGEST_ID),
         required=False,
-        max_length=MEMBERS_SHOWN,
+        max_length=MOST_MEMBERS,
         help_text="Of a group of more than two that is not all the same: who is odd.",
     )
 

@@ -1,10 +1,10 @@
 """Automatic resolution: decides about the undecided groups of a band when an analysis completes.
 
 It works by the clean-up plans that people make: the same preview, guards, quarantine and undo, in the name of whoever
-switched it on (see `automatic_switch`). Everything is asked again before each use, when the plan is made and before it
-is carried out. A plan that needs its count typed is only prepared. A supervisor calls `resolve_new_results` on its
-tick; killed anywhere, the next tick goes on. What is refused or breaks off ends that one use and is left to people: the
-page says why, and no later tick tries it again.
+switched it on (see `automatic_switch`). Groups larger than any that was judged are left to people. Everything is asked
+again before each use, when the plan is made and before it is carried out. A plan that needs its count typed is only
+prepared. A supervisor calls `resolve_new_results` on its tick; killed anywhere, the next tick goes on. What is refused
+or breaks off ends that one use and is left to people: the page says why, and no later tick tries it again.
 """
 
 import logging
@@ -22,6 +22,7 @@ from duplicates.exceptions import DuplicatesError
 from duplicates.models import AutomaticResolution, AutomaticRun, CleanupPlan, DuplicateAnalysisResult
 from duplicates.services import audit, permissions, planning
 from duplicates.services.automatic_switch import reason_to_stop, require_representative, stop
+from duplicates.services.precision import MOST_MEMBERS
 from duplicates.services.selecting import GroupFilter, undecided_groups
 
 logger = logging.getLogger("reprise.automatic")
@@ -96,7 +97,7 @@ def _plan(switch: AutomaticResolution, analysis: DuplicateAnalysisResult, now: d
         run, is_new = AutomaticRun.objects.get_or_create(switch=switch, analysis=analysis, defaults={"created_at": now})
         if not is_new:
             return
-        wanted = GroupFilter(band=switch.band, decision="open")
+        wanted = GroupFilter(band=switch.band, decision="open", most_members=MOST_MEMBERS)
         if why := _why_left_alone(switch, analysis):
             run.outcome, run.message = AutomaticOutcome.SKIPPED, why
         elif not undecided_groups(analysis, wanted).exists():

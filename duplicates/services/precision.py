@@ -1,8 +1,9 @@
 """How precise the matcher was measured to be: the false-match rate of each preset and band, from blind samples.
 
 Only samples of the present matcher, with the present limits of the bands, drawn in the last days count; what older
-ones said stands apart. "Cannot tell" is left out of the rate and counted beside it. What decisions say, where people
-chose what to look at, is another figure: see the module `measured_precision`.
+ones said stands apart. Groups of more members than one can compare at a glance are neither drawn nor counted, nor does
+automatic resolution touch them. "Cannot tell" is left out of the rate and counted beside it. What decisions say, where
+people chose what to look at, is another figure: see the module `measured_precision`.
 """
 
 from collections import defaultdict
@@ -18,6 +19,8 @@ from duplicates.engine.settings import ENGINE_VERSION
 from duplicates.models import PrecisionSample, SampledGroup
 from duplicates.services import wilson
 from duplicates.site_settings import site
+
+MOST_MEMBERS = 12  # of a group that is judged: all are shown side by side, and an answer is about all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,9 @@ def _counts(now: datetime, prefix: str = "") -> Q:
 def measured_precision(*, now: datetime) -> MeasuredPrecision:
     """Count the answers by preset and band, with one query."""
     counts = Case(When(_counts(now, "sample__"), then=Value(True)), default=Value(False), output_field=BooleanField())
-    rows = SampledGroup.objects.values_list(counts, "sample__preset", "band", "answer").annotate(many=Count("pk"))
+    # Of larger ones older samples showed a part: what was said of it says nothing of the rest.
+    judged_whole = SampledGroup.objects.filter(member_count__lte=MOST_MEMBERS)
+    rows = judged_whole.values_list(counts, "sample__preset", "band", "answer").annotate(many=Count("pk"))
     counted: dict[tuple[bool, str, str], dict[str, int]] = defaultdict(dict)
     for is_present, preset, band, answer, many in rows.order_by():
         counted[is_present, preset, band][answer] = many

@@ -1,7 +1,8 @@
 """Draws random samples of groups from an analysis, hands them out one by one, and keeps what people say of them.
 
 Chance alone chooses: each band gives the same number of groups, decided ones too, but for those that are in a sample
-that counts already. Who judges sees members in random order and nothing else. An answer changes nothing in the group.
+that counts already and those of more than `MOST_MEMBERS`, which nobody compares. Who judges sees all members in random
+order and nothing else. An answer changes nothing in the group.
 """
 
 import random
@@ -29,14 +30,13 @@ from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack, P
 from duplicates.models.groups import band_of
 from duplicates.services import audit
 from duplicates.services.automatic_switch import recheck, require_representative
-from duplicates.services.precision import present_limits, samples_that_count
+from duplicates.services.precision import MOST_MEMBERS, present_limits, samples_that_count
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 MOST_PER_BAND = 1_000
 USUAL_PER_BAND = 50
-MEMBERS_SHOWN = 12  # of a larger group a random dozen is shown
 # What is shown of a member, and nothing else: neither plays nor identifiers, by which the matcher's choice shows.
 SHOWN = (
     "track_id",
@@ -125,9 +125,10 @@ def _checked(per_band: int, bands: Collection[str]) -> tuple[str, ...]:
 
 
 def _population(analysis: DuplicateAnalysisResult) -> dict[str, list[Candidate]]:
-    """Return every group of an analysis by band, in the order of the analysis."""
+    """Return the groups of an analysis that can be judged by band, in the order of the analysis."""
     found: dict[str, list[Candidate]] = defaultdict(list)
-    rows = analysis.groups.order_by("position").values_list("pk", "identity", "confidence", "member_count")
+    groups = analysis.groups.filter(member_count__lte=MOST_MEMBERS).order_by("position")
+    rows = groups.values_list("pk", "identity", "confidence", "member_count")
     for row in rows.iterator(chunk_size=10_000):
         found[band_of(row[2])].append(Candidate(*row))
     return found
@@ -182,7 +183,7 @@ def _rows(sample: PrecisionSample, drawn: list[tuple[str, Candidate, int]]) -> l
 
 def _in_random_order(members: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
     chance = random.Random(seed)  # noqa: S311 (likewise)
-    return chance.sample(members, min(MEMBERS_SHOWN, len(members)))
+    return chance.sample(members, len(members))
 
 
 def get_sample(sample_id: int, *, user: Any) -> PrecisionSample:

@@ -41,6 +41,7 @@ class GroupFilter:
     artist: str = ""
     search: str = ""
     group_ids: tuple[int, ...] = ()
+    most_members: int = 0
 
     def __post_init__(self) -> None:
         for name, accepted in _ACCEPTED.items():
@@ -51,8 +52,8 @@ class GroupFilter:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Return what can be filtered by, but for single groups."""
-        return tuple(field.name for field in fields(cls) if field.name != "group_ids")
+        """Return what people can filter by, but for single groups."""
+        return tuple(field.name for field in fields(cls) if field.type is str)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -100,6 +101,8 @@ def undecided_groups(analysis: DuplicateAnalysisResult, wanted: GroupFilter) -> 
         groups = groups.filter(in_band(wanted.band))
     if wanted.size:
         groups = groups.filter(SIZES[wanted.size])
+    if wanted.most_members:
+        groups = groups.filter(member_count__lte=wanted.most_members)
     if wanted.decision:
         groups = groups.filter(is_resolved=wanted.decision != "open")
     if wanted.itunes_match:

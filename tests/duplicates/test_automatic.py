@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from duplicates.admin.plan_page import filter_in_words
 from duplicates.choices import Answer, AutomaticOutcome, PlanState, Resolution
 from duplicates.engine.keeper_rules import Wish
 from duplicates.exceptions import AnalysisNotReady, BarNotMet, InvalidOptions
@@ -26,6 +27,8 @@ from duplicates.services.automatic_switch import switch_off, switch_on
 from duplicates.services.keeper_profiles import save_profile
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.planning import cancel_plan, confirm_plan
+from duplicates.services.precision import MOST_MEMBERS
+from duplicates.services.selecting import GroupFilter
 from library.models import Track
 from tests.duplicates.copies import copy, everything, group_of
 from tests.duplicates.factories import VIEWS, UserFactory
@@ -231,6 +234,18 @@ class TestItsUse:
         plan = run_to_the_end(analysis)
 
         assert plan.done_groups == 1
+
+    def test_leaves_groups_larger_than_any_that_was_judged(self, measured: PrecisionSample, anna: User) -> None:
+        switched_on(anna)
+        analysis = new_result()
+        (large,) = groups_in(analysis, "very_high", 1, members=MOST_MEMBERS + 1)
+
+        plan = run_to_the_end(analysis)
+
+        assert plan.done_groups == 2
+        large.refresh_from_db()
+        assert not large.is_resolved
+        assert filter_in_words(GroupFilter.from_json(plan.filters)).endswith("members at most: 12")
 
     def test_looks_at_each_result_once(self, measured: PrecisionSample, anna: User) -> None:
         switched_on(anna)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from duplicates.choices import Answer, ConfidenceBand, Preset
-from duplicates.models import PrecisionSample
+from duplicates.models import PrecisionSample, SampledGroup
 from duplicates.services import wilson
 from duplicates.services.precision import BandRate, Bar, measured_precision
 from tests.duplicates.factories import UserFactory
@@ -89,6 +89,15 @@ class TestWhatCounts:
             ("song", "high", 1.0),
         ]
         assert found.of("recording", "low").judged == 0
+
+    def test_of_a_group_that_was_shown_in_part_nothing_counts(self) -> None:
+        """Older samples showed a random dozen of twenty; their answers must not help to beat the bar."""
+        sample = self.measured([Answer.SAME, Answer.SAME, Answer.DIFFERENT])
+        SampledGroup.objects.filter(sample=sample).exclude(position=1).update(member_count=20)
+
+        (rate,) = measured_precision(now=NOW).rates
+
+        assert (rate.judged, rate.same) == (1, 1)
 
     def test_what_waits_is_told(self) -> None:
         analysis = plain_analysis()

@@ -22,8 +22,8 @@ from duplicates.exceptions import (
 )
 from duplicates.models import AuditRecord, DuplicateAnalysisResult, NotDuplicate, SampledGroup
 from duplicates.services.options import AnalysisOptions
+from duplicates.services.precision import MOST_MEMBERS
 from duplicates.services.sampling import (
-    MEMBERS_SHOWN,
     Candidate,
     draw,
     draw_sample,
@@ -191,12 +191,16 @@ class TestWhatIsShown:
 
         assert 0 < sum(firsts) < 20
 
-    def test_of_a_large_group_is_a_dozen(self, analysis: DuplicateAnalysisResult) -> None:
-        group_of(*(copy() for _ in range(20)), analysis=analysis)
+    def test_is_every_member_and_larger_groups_are_not_drawn(self, analysis: DuplicateAnalysisResult) -> None:
+        """An answer about some members would let the bar be beaten by what nobody saw."""
+        for many in (MOST_MEMBERS, MOST_MEMBERS + 1):
+            group_of(*(copy() for _ in range(many)), analysis=analysis)
 
-        one = drawn(analysis).groups.get()
+        sample = drawn(analysis)
 
-        assert (len(one.members), one.member_count) == (MEMBERS_SHOWN, 20)
+        one = sample.groups.get()
+        assert len(one.members) == one.member_count == MOST_MEMBERS
+        assert sum(sample.populations.values()) == 1
 
     def test_outlives_the_analysis(self, analysis: DuplicateAnalysisResult, anna: User) -> None:
         groups_in(analysis, "high", 1)
