@@ -8,7 +8,14 @@ from duplicates.models.keepers import KeeperChoice, KeeperProfile
 from duplicates.models.plans import CleanupPlan, CleanupPlanItem
 from duplicates.models.precision import AutomaticResolution, AutomaticRun, PrecisionSample, SampledGroup
 from duplicates.models.preferences import DuplicatePreferences
-from duplicates.models.records import AuditRecord, AuditRetention, DuplicateAnalysisExport, NotDuplicate, Worker
+from duplicates.models.records import (
+    AuditRecord,
+    AuditRetention,
+    DecidingGroup,
+    DuplicateAnalysisExport,
+    NotDuplicate,
+    Worker,
+)
 from duplicates.models.site_settings import SiteSetting
 from duplicates.models.storage import StorageSample
 from duplicates.models.vocabulary import VersionWord
@@ -22,6 +29,7 @@ __all__ = [
     "CleanupAction",
     "CleanupPlan",
     "CleanupPlanItem",
+    "DecidingGroup",
     "DuplicateAnalysisExport",
     "DuplicateAnalysisGroup",
     "DuplicateAnalysisResult",

@@ -102,10 +102,6 @@ class NotDuplicate(models.Model):
     )
     user_name = models.CharField(max_length=150, blank=True, help_text=lazy("Frozen; blank means the system."))
     created_at = models.DateTimeField()
-    # A plain number: the decision outlives the group. Reopening the group ends the decisions that name it, no others.
-    decided_group_id = models.BigIntegerField(
-        null=True, blank=True, help_text=lazy("The group that was decided; empty where a person declared the pair.")
-    )
     note = models.TextField(blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, help_text=lazy("Since when it is no longer in force."))
     reopened_because = models.TextField(blank=True, help_text=lazy("What changed, where it ended by itself."))
@@ -117,12 +113,6 @@ class NotDuplicate(models.Model):
         indexes = [
             # The decisions about one track; the left key leads the constraint below.
             models.Index(fields=["right_key"], name="not_duplicate_right"),
-            # Reopening a group: what deciding it declared.
-            models.Index(
-                fields=["decided_group_id"],
-                name="not_duplicate_decided_group",
-                condition=Q(decided_group_id__isnull=False, revoked_at__isnull=True),
-            ),
             # The list, the newest first, of those in force or not.
             models.Index(fields=["-created_at"], name="not_duplicate_newest"),
         ]
@@ -140,6 +130,26 @@ class NotDuplicate(models.Model):
             "left_label": self.left_label,
             "right_label": self.right_label,
         }
+
+
+class DecidingGroup(models.Model):
+    """A group whose decision declares a pair different. A pair with no such group was declared by itself.
+
+    Reopening a group takes back the pairs that no other group declares. The group is a plain number: what it declared
+    outlives it.
+    """
+
+    decision = models.ForeignKey(NotDuplicate, on_delete=models.DB_CASCADE, related_name="deciding_groups")
+    group_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            # Also the look-up of what a group that is reopened declared.
+            models.UniqueConstraint(fields=["group_id", "decision"], name="deciding_group_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group_id}: {self.decision_id}"
 
 
 # What the plain reading of a code would say badly.

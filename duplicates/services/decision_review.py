@@ -17,6 +17,7 @@ from duplicates.models import NotDuplicate
 from duplicates.models.records import identity_key
 from duplicates.services import audit
 from duplicates.services.decision_evidence import FIELDS, Evidence, differs, evidence_of, is_same_content, what_changed
+from duplicates.services.different import join
 from duplicates.services.stored_words import as_stored
 from library.models import Track
 from library.quarantine import own_values_of
@@ -199,7 +200,8 @@ def _follow(moved: list[tuple[NotDuplicate, Evidence, Evidence]], *, now: dateti
             for said, label in zip(sides, labels, strict=True)
         ]
         (left_key, left_label, left), (right_key, right_label, right) = sorted(keyed, key=lambda side: side[0])
-        if NotDuplicate.objects.in_force().filter(left_key=left_key, right_key=right_key).exists():
+        if same := NotDuplicate.objects.in_force().filter(left_key=left_key, right_key=right_key).first():
+            join(decision, same)
             decision.revoked_at = now
             decision.save(update_fields=["revoked_at"])
             continue

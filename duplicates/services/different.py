@@ -5,7 +5,7 @@ as both tracks say what they said then: `decision_review` looks whether they do.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import batched, combinations
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from duplicates.exceptions import InvalidOptions
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, NotDuplicate
+from duplicates.models import DecidingGroup, DuplicateAnalysisGroup, DuplicateAnalysisTrack, NotDuplicate
 from duplicates.models.records import identity_key
 from duplicates.services import audit
 from duplicates.services.decision_evidence import Evidence, evidence_of
@@ -40,7 +40,7 @@ def declare_groups_different(
 ) -> int:
     """Declare every two members of each group different; return how many pairs were not yet.
 
-    These name the group, so that `decided_with` finds them; who declared the others before decided them.
+    Each pair notes the group, so that `take_back_groups` finds it; those declared by themselves before do not.
     """
     members: dict[int, list[DuplicateAnalysisTrack]] = {group.pk: [] for group in groups}
     for member in DuplicateAnalysisTrack.objects.filter(group__in=groups).order_by("group_id", "position"):
@@ -62,26 +62,23 @@ def declare_different(
 ) -> int:
     """Declare pairs of members different; return how many were not yet. Of equal decisions at once one counts.
 
-    Where that decides their groups, the decisions say which.
+    Where that decides their groups, the decisions note which. Where it does not, they stand by themselves from now on:
+    reopening a group that declared them before takes them back no more.
     """
     locations = _locations(member for pair in pairs for member in pair)
     decisions = [
-        _decision(
-            left,
-            right,
-            locations,
-            actor=actor,
-            now=now,
-            note=note,
-            decided_group_id=left.group_id if decides_groups else None,
-        )
+        (_decision(left, right, locations, actor=actor, now=now, note=note), left.group_id)
         for left, right in pairs
         if key_of(left) != key_of(right)
     ]
     with transaction.atomic():
-        known = in_force((one.left_key, one.right_key) for one in decisions)
-        new = [one for one in decisions if (one.left_key, one.right_key) not in known]
+        known = _lock_in_force(pair_of(one) for one, _ in decisions)
+        new = [one for one, _ in decisions if pair_of(one) not in known]
         NotDuplicate.objects.bulk_create(new, ignore_conflicts=True)
+        if decides_groups:
+            _note_groups([(pair_of(one), group_id) for one, group_id in decisions], known)
+        else:
+            DecidingGroup.objects.filter(decision__in=known.values()).delete()
         audit.record(
             "pairs.declared_different",
             actor=actor,
@@ -90,6 +87,36 @@ def declare_different(
             counts={"pairs": len(new), "known_before": len(decisions) - len(new)},
         )
     return len(new)
+
+
+def _lock_in_force(pairs: Iterable[Pair]) -> dict[Pair, int]:
+    """Return the decisions in force on these pairs by pair, locked: nobody takes one back meanwhile."""
+    wanted = set(pairs)
+    found: dict[Pair, int] = {}
+    for part in batched(sorted({left for left, _ in wanted}), KEYS_A_QUERY):
+        rows = NotDuplicate.objects.in_force().select_for_update().filter(left_key__in=part).order_by("pk")
+        found |= {(left, right): pk for pk, left, right in rows.values_list("pk", "left_key", "right_key")}
+    return {pair: pk for pair, pk in found.items() if pair in wanted}
+
+
+def _note_groups(pairs: Sequence[tuple[Pair, int]], known: Mapping[Pair, int]) -> None:
+    """Note by which groups the pairs are declared now, but for those that were declared by themselves before."""
+    declared = _lock_in_force(pair for pair, _ in pairs)
+    noted = DecidingGroup.objects.filter(decision__in=known.values()).values_list("decision_id", flat=True)
+    alone = set(known.values()) - set(noted)
+    DecidingGroup.objects.bulk_create(
+        (
+            DecidingGroup(decision_id=declared[pair], group_id=group_id)
+            for pair, group_id in pairs
+            if pair in declared and declared[pair] not in alone
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def pair_of(decision: NotDuplicate) -> Pair:
+    """Return the keys of a decision, the smaller first."""
+    return decision.left_key, decision.right_key
 
 
 @audit.recorded("pairs.taken_back")
@@ -119,12 +146,32 @@ def decisions_on(*groups: DuplicateAnalysisGroup) -> list[NotDuplicate]:
     return [one for one in found if keys[one.left_key] & keys.get(one.right_key, set())]
 
 
-def decided_with(*groups: DuplicateAnalysisGroup) -> list[NotDuplicate]:
-    """Return the decisions in force that were made by deciding these groups."""
-    found: list[NotDuplicate] = []
-    for part in batched([group.pk for group in groups], KEYS_A_QUERY):
-        found.extend(NotDuplicate.objects.in_force().filter(decided_group_id__in=part).order_by("pk"))
-    return found
+def take_back_groups(
+    groups: Sequence[DuplicateAnalysisGroup], *, actor: "AbstractBaseUser | None", now: datetime
+) -> int:
+    """Take back what deciding these groups declared, but for pairs that another group declares too; return how many."""
+    found: dict[int, NotDuplicate] = {}
+    ids = {group.pk for group in groups}
+    for part in batched(sorted(ids), KEYS_A_QUERY):
+        noted = DecidingGroup.objects.filter(group_id__in=part).values("decision_id")
+        found |= {one.pk: one for one in NotDuplicate.objects.in_force().select_for_update().filter(pk__in=noted)}
+    declared: dict[int, set[int]] = defaultdict(set)
+    for part in batched(sorted(found), KEYS_A_QUERY):
+        for pk, group_id in DecidingGroup.objects.filter(decision__in=part).values_list("decision_id", "group_id"):
+            declared[pk].add(group_id)
+    DecidingGroup.objects.filter(group_id__in=ids).delete()
+    return take_back([one for pk, one in sorted(found.items()) if declared[pk] <= ids], actor=actor, now=now)
+
+
+def join(ending: NotDuplicate, staying: NotDuplicate) -> None:
+    """Let one of two decisions on the same pair stand for both: by itself, if one of them does, or for their groups."""
+    noted = [set(one.deciding_groups.values_list("group_id", flat=True)) for one in (ending, staying)]
+    if not all(noted):
+        staying.deciding_groups.all().delete()
+        return
+    DecidingGroup.objects.bulk_create(
+        DecidingGroup(decision=staying, group_id=group_id) for group_id in sorted(noted[0] - noted[1])
+    )
 
 
 def in_force(pairs: Iterable[Pair]) -> set[Pair]:
@@ -150,17 +197,14 @@ def _decision(
     actor: "AbstractBaseUser | None",
     now: datetime,
     note: str,
-    decided_group_id: int | None,
 ) -> NotDuplicate:
-    decision = new_decision(
+    return new_decision(
         evidence_of(left, location=locations.get(left.track_id, "")),
         evidence_of(right, location=locations.get(right.track_id, "")),
         actor=actor,
         now=now,
         note=note,
     )
-    decision.decided_group_id = decided_group_id
-    return decision
 
 
 def new_decision(

@@ -75,8 +75,9 @@ def reopen_groups(
 ) -> int:
     """Take decisions on groups of one analysis back; return how many were decided.
 
-    The pairs that deciding a group as no duplicates declared may be found again; those a person declared before stay
-    apart. A group whose copies were removed is reopened by undoing the removal, and refused here.
+    The pairs that deciding a group as no duplicates declared may be found again; those that a person declared, or
+    another group still declares, stay apart. A group whose copies were removed is reopened by undoing the removal, and
+    refused here.
     """
     with transaction.atomic():
         groups = DuplicateAnalysisGroup.objects.select_for_update().filter(analysis=analysis, pk__in=group_ids)
@@ -88,7 +89,7 @@ def reopen_groups(
             for group in decided
         ]
         apart = [group for group in decided if group.resolution == Resolution.NOT_DUPLICATES]
-        pairs = different.take_back(different.decided_with(*apart), actor=actor, now=now) if apart else 0
+        pairs = different.take_back_groups(apart, actor=actor, now=now) if apart else 0
         DuplicateAnalysisGroup.objects.filter(pk__in=[group.pk for group in decided]).update(
             is_resolved=False, resolution="", resolved_at=None, resolved_by=None
         )

@@ -1,10 +1,8 @@
 """Decisions: what a person says about a group, that it lasts, and that it can be taken back."""
 
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, NotDuplicate
@@ -135,17 +133,79 @@ class TestReopening:
         assert NotDuplicate.objects.count() == 3
         assert set(NotDuplicate.objects.in_force()) == declared
 
-    def test_knows_the_pairs_of_decisions_from_before_they_named_their_group(self) -> None:
-        group = group_of(copy(), copy(), copy())
-        one, _, other = group.members.order_by("position")
-        different.declare_different([(one, other)], actor=None, now=NOW - timedelta(days=1))
-        resolve(group, "not_duplicates")
-        NotDuplicate.objects.update(decided_group_id=None)
+    def test_leaves_the_pairs_that_another_group_declares_too(self) -> None:
+        """The pair belonged to the group that was decided first: reopening that one took it back for both."""
+        first, second = copy(), copy()
+        groups = [group_of(first, second), group_of(second, first, copy())]
+        for group in groups:
+            resolve(group, "not_duplicates")
 
-        import_module("duplicates.migrations.0034_fill_decided_groups").fill(apps, None)
+        reopen(groups[0])
+        assert NotDuplicate.objects.in_force().count() == 3
+        reopen(groups[1])
+
+        assert not NotDuplicate.objects.in_force().exists()
+
+    def test_of_both_groups_at_once_takes_their_common_pair_back(self) -> None:
+        first, second = copy(), copy()
+        groups = [group_of(first, second)]
+        groups.append(group_of(second, first, analysis=groups[0].analysis))
+        ids = [group.pk for group in groups]
+        mark_groups_resolved(groups[0].analysis, ids, "not_duplicates", actor=None, now=NOW)
+
+        reopen_groups(groups[0].analysis, ids, actor=None, now=LATER)
+
+        assert not NotDuplicate.objects.in_force().exists()
+
+    def test_in_another_order_or_after_deciding_anew_takes_back_the_same(self) -> None:
+        first, second = copy(), copy()
+        groups = [group_of(first, second), group_of(second, first)]
+        for group in groups:
+            resolve(group, "not_duplicates")
+
+        reopen(groups[1])
+        resolve(groups[1], "not_duplicates")
+        reopen(groups[0])
+
+        assert NotDuplicate.objects.in_force().count() == 1
+        assert groups_found() == 0
+
+    def test_leaves_the_pairs_of_a_group_whose_analysis_is_gone(self) -> None:
+        first, second = copy(), copy()
+        groups = [group_of(first, second), group_of(second, first)]
+        for group in groups:
+            resolve(group, "not_duplicates")
+        groups[1].analysis.delete()
+
+        reopen(groups[0])
+
+        assert NotDuplicate.objects.in_force().count() == 1
+
+    def test_leaves_what_a_person_declared_of_a_pair_that_a_group_declared_before(self) -> None:
+        first, second = copy(), copy()
+        group = group_of(first, second)
+        resolve(group, "not_duplicates")
+        reviewing.split_out(group=group_of(second, first, copy()), track_id=first.pk, actor=None, now=NOW)
+
         reopen(group)
 
-        assert NotDuplicate.objects.in_force().get().created_at == NOW - timedelta(days=1)
+        assert NotDuplicate.objects.in_force().count() == 2
+
+    def test_knows_the_group_of_a_pair_whose_file_was_moved_onto_another_decision(self) -> None:
+        """Two decisions become one: it stands as long as either group says so."""
+        first, second, third = copy(), copy(title="Other"), copy(title="Other", album="Elsewhere")
+        groups = [group_of(first, second), group_of(first, third)]
+        for group in groups:
+            resolve(group, "not_duplicates")
+        ending, staying = NotDuplicate.objects.order_by("pk")
+
+        different.join(ending, staying)
+        NotDuplicate.objects.filter(pk=ending.pk).update(revoked_at=NOW)
+        reopen(groups[1])
+        assert NotDuplicate.objects.in_force().count() == 1
+        reopen(groups[0])
+
+        assert not NotDuplicate.objects.in_force().exists()
 
     def test_lets_copies_be_removed_again(self) -> None:
         kept, gone = copy(), copy()

@@ -1,8 +1,11 @@
 """A worker killed in the middle of a clean-up plan: nothing is half done, and another one carries it to its end."""
 
 import random
+import resource
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,25 +158,70 @@ def test_a_plan_killed_midway_is_done_and_undone_by_other_workers(house_to_clean
     assert plan.everything() == plan.before
 
 
+class Watch:
+    """What somebody outside sees while a plan is worked on: the groups it says are done, and its workers' memory."""
+
+    def __init__(self, plan: Plan, counted: str) -> None:
+        self._plan, self._query = plan, f"SELECT {counted}, state FROM duplicates_cleanupplan"
+        self.seen: list[int] = []
+        self._held: dict[int, list[int]] = {}
+
+    def until(self, ended: str, seconds: float) -> str:
+        """Look twice a second until the plan has ended or the time is over; return its state."""
+        deadline = time.monotonic() + seconds
+        while True:
+            ((done, state),) = self._plan.home.rows(self._query)
+            if done:
+                self._weigh()
+            if not self.seen or done != self.seen[-1]:
+                self.seen.append(done)
+            if state == ended or time.monotonic() > deadline:
+                return str(state)
+            time.sleep(0.5)
+
+    def _weigh(self) -> None:
+        for process_id in self._plan.home.workers():
+            with suppress(FileNotFoundError):  # it may end at any moment
+                pages = int(Path(f"/proc/{process_id}/statm").read_text().split()[1])
+                self._held.setdefault(process_id, []).append(pages * resource.getpagesize() // 2**20)
+
+    @property
+    def growth(self) -> int:
+        """By how many megabytes a worker grew at most, from its first step to its last."""
+        return max(held[-1] - held[0] for held in self._held.values())
+
+    @property
+    def most(self) -> int:
+        return max(max(held) for held in self._held.values())
+
+
 @pytest.mark.slow
 def test_ten_thousand_groups_survive_a_worker_killed_again_and_again(house_to_clean: House) -> None:
     rnd = random.Random(5)
     plan = Plan(house_to_clean, 25_500)
-    assert plan.books()["planned"] >= 10_000
-    for verb, ended in (("confirm", "completed"), ("undo", "undone")):
+    planned = plan.books()["planned"]
+    assert planned >= 10_000
+    for verb, ended, counted in (("confirm", "completed", "done_groups"), ("undo", "undone", "undone_groups")):
         plan.ask(verb)
-        began, kills = time.monotonic(), 0
+        began, kills, watch = time.monotonic(), 0, Watch(plan, counted)
         while plan.require_nothing_half_done()["state"] != ended and kills < 6:
             worker = plan.home.start(sys.executable, "manage.py", "run_workers", "--processes", "1")
-            time.sleep(rnd.uniform(6, 14))
+            watch.until(ended, rnd.uniform(6, 14))
             for process_id in plan.home.workers():
                 plan.home.kill(process_id)
             worker.kill()
             worker.wait(20)
             kills += 1
         plan.home.supervisor()
-        plan.wait_for(ended, seconds=600)
+        assert watch.until(ended, seconds=900) == ended
+        plan.require_nothing_half_done()
         plan.home.end_processes()
-        print(f"{ended} after {kills} kills in {time.monotonic() - began:.0f} s")
+        print(
+            f"{planned} groups {ended} after {kills} kills in {time.monotonic() - began:.0f} s, "
+            f"{len(watch.seen)} figures of progress, {watch.most} MB at most, {watch.growth} MB more at the end"
+        )
+        assert watch.seen == sorted(watch.seen), "progress that was shown was taken back"
+        assert len(watch.seen) >= 10
+        assert watch.growth < 50
 
     assert plan.everything() == plan.before
