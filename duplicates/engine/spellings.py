@@ -89,23 +89,24 @@ def _both(texts: pl.Series, left: Ints, right: Ints) -> tuple[list[str], list[st
 
 def word_starts(texts: pl.Series) -> Hashes:
     """Return per text the set of the first letters of its words, folded into 64 bits: words within, bits within."""
-    parts = [_word_starts(joined(texts.slice(start, SLICE)), SLICE) for start in range(0, len(texts), SLICE)]
-    return np.concatenate([np.empty(0, np.uint64), *parts])[: len(texts)]
+    parts = [_word_starts(joined(texts.slice(start, SLICE))) for start in range(0, len(texts), SLICE)]
+    return np.concatenate([np.empty(0, np.uint64), *parts])
 
 
-def _word_starts(texts: bytes, count: int) -> Hashes:
-    """Return the word starts of at most `count` texts, given with a newline between them."""
+def _word_starts(texts: bytes) -> Hashes:
+    """Return the word starts of some texts, given with a newline between them."""
     block = np.frombuffer(b"\n" + texts + b"\n" * START, np.uint8)
     letter = block > _NO_WORDS
-    first = np.flatnonzero(letter[1:] & ~letter[:-1]) + 1
-    start, inside = np.zeros(len(first), np.uint32), np.ones(len(first), np.bool_)
-    for step in range(START):
-        inside &= letter[first + step]  # what stands behind a short word is not part of it
-        start = start << np.uint32(8) | block[first + step] * inside
-    bits = np.uint64(1) << (start * np.uint32(0x9E3779B1) >> np.uint32(26)).astype(np.uint64)
-    row = np.cumsum(block == NEWLINE, dtype=np.int32)[first] - 1
-    edges = np.flatnonzero(np.append(True, row[1:] != row[:-1])) if len(row) else row
-    found = np.zeros(count, np.uint64)
-    if len(edges):
-        found[row[edges]] = np.bitwise_or.reduceat(bits, edges)
+    first = np.flatnonzero(letter[1:] > letter[:-1]) + 1
+    runs, behind = block[first].astype(np.uint32), letter
+    for step in range(1, START):
+        behind = behind[:-1] & letter[step:]  # what stands behind a short word is not part of it
+        runs = runs << np.uint32(8) | (block[step:] * behind)[first]
+    bits = np.uint64(1) << (runs * np.uint32(0x9E3779B1) >> np.uint32(26)).astype(np.uint64)
+    ends = np.flatnonzero(block == NEWLINE)[: -START + 1]
+    words = np.diff(np.searchsorted(first, ends))
+    found = np.zeros(len(words), np.uint64)
+    if len(first):
+        filled = np.flatnonzero(words)
+        found[filled] = np.bitwise_or.reduceat(bits, (np.cumsum(words) - words)[filled])
     return found
