@@ -74,29 +74,31 @@ def hold_still() -> None:
 def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, list[int | str]]:
     """Return a query of (track_id, kind), one row per track that is not as it was at `revision`, and its values.
 
-    The cost is one range of the (revision, track) index plus a look-up of each track in it. A track edited and edited
-    back is unchanged; one added and deleted again never was. What happened with `ignoring_cause` is left out, and so is
-    a track that is gone for that cause.
+    A track edited and edited back is unchanged; one added and deleted again never was. What happened with
+    `ignoring_cause` is left out, and so is a track that is gone for that cause. The cost is one range of the log; only a
+    track that may have been edited is looked up: the log itself says which are new or gone, and an import adds many.
     """
     now_json = fields_as_json(connection.vendor, "t")
+    mine = " AND cause <> %s" if ignoring_cause else ""
+    first, last = (f"{which}(CASE WHEN TRUE{mine} THEN id END)" for which in ("MIN", "MAX"))
+    first_added = f"MIN(CASE WHEN kind = 'added'{mine} THEN id END)"
+    last_deleted = f"MAX(CASE WHEN kind = 'deleted'{mine} THEN id END)"
     # "+ 0" keeps SQLite from walking through the whole timeline of tracks because that comes grouped already.
     query = f"""
-        SELECT track_id, CASE WHEN NOT is_there THEN 'deleted' WHEN was_there THEN 'modified' ELSE 'added' END AS kind
+        SELECT net.track_id AS track_id,
+               CASE WHEN NOT is_there THEN 'deleted' WHEN was_there THEN 'modified' ELSE 'added' END AS kind
         FROM (
-            SELECT touched.track_id AS track_id, f.kind <> 'added' AS was_there, l.kind <> 'deleted' AS is_there,
-                   t.id IS NOT NULL AND t.quarantined_at IS NULL AS is_alive, f.before <> {now_json} AS differs
-            FROM (
-                SELECT track_id + 0 AS track_id, MIN(id) AS first_id, MAX(id) AS last_id
-                FROM library_librarychange
-                WHERE revision > %s AND (%s = '' OR cause <> %s) GROUP BY track_id + 0
-            ) touched
-            JOIN library_librarychange f ON f.id = touched.first_id AND f.revision > %s
-            JOIN library_librarychange l ON l.id = touched.last_id AND l.revision > %s
-            LEFT JOIN library_track t ON t.id = touched.track_id
+            SELECT track_id + 0 AS track_id, {first} AS first_id,
+                   COALESCE({first} <> {first_added}, TRUE) AS was_there,
+                   COALESCE({last} <> {last_deleted}, TRUE) AS is_there,
+                   COALESCE(MAX(id) <> MAX(CASE WHEN kind = 'deleted' THEN id END), TRUE) AS is_alive
+            FROM library_librarychange WHERE revision > %s GROUP BY track_id + 0
         ) net
-        WHERE (was_there AND NOT is_there) OR (is_there AND is_alive AND (NOT was_there OR differs))"""
-    # The two last say nothing new: without them PostgreSQL reads the whole log in the order of its ids to join it.
-    return query, [revision, ignoring_cause, ignoring_cause, revision, revision]
+        LEFT JOIN library_librarychange f ON f.id = CASE WHEN was_there AND is_there AND is_alive THEN first_id END
+        LEFT JOIN library_track t ON t.id = CASE WHEN was_there AND is_there AND is_alive THEN net.track_id END
+        WHERE first_id IS NOT NULL AND ((was_there AND NOT is_there)
+            OR (is_there AND is_alive AND (NOT was_there OR f.before <> {now_json})))"""
+    return query, ([ignoring_cause] * 5 if ignoring_cause else []) + [revision]
 
 
 def count_changes_since(revision: int, *, ignoring_cause: str = "") -> ChangeCounts:

@@ -16,6 +16,7 @@ from hypothesis import Phase
 
 from duplicates import audit_triggers
 from duplicates.site_settings import site
+from library.large_counts import large_counts
 from library.models import LibraryChange, LibraryRevision
 from tests.forms import is_full_form
 from tests.scheduling import TogetherScheduling
@@ -94,6 +95,12 @@ def site_settings() -> Iterator[None]:
     site.assume({}, for_seconds=3600)
     yield
     site.assume({}, for_seconds=3600)
+
+
+@pytest.fixture(autouse=True)
+def counted_anew() -> None:
+    """Revisions of the library begin anew in each test."""
+    large_counts.forget()
 
 
 @pytest.fixture(scope="session")

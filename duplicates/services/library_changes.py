@@ -14,7 +14,8 @@ from django.utils.translation import ngettext
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services.difference import analysis_key
 from duplicates.services.staleness import Thresholds
-from library.changes import ChangeCounts, count_changes_since_each, net_changes_since
+from library.changes import ChangeCounts, net_changes_since
+from library.large_counts import large_counts
 from library.numbers import number
 
 
@@ -86,13 +87,13 @@ def get_library_change_summaries(
 ) -> list[LibraryChangeSummary]:
     """Return the same for several analyses with one query, their touched groups uncounted (0).
 
-    One that never read the library has seen no change.
+    Counts of many changes may be half a minute old. One that never read the library has seen no change.
     """
     limits = thresholds or Thresholds.of_site()
     readers = [analysis for analysis in analyses if analysis.library_revision is not None]
     revisions = [analysis.library_revision or 0 for analysis in readers]
     causes = [cause_of(analysis) for analysis in readers]
-    every = count_changes_since_each(
+    every = large_counts.since_each(
         [(revision, "") for revision in revisions] + list(zip(revisions, causes, strict=True))
     )
     counts = {
