@@ -89,6 +89,9 @@ class Heartbeat(threading.Thread):
                 except DatabaseError:
                     logger.warning("Worker %s could not show that it is alive", self._worker_id)
                     connection.close()
+                except Exception:  # without this thread the worker would be taken for dead, and outlive its supervisor
+                    logger.exception("Worker %s could not show that it is alive", self._worker_id)
+                    connection.close()
                 if self._over.wait(workers.HEARTBEAT_SECONDS):
                     return
                 if os.getppid() != self._parent:

@@ -73,6 +73,7 @@ class AnalysisPage:
             **self._condition(),
             "progress": progress_values(analysis, self.now) if analysis.is_active else None,
             "phases": phase_marks(analysis) if analysis.is_active else [],
+            "being_kept": progress_values(analysis, self.now)["message"] if analysis.is_being_kept(self.now) else "",
             "progress_url": reverse("admin:duplicates_analysis_progress", args=[analysis.pk]),
             "previous_url": self._previous_url(),
             "newer_url": self._newer_url(),

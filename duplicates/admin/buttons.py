@@ -39,7 +39,7 @@ def buttons_of(
     """Offer what this person may do with the analysis as it is."""
     may_manage, may_run = permissions.may_manage(user, analysis), permissions.may_run(user)
     if analysis.is_active:
-        return Buttons([_stop(analysis)] if may_manage else [], [], [], [], [])
+        return Buttons([Button("cancel", _("Cancel"), "danger")] if may_manage else [], [], [], [], [])
     is_unsaved = is_unsaved_result_kept(analysis)
     retry = []
     if may_manage and not analysis.is_readable:
@@ -54,11 +54,6 @@ def buttons_of(
             *([_pin(analysis)] if may_manage and analysis.has_groups else []),
         ],
     )
-
-
-def _stop(analysis: DuplicateAnalysisResult) -> Button:
-    asked = analysis.cancel_requested
-    return Button("cancel", _("Stopping") if asked else _("Cancel"), "danger", disabled=asked)
 
 
 def _refresh(analysis: DuplicateAnalysisResult, *, is_refreshing: bool) -> Button:

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from duplicates.choices import ACTIVE, AnalysisStatus, Phase
+from duplicates.choices import AnalysisStatus, Phase
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services.workers import WORKER_COMMAND, are_there_workers
 from duplicates.told import told
@@ -22,7 +22,7 @@ def progress_values(
     return {
         "status": analysis.status,
         "status_label": str(analysis.get_status_display()),
-        "is_active": analysis.status in ACTIVE,
+        "is_active": analysis.is_active or analysis.is_being_kept(now),
         "percentage": round(percentage, 1),
         "percent_text": f"{percentage:.0f} %",
         "phase": analysis.phase,
@@ -51,8 +51,8 @@ def phase_marks(analysis: DuplicateAnalysisResult) -> list[dict[str, str]]:
 
 
 def _message(analysis: DuplicateAnalysisResult, stored: dict[str, Any]) -> str:
-    if analysis.cancel_requested:
-        return _("Stopping as asked. Earlier results stay untouched.")
+    if analysis.status == AnalysisStatus.CANCELLED:
+        return _("Stopped as asked. What was found so far is being kept; earlier results stay untouched.")
     if analysis.status == AnalysisStatus.QUEUED:
         return _("Waiting for a worker.")
     return told(str(stored.get("message") or "")) or _("Starting.")

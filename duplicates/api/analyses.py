@@ -252,7 +252,7 @@ class AnalysisViewSet(
     @action(detail=True, methods=["post"])
     @idempotent
     def cancel(self, request: Request, pk: Any = None) -> Response:
-        """Stop within two seconds. Earlier results are untouched; groups found so far are kept when asked for."""
+        """End it at once. Earlier results are untouched; groups found so far follow when asked for (`is_partial`)."""
         analysis = self._managed()
         was_active = lifecycle.request_cancel(analysis, actor=self.person, now=timezone.now())
         return Response({"was_active": was_active})

@@ -5,7 +5,7 @@
        └────────┘    → cancelled      (back to queued when its worker died)
 
 A task in the queue is only a wake-up call for such a row. While a worker runs it, the row carries that worker's lease;
-every write of the worker proves the lease.
+every write of the worker proves the lease. A cancelled one carries it on until the worker has kept what it had found.
 """
 
 from __future__ import annotations
@@ -94,7 +94,6 @@ class DuplicateAnalysisResult(models.Model):
     progress = models.JSONField(
         null=True, blank=True, help_text=lazy("Where a queued or running analysis is; then empty.")
     )
-    cancel_requested = models.BooleanField(default=False)
     keep_partial = models.BooleanField(
         default=True, help_text=lazy("When it is stopped, keep the groups found so far.")
     )
@@ -208,6 +207,11 @@ class DuplicateAnalysisResult(models.Model):
     def has_groups(self) -> bool:
         """Is there something to show: a complete result, or what was found before the run was stopped?"""
         return self.is_readable or (self.is_partial and not self.is_active)
+
+    def is_being_kept(self, now: datetime) -> bool:
+        """Was it cancelled, and its worker is still keeping what it had found?"""
+        is_owned = self.lease_until is not None and self.lease_until > now
+        return self.status == AnalysisStatus.CANCELLED and self.keep_partial and is_owned
 
     @property
     def age_anchor(self) -> datetime:

@@ -3,19 +3,22 @@
 Taking a claim, keeping it, handing it back and taking it away from a dead worker are one conditional UPDATE each, so no
 two processes can do the same. A worker's later writes prove its claim; when it is gone they change nothing and raise
 ClaimLost. The unique constraint on (slot, while running) bounds how many run at once, whatever the number of machines.
+
+A cancel ends the run on its row, whoever asks and whatever its worker is at. The worker's token stays on the row for as
+long as it takes to keep what was found until then: every other write is refused with AnalysisCancelled.
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from duplicates.choices import AnalysisStatus, Phase
-from duplicates.exceptions import AnalysisCancelled, ClaimLost
+from duplicates.exceptions import AnalysisCancelled, ClaimLost, DuplicatesError
 from duplicates.models import DuplicateAnalysisResult
 
 # A run whose worker died this often is not given to another one: it probably kills its workers.
@@ -27,10 +30,15 @@ UNCLAIMED: dict[str, Any] = {"lease_token": None, "lease_until": None, "slot": N
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's right to write one analysis."""
+    """A worker's right to write one analysis, while it runs or, once cancelled, to keep what it had found."""
 
     analysis_id: uuid.UUID
     token: uuid.UUID
+    status: AnalysisStatus = AnalysisStatus.RUNNING
+
+    def as_cancelled(self) -> "Claim":
+        """Return the right to give a cancelled analysis what was found until then."""
+        return replace(self, status=AnalysisStatus.CANCELLED)
 
 
 def claim(analysis_id: uuid.UUID, *, now: datetime, worker: str = "") -> Claim | None:
@@ -67,29 +75,32 @@ def claim_next(*, now: datetime, worker: str = "") -> Claim | None:
 
 
 def renew(claimed: Claim, *, now: datetime, **changes: Any) -> None:
-    """Prove the claim, extend its lease and write `changes` with it. Raises ClaimLost when it is no longer ours."""
+    """Prove the claim, extend its lease and write `changes` with it. Raises what `require` raises."""
     update_owned(claimed, lease_until=_lease_end(now), **changes)
 
 
-def keep(claimed: Claim, *, now: datetime, **changes: Any) -> None:
-    """Renew the claim and look whether somebody asked for an end. Raises ClaimLost or AnalysisCancelled."""
-    renew(claimed, now=now, **changes)
-    if is_cancel_requested(claimed):
-        raise AnalysisCancelled
-
-
-def is_cancel_requested(claimed: Claim) -> bool:
-    """Did somebody ask this run to stop?"""
-    return DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, cancel_requested=True).exists()
+def require(claimed: Claim) -> None:
+    """Raise AnalysisCancelled when the run was cancelled since, and ClaimLost when it is no longer ours."""
+    if not _owned(claimed).exists():
+        raise _why_not(claimed)
 
 
 def update_owned(claimed: Claim, **changes: Any) -> None:
-    """Write `changes` if the claim still holds. Raises ClaimLost otherwise."""
-    owned = DuplicateAnalysisResult.objects.filter(
-        pk=claimed.analysis_id, status=AnalysisStatus.RUNNING, lease_token=claimed.token
+    """Write `changes` if the claim still holds. Raises what `require` raises."""
+    if not _owned(claimed).update(**changes):
+        raise _why_not(claimed)
+
+
+def _owned(claimed: Claim) -> QuerySet[DuplicateAnalysisResult]:
+    return DuplicateAnalysisResult.objects.filter(
+        pk=claimed.analysis_id, status=claimed.status, lease_token=claimed.token
     )
-    if not owned.update(**changes):
-        raise ClaimLost(analysis_id=str(claimed.analysis_id))
+
+
+def _why_not(claimed: Claim) -> DuplicatesError:
+    if claimed.status == AnalysisStatus.RUNNING and _owned(claimed.as_cancelled()).exists():
+        return AnalysisCancelled()
+    return ClaimLost(analysis_id=str(claimed.analysis_id))
 
 
 def hand_back(claimed: Claim) -> None:
@@ -104,9 +115,9 @@ def take_away(analysis: DuplicateAnalysisResult, *, now: datetime) -> bool:
     return bool(taken.update(status=AnalysisStatus.QUEUED, **UNCLAIMED))
 
 
-def expired(*, now: datetime) -> list[DuplicateAnalysisResult]:
-    """Return the runs whose worker has not renewed its claim in time."""
-    running = DuplicateAnalysisResult.objects.for_lists().filter(_is_expired(now), status=AnalysisStatus.RUNNING)
+def expired(*, now: datetime, status: AnalysisStatus = AnalysisStatus.RUNNING) -> list[DuplicateAnalysisResult]:
+    """Return the runs, or the cancelled ones, whose worker has not renewed its claim in time."""
+    running = DuplicateAnalysisResult.objects.for_lists().filter(_is_expired(now), status=status)
     return list(running.select_related("user"))
 
 

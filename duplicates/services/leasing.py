@@ -1,5 +1,5 @@
 """Keeps a claim alive beside a run: a thread with its own connection renews the lease, writes how far the run is, and
-looks for a wish to stop.
+looks whether it was cancelled.
 
 Long stretches of native code report rarely; without the thread a healthy worker would lose its run in one of them. The
 run's own connection would not do for progress: while it reads the library, SQLite refuses it every write once another
@@ -8,6 +8,7 @@ leaves in `reason`, and the run stops at its next report.
 """
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +21,12 @@ from django.db import connection
 from duplicates.exceptions import AnalysisCancelled, ClaimLost, DuplicatesError
 from duplicates.services import claims
 from duplicates.services.claims import Claim
+from duplicates.services.log_context import lines_of
 from duplicates.services.progress import AnalysisProgress
 
-# How often the thread looks whether somebody asked for an end. A cancel must take effect within two seconds.
+logger = logging.getLogger("reprise.analysis")
+
+# How often the thread looks whether the run was cancelled.
 LOOK_SECONDS = 0.5
 
 
@@ -33,36 +37,42 @@ class LeaseKeeper(threading.Thread):
         super().__init__(name=f"lease-{claimed.analysis_id}", daemon=True)
         self._claimed, self._now = claimed, now
         self._over = threading.Event()
-        self._news: AnalysisProgress | None = None
+        self._news: AnalysisProgress | None = None  # none comes once `reason` is known: the run reports to an end
         self._renewed_at = time.monotonic()
         self.reason: DuplicatesError | None = None
-        # Asked when a cancel is seen: may end the run on its row at once, and says whether it has.
-        self.end_cancelled: Callable[[], bool] = lambda: False
-        self.has_ended = False
 
     def note(self, progress: AnalysisProgress) -> None:
         """Take progress to be written at the next look."""
         self._news = progress
 
     def run(self) -> None:
-        """Look often, renew in time, and end at the first reason to stop."""
+        """Look often, renew in time, and end once the claim is lost."""
         pause = min(LOOK_SECONDS, settings.PROGRESS_INTERVAL_SECONDS)
+        with lines_of(self._claimed.analysis_id):
+            try:
+                while not self._over.wait(pause):
+                    self._look_whatever_happens()
+            finally:
+                connection.close()
+
+    def _look_whatever_happens(self) -> None:
+        """Look, and go on after any error: a run whose lease nobody renews is taken for dead and begun again."""
         try:
-            while self.reason is None and not self._over.wait(pause):
-                try:
-                    self._look()
-                except DatabaseError:
-                    connection.close()  # it may be broken; the run itself deals with a database that is in trouble
+            self._look()
+        except AnalysisCancelled as cancelled:
+            self.reason, self._claimed = cancelled, self._claimed.as_cancelled()
         except ClaimLost as lost:
-            self.reason = lost
-        finally:
+            self.reason = self.reason or lost
+            self._over.set()
+        except DatabaseError:
+            connection.close()  # it may be broken; the run itself deals with a database that is in trouble
+        except Exception:
+            logger.exception("The lease could not be looked after; it is tried again")
             connection.close()
+            self._over.wait(settings.LEASE_RENEW_SECONDS)
 
     def _look(self) -> None:
-        if claims.is_cancel_requested(self._claimed):
-            self.has_ended = self.end_cancelled()
-            self.reason = AnalysisCancelled()
-            return
+        claims.require(self._claimed)
         news, self._news = self._news, None
         if news is not None:
             claims.renew(self._claimed, now=self._now(), progress=news.as_json(), phase=news.phase)

@@ -6,6 +6,7 @@ written together with its audit record. `claims` holds the transitions between q
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,6 +21,7 @@ from duplicates.exceptions import (
     AnalysisAlreadyRunning,
     AnalysisCancelled,
     AnalysisNotFound,
+    ClaimLost,
     InvalidOptions,
     NotResumable,
     WorkerLost,
@@ -114,7 +116,7 @@ def get_analysis(analysis_id: uuid.UUID | str) -> DuplicateAnalysisResult:
 
 def store_progress(claimed: Claim, progress: AnalysisProgress, *, now: datetime) -> None:
     """Write how far the run is, for every other process to read."""
-    claims.keep(claimed, now=now, progress=progress.as_json(), phase=progress.phase)
+    claims.renew(claimed, now=now, progress=progress.as_json(), phase=progress.phase)
 
 
 def complete(claimed: Claim, *, actor: "AbstractBaseUser | None", now: datetime, **outcome: Any) -> None:
@@ -141,34 +143,40 @@ def fail(
         _record_end(claimed, "analysis.failed", actor=actor, now=now, outcome=outcome, was_successful=False)
 
 
+def stop_own(claimed: Claim, *, now: datetime) -> Claim:
+    """Cancel the run one is at, unless somebody has; return the right to keep what it has found."""
+    with suppress(AnalysisCancelled):
+        claims.update_owned(claimed, **_cancelled(now))
+    return claimed.as_cancelled()
+
+
 def finish_cancelled(claimed: Claim, *, actor: "AbstractBaseUser | None", now: datetime, **outcome: Any) -> None:
-    """End a run whose cancel was asked for; `outcome` is what was kept. Earlier results are untouched."""
+    """Let go of a run that was cancelled; `outcome` is what was kept. Earlier results are untouched."""
     with transaction.atomic():
-        _end(
-            claimed,
-            status=AnalysisStatus.CANCELLED,
-            completed_at=now,
-            error_code=AnalysisCancelled.code,
-            error_message=str(AnalysisCancelled()),
-            **outcome,
-        )
+        _end(claimed, **outcome)
         _record_end(claimed, "analysis.cancelled", actor=actor, now=now, outcome=outcome)
+
+
+def _cancelled(now: datetime) -> dict[str, Any]:
+    return {
+        "status": AnalysisStatus.CANCELLED,
+        "completed_at": now,
+        "progress": None,
+        "phase": "",
+        "slot": None,
+        "error_code": AnalysisCancelled.code,
+        "error_message": str(AnalysisCancelled()),
+    }
 
 
 @audit.recorded("analysis.cancel_requested", subject="analysis")
 def request_cancel(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> bool:
-    """Cancel a queued analysis at once, or ask the worker of a running one to stop. False when it is over already."""
+    """Cancel a queued or running analysis at once. False when it is over already.
+
+    The worker of a running one notices by itself and keeps what it has found, if that was wanted: `is_partial` follows.
+    """
     with transaction.atomic():
-        rows = DuplicateAnalysisResult.objects.filter(pk=analysis.pk)
-        ended = rows.filter(status=AnalysisStatus.QUEUED).update(
-            status=AnalysisStatus.CANCELLED,
-            completed_at=now,
-            cancel_requested=True,
-            progress=None,
-            error_code=AnalysisCancelled.code,
-            error_message=str(AnalysisCancelled()),
-        )
-        asked = ended or rows.filter(status=AnalysisStatus.RUNNING).update(cancel_requested=True)
+        asked = DuplicateAnalysisResult.objects.active().filter(pk=analysis.pk).update(**_cancelled(now))
         audit.record(
             "analysis.cancel_requested",
             actor=actor,
@@ -197,7 +205,7 @@ def resume(
         pk=analysis.pk, status__in=(AnalysisStatus.FAILED, AnalysisStatus.CANCELLED)
     )
     fresh: dict[str, Any] = {"error_code": "", "error_message": "", "error_details": {}, "completed_at": None}
-    fresh |= {"cancel_requested": False, "attempt": 0, "is_partial": False}
+    fresh |= {"lease_token": None, "lease_until": None, "attempt": 0, "is_partial": False}
     if time_limit_seconds is not None:
         fresh["time_limit_seconds"] = time_limit_seconds
     try:
@@ -217,8 +225,13 @@ def resume(
 def reclaim(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> list[DuplicateAnalysisResult]:
     """Give the runs of dead workers to others; one that has cost its workers' lives too often fails.
 
-    Return the analyses that were given on.
+    Return the analyses that were given on. Cancelled ones are let go of.
     """
+    for analysis in claims.expired(now=now, status=AnalysisStatus.CANCELLED):
+        assert analysis.lease_token is not None  # what has a lease has a token
+        with suppress(ClaimLost):  # its worker was only late
+            left_behind = Claim(analysis.pk, analysis.lease_token).as_cancelled()
+            finish_cancelled(left_behind, actor=analysis.user, now=now)
     given_on = []
     for analysis in claims.expired(now=now):
         with transaction.atomic():

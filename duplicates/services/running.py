@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from duplicates.services.saving import Saved
 
 INTERNAL_ERROR = "INTERNAL_ERROR"
-# What a stopped run may still spend on keeping what it has found.
-PARTIAL_SECONDS, PARTIAL_GROUPS = 1.0, 1_000
+# How long a run that was stopped may go on saving what it has found, and how many groups it still chooses keepers for.
+PARTIAL_SECONDS, PARTIAL_GROUPS = 5.0, 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,6 @@ class _Run:
         self.notes: list[str] = []
         self.warning = ""
         self.cpu_before = time.process_time()
-        lease.end_cancelled = self._end_if_nothing_is_found
         memory.forget_peak()
         self.reporter = RunReporter(
             str(analysis.pk),
@@ -176,7 +175,7 @@ class _Run:
         if retrying(lifecycle.is_import_half_applied) and half_applied not in self.notes:
             self.notes.append(half_applied)
         retrying(
-            lambda: claims.keep(
+            lambda: claims.renew(
                 self.claimed,
                 now=self.now(),
                 library_track_count=tracks,
@@ -198,25 +197,16 @@ class _Run:
         self.clustered = (library, clusters)
 
     def cancel(self) -> None:
-        """End a cancelled run and keep what it has found, if that was wanted."""
-        if self.lease.has_ended:
-            self.reporter.fail(str(AnalysisCancelled()))
-            return
-        outcome = self._spent() | self.keep_partial()
+        """Keep what a cancelled run has found, if that was wanted, and let go of its row."""
         self.reporter.fail(str(AnalysisCancelled()))
+        self._write_end(self._stop_own)
+        outcome = self._spent() | self.keep_partial()
         self._write_end(
             lambda: lifecycle.finish_cancelled(self.claimed, actor=self.analysis.user, now=self.now(), **outcome)
         )
 
-    def _end_if_nothing_is_found(self) -> bool:
-        """End a cancelled run on its row while the matcher is at work; False where there is something to keep.
-
-        Called in the thread that keeps the lease: a cancel takes effect whatever the matcher does.
-        """
-        if self.clustered is not None or self.detection is not None:
-            return False
-        lifecycle.finish_cancelled(self.claimed, actor=self.analysis.user, now=self.now(), **self._spent())
-        return True
+    def _stop_own(self) -> None:
+        self.claimed = lifecycle.stop_own(self.claimed, now=self.now())
 
     def leave(self, gone: DuplicatesError) -> None:
         """End without a trace: the run belongs to somebody else now, or to whoever takes it from the queue."""
@@ -252,6 +242,8 @@ class _Run:
         """End the run on its row. Where that is gone or refused it is logged; the lease ends by itself."""
         try:
             retrying(write)
+        except AnalysisCancelled:  # somebody was faster
+            self.cancel()
         except (ClaimLost, DatabaseError) as refused:
             self.reporter.fail("The end of the run could not be written.", detail=refused)
 
@@ -265,12 +257,12 @@ class _Run:
             with contextlib.suppress(ClaimLost, DatabaseError):
                 retrying(lambda: saving.sweep(self.claimed))
             return {}
-        began = time.monotonic()
         try:
             if self.detection is None:
                 self.detection = self._first_groups()
             if not self.is_saving:
                 retrying(lambda: saving.sweep(self.claimed))
+            began = time.monotonic()
             saved = saving.save_groups(
                 self.detection,
                 self.claimed,
@@ -278,7 +270,7 @@ class _Run:
                 report=lambda done: None,
                 is_time_up=lambda: time.monotonic() - began > PARTIAL_SECONDS,
             )
-        except (DatabaseError, DuplicatesError) as error:
+        except Exception as error:  # the run has ended already; whatever this is changes nothing about it
             self.reporter.fail("The groups found so far could not be kept.", detail=error)
             return {}
         return {"is_partial": saved.groups > 0, **self._outcome(saved)}

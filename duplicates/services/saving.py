@@ -54,13 +54,16 @@ def save_groups(
     """Write the groups with their members, going on where an interrupted save of the same detection stopped.
 
     A track that was deleted while the run went on is left out; a group that loses its keeper or all but one member
-    with it too, and its place stays free. `is_time_up` ends the save early; what was written until then stays.
+    with it too, and its place stays free. `is_time_up` ends the save early, after one batch at the least; what was
+    written until then stays.
     """
     saved = retrying(lambda: saved_so_far(claimed))
     groups = islice(detection.iter_groups(), saved.taken, None)
-    while not is_time_up() and (batch := list(islice(groups, GROUPS_PER_BATCH))):
+    while batch := list(islice(groups, GROUPS_PER_BATCH)):
         saved = retrying(partial(_write, batch, saved, claimed, detection.cross_reference, now))
         report(saved.taken)
+        if is_time_up():
+            break
     return saved
 
 

@@ -213,7 +213,7 @@ class TestClaims:
         DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(lease_token=uuid.uuid4())
 
         with pytest.raises(ClaimLost):
-            claims.keep(claimed, now=NOW, groups_found=99)
+            claims.renew(claimed, now=NOW, groups_found=99)
         with pytest.raises(ClaimLost):
             lifecycle.complete(claimed, actor=None, now=NOW, groups_found=99)
 

@@ -35,7 +35,7 @@ class TestSlots:
         claimed = claims.claim(first.pk, now=NOW)
         claims.claim(second.pk, now=NOW)
 
-        lifecycle.finish_cancelled(claimed, actor=None, now=NOW)
+        lifecycle.stop_own(claimed, now=NOW)
 
         assert claims.claim(third.pk, now=NOW) is not None
 

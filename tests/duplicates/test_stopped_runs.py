@@ -1,6 +1,7 @@
 """A run that does not reach its end: failures, time limits, cancels, and what is kept of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from django.db import DatabaseError
@@ -9,9 +10,10 @@ from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.exceptions import (
     AnalysisCancelled,
     AnalysisTimeout,
+    ClaimLost,
     HandedBack,
 )
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.models import AuditRecord, DuplicateAnalysisResult
 from duplicates.services import claims, lifecycle, loading, running, saving
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
@@ -133,13 +135,64 @@ class TestCancel:
         assert analysis.status == AnalysisStatus.CANCELLED
         assert running.run_analysis(analysis.pk) is None
 
-    def test_a_running_one_stops_at_its_next_report(self) -> None:
+    def test_a_running_one_ends_at_once_and_its_worker_is_told(self) -> None:
         analysis = queue()
         claimed = claims.claim(analysis.pk, now=NOW)
 
         assert lifecycle.request_cancel(analysis, actor=None, now=NOW)
-        with pytest.raises(AnalysisCancelled):
-            claims.keep(claimed, now=NOW)
+        analysis.refresh_from_db()
+        assert (analysis.status, analysis.completed_at) == (AnalysisStatus.CANCELLED, NOW)
+        for write in (claims.renew, partial(lifecycle.complete, actor=None)):
+            with pytest.raises(AnalysisCancelled):
+                write(claimed, now=NOW)
+
+    def test_its_worker_may_still_keep_what_it_had_found_once(self) -> None:
+        analysis = queue()
+        claimed = claims.claim(analysis.pk, now=NOW)
+        lifecycle.request_cancel(analysis, actor=None, now=NOW)
+
+        kept = lifecycle.stop_own(claimed, now=NOW)
+        lifecycle.finish_cancelled(kept, actor=None, now=NOW, groups_found=7, is_partial=True)
+
+        analysis.refresh_from_db()
+        assert (analysis.status, analysis.groups_found, analysis.lease_token) == ("cancelled", 7, None)
+        with pytest.raises(ClaimLost):
+            lifecycle.finish_cancelled(kept, actor=None, now=NOW, groups_found=8)
+
+    def test_nothing_is_added_to_one_that_was_retried_meanwhile(self) -> None:
+        analysis = queue()
+        claimed = claims.claim(analysis.pk, now=NOW)
+        lifecycle.request_cancel(analysis, actor=None, now=NOW)
+        lifecycle.resume(lifecycle.get_analysis(analysis.pk), actor=None, now=NOW)
+
+        for late in (claimed, claimed.as_cancelled()):
+            with pytest.raises(ClaimLost):
+                claims.renew(late, now=NOW)
+        assert claims.claim(analysis.pk, now=NOW)
+
+    def test_one_whose_worker_died_is_let_go_of(self) -> None:
+        analysis = queue()
+        claims.claim(analysis.pk, now=NOW)
+        lifecycle.request_cancel(analysis, actor=None, now=NOW)
+
+        given_on = lifecycle.reclaim(now=NOW + timedelta(minutes=5), enqueue=lambda pk: None)
+
+        analysis.refresh_from_db()
+        assert (given_on, analysis.status, analysis.lease_token) == ([], AnalysisStatus.CANCELLED, None)
+        assert AuditRecord.objects.filter(action="analysis.cancelled").count() == 1
+
+    def test_a_worker_asked_to_stop_meanwhile_does_not_hand_it_back(self, monkeypatch) -> None:
+        make_library()
+        analysis = queue()
+
+        def cancel_and_stop(*args, **kwargs):
+            lifecycle.request_cancel(analysis, actor=None, now=NOW)
+            raise HandedBack
+
+        monkeypatch.setattr(loading, "load_library", cancel_and_stop)
+        ran = running.run_analysis(analysis.pk)
+
+        assert (ran.analysis.status, ran.analysis.lease_token) == (AnalysisStatus.CANCELLED, None)
 
     def test_earlier_results_stay(self, detector, monkeypatch, settings) -> None:
         make_library()

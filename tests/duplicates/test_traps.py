@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
 from duplicates.choices import AnalysisStatus, ExportStatus, ITunesMatch, Trigger
-from duplicates.exceptions import LastCopy, MemberChanged
+from duplicates.exceptions import AnalysisCancelled, LastCopy, MemberChanged
 from duplicates.models import AuditRecord, DuplicateAnalysisResult, DuplicateAnalysisTrack, DuplicatePreferences
-from duplicates.services import lifecycle, running, saving
+from duplicates.services import claims, lifecycle, running, saving
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.exporting import request_export, write_export
 from duplicates.services.impact_summary import get_impact_summary
@@ -78,12 +79,14 @@ class TestRunning:
         """Cancel flags lived in the memory of one process, so a cancel through another web worker did nothing."""
         make_library()
         analysis = queue()
-        DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(cancel_requested=True)
+        claimed = claims.claim(analysis.pk, now=NOW)
 
-        running.run_analysis(analysis.pk)
+        call_command("cancel_analysis", str(analysis.pk))
 
         analysis.refresh_from_db()
         assert analysis.status == AnalysisStatus.CANCELLED
+        with pytest.raises(AnalysisCancelled):
+            claims.renew(claimed, now=NOW)
 
     def test_checkpoints_are_files_that_outlive_their_process(
         self, work_dir: Path, monkeypatch: pytest.MonkeyPatch

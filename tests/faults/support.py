@@ -29,7 +29,7 @@ from duplicates.services import loading
 from duplicates.services.progress import RunReporter
 from duplicates.worker import work
 
-stage, seconds, midway = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "True"
+stage, seconds, midway, late = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "True", float(sys.argv[4])
 advance, has_waited = RunReporter.advance, False
 loading.ROWS_PER_CHUNK = 200
 
@@ -39,6 +39,7 @@ def advance_and_wait(self, done, **found):
     if self.progress.stage == stage and bool(done) is midway and not has_waited:
         has_waited = True
         print("paused", flush=True)
+        self._begun_at -= late  # what its clock would say after so long a wait
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(0.05)
@@ -46,6 +47,35 @@ def advance_and_wait(self, done, **found):
 
 RunReporter.advance = advance_and_wait
 work()
+"""
+
+# Waits for a word, cancels an analysis through one of the doors, and says when it is done. So that a test measures from
+# the wish on, without the seconds an interpreter takes to start.
+_CANCELLER = """
+import sys
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+door, analysis_id = sys.argv[1:]
+User.objects.filter(username="stop").exists() or User.objects.create_superuser("stop")
+browser = Client(headers={"host": "localhost"})
+browser.force_login(User.objects.get(username="stop"))
+page = reverse("admin:duplicates_duplicateanalysisresult_change", args=[analysis_id])
+assert browser.get(page).status_code == 200  # and everything is imported
+print("ready", flush=True)
+sys.stdin.readline()
+if door == "command":
+    call_command("cancel_analysis", analysis_id)
+elif door == "api":
+    answer = browser.post(f"/api/v1/analyses/{analysis_id}/cancel/", content_type="application/json")
+    assert answer.json() == {"was_active": True}, answer.content
+else:
+    answer = browser.post(page, {"CHANGE_FORM-action": "cancel", "_selected_action": analysis_id})
+    assert answer.status_code == 302, answer.content
 """
 
 _MAKE_LIBRARY = """
@@ -137,9 +167,14 @@ class House:
                 process.stdout.close()
         self.processes.clear()
 
-    def worker_paused_at(self, stage: str, seconds: float = 600, *, midway: bool = False) -> subprocess.Popen[str]:
-        """Start a worker that waits when its run enters the stage, or amid it, and return once it does."""
-        worker = self.start(sys.executable, "-c", _PAUSED_WORKER, stage, str(seconds), str(midway))
+    def worker_paused_at(
+        self, stage: str, seconds: float = 600, *, midway: bool = False, late: float = 0
+    ) -> subprocess.Popen[str]:
+        """Start a worker that waits when its run enters the stage, or amid it, and return once it does.
+
+        `late` is how many seconds its clock jumps ahead then.
+        """
+        worker = self.start(sys.executable, "-c", _PAUSED_WORKER, stage, str(seconds), str(midway), str(late))
         assert worker.stdout is not None
         assert worker.stdout.readline() == "paused\n", f"the run never entered {stage}"
         return worker
@@ -147,6 +182,28 @@ class House:
     def supervisor(self, processes: int = 1) -> subprocess.Popen[str]:
         """Start workers the way an operator does."""
         return self.start(sys.executable, "manage.py", "run_workers", "--processes", str(processes), "--grace", "10")
+
+    def cancel(self, analysis_id: str, door: str) -> tuple[float, dict[str, Any]]:
+        """Cancel an analysis by `command`, `api` or `page`; return the seconds until its row says so, and the row."""
+        canceller = subprocess.Popen(
+            [sys.executable, "-c", _CANCELLER, door, analysis_id],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert canceller.stdin is not None
+        assert canceller.stdout is not None
+        assert canceller.stdout.readline() == "ready\n"
+        asked_at = time.monotonic()
+        canceller.stdin.write("now\n")
+        canceller.stdin.flush()
+        row = self.wait_for(analysis_id, "cancelled", seconds=30, every=0.02)
+        seconds = time.monotonic() - asked_at
+        canceller.communicate()
+        assert canceller.returncode == 0
+        return seconds, row
 
     def make_library(self, songs: int) -> None:
         """Fill the library with invented songs, some held two or three times."""
@@ -168,7 +225,7 @@ class House:
 
     def analysis(self, analysis_id: str) -> dict[str, Any]:
         """Return the state of an analysis."""
-        names = ("status", "attempt", "groups_found", "error_code", "is_partial", "peak_memory_bytes")
+        names = ("status", "attempt", "groups_found", "error_code", "is_partial", "peak_memory_bytes", "lease_token")
         query = f"SELECT {', '.join(names)} FROM duplicates_duplicateanalysisresult WHERE analysis_id = ?"
         (row,) = self.rows(query, self._key(analysis_id))
         return dict(zip(names, row, strict=True))
@@ -189,16 +246,20 @@ class House:
         with suppress(ProcessLookupError):
             os.kill(process_id, signal.SIGKILL)
 
-    def wait_for(self, analysis_id: str, *statuses: str, seconds: float = 90) -> dict[str, Any]:
+    def wait_for(self, analysis_id: str, *statuses: str, seconds: float = 90, every: float = 0.2) -> dict[str, Any]:
         """Wait until an analysis has one of the statuses."""
-        return self.wait_until(lambda: self.analysis(analysis_id), lambda row: row["status"] in statuses, seconds)
+        return self.wait_until(
+            lambda: self.analysis(analysis_id), lambda row: row["status"] in statuses, seconds, every
+        )
 
-    def wait_until[T](self, look: Callable[[], T], is_reached: Callable[[T], bool], seconds: float = 60) -> T:
+    def wait_until[T](
+        self, look: Callable[[], T], is_reached: Callable[[T], bool], seconds: float = 60, every: float = 0.2
+    ) -> T:
         """Look again and again until what is seen is right."""
         deadline = time.monotonic() + seconds
         while not is_reached(seen := look()):
             assert time.monotonic() < deadline, f"not reached in {seconds:.0f} s: {seen}"
-            time.sleep(0.2)
+            time.sleep(every)
         return seen
 
     def groups(self, analysis_id: str) -> list[Any]:

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from duplicates.services.progress import STAGES
 from tests.faults.support import House
 
 IN_CI = ("scoring", "saving")  # the other stages run with the full form
+WITH_GROUPS = ("keeper", "cross_reference", "saving")  # from here on there is something to keep
+DOORS = ("command", "api", "page")
+CANCEL_SECONDS = 2.0  # from the wish to the row that says so
 
 
 @pytest.mark.parametrize(
@@ -85,15 +89,18 @@ def test_workers_end_when_their_supervisor_is_killed(home: House) -> None:
     "stage", [stage if stage in IN_CI else pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES]
 )
 def test_a_cancel_takes_effect_within_two_seconds_in_any_stage(home: House, undisturbed, stage: str) -> None:
+    earlier = newest_result(home)
     analysis_id = home.queue()
     worker = home.worker_paused_at(stage)
 
-    home.manage("cancel_analysis", analysis_id)
-    asked_at = time.monotonic()
-    row = home.wait_for(analysis_id, "cancelled", seconds=30)
+    seconds, _ = home.cancel(analysis_id, DOORS[list(STAGES).index(stage) % len(DOORS)])
+    row = home.wait_until(lambda: home.analysis(analysis_id), lambda row: row["lease_token"] is None)
 
-    print(f"cancelled in {stage} after {time.monotonic() - asked_at:.1f} s")
-    assert bool(row["is_partial"]) is (stage in ("keeper", "cross_reference", "saving"))
+    print(f"cancelled in {stage} after {seconds:.2f} s")
+    assert seconds < CANCEL_SECONDS
+    assert row["status"] == "cancelled"
+    assert bool(row["is_partial"]) is (stage in WITH_GROUPS)
+    assert home.groups(earlier) == undisturbed
     worker.terminate()  # settles its own task; one left by a worker that was killed earlier does not count
     worker.wait(20)
     home.manage("cleanup_analyses", "--checkpoint-hours", "0")
@@ -114,16 +121,60 @@ def test_other_writers_do_not_disturb_a_run_that_reads_the_library(home: House, 
     home.wait_for(other, "completed", seconds=120)
 
 
-def test_a_cancel_is_not_kept_waiting_until_the_library_is_read(home: House, undisturbed) -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_a_cancel_is_not_kept_waiting_until_the_library_is_read(home: House, undisturbed, door: str) -> None:
     """PostgreSQL reads in one transaction; progress written in it kept the row locked against the cancel."""
     analysis_id = home.queue()
     home.worker_paused_at("load", seconds=20, midway=True)
-    time.sleep(1)
 
-    home.manage("cancel_analysis", analysis_id)
-    row = home.wait_for(analysis_id, "cancelled", seconds=5)
+    seconds, _ = home.cancel(analysis_id, door)
 
-    assert row["status"] == "cancelled"
+    assert seconds < CANCEL_SECONDS
+
+
+def test_a_cancel_takes_effect_while_the_worker_is_frozen(home: House, undisturbed) -> None:
+    analysis_id = home.queue()
+    frozen = home.worker_paused_at("scoring", seconds=1)
+    frozen.send_signal(signal.SIGSTOP)
+
+    seconds, _ = home.cancel(analysis_id, "command")
+    frozen.send_signal(signal.SIGCONT)
+    row = home.wait_until(lambda: home.analysis(analysis_id), lambda row: row["lease_token"] is None)
+
+    assert seconds < CANCEL_SECONDS
+    assert (row["status"], row["attempt"]) == ("cancelled", 1)
+
+
+@pytest.mark.parametrize(
+    "stage", [stage if stage in IN_CI else pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES]
+)
+def test_a_timeout_in_any_stage_keeps_what_was_found_and_leaves_nothing_else(
+    home: House, undisturbed, stage: str
+) -> None:
+    earlier = newest_result(home)
+    analysis_id = home.queue(timeout="3600")
+    worker = home.worker_paused_at(stage, late=3600)
+    late_at = time.monotonic()
+
+    row = home.wait_for(analysis_id, "failed", "completed", seconds=30)
+
+    print(f"timed out in {stage} after {time.monotonic() - late_at:.2f} s")
+    assert (row["status"], row["error_code"]) == ("failed", "ANALYSIS_TIMEOUT")
+    assert bool(row["is_partial"]) is (stage in WITH_GROUPS)
+    assert home.groups(earlier) == undisturbed
+    worker.terminate()
+    worker.wait(20)
+    home.manage("cleanup_analyses", "--checkpoint-hours", "0")
+    assert [path for path in _checkpoints(home).rglob("*") if path.is_file()] == []
+    assert _tasks(home, "SUCCESSFUL") == _tasks(home, "FAILED") == 0
+
+
+def newest_result(home: House) -> str:
+    """Return the id of the newest completed analysis of the whole library with the default preset."""
+    table = "duplicates_duplicateanalysisresult"
+    wanted = "status = 'completed' AND preset = 'recording' AND search_term = ''"
+    ((found,), *_) = home.rows(f"SELECT analysis_id FROM {table} WHERE {wanted} ORDER BY created_at DESC")
+    return str(uuid.UUID(str(found)))
 
 
 def _checkpoints(home: House) -> Path:

@@ -10,11 +10,11 @@ from duplicates.services.detection import DuplicateDetectionService
 
 
 class Command(BaseCommand):
-    """Ask for an end."""
+    """Cancel and say so."""
 
     help = (
-        "Stop a queued or running analysis. A worker stops within two seconds; earlier results are untouched. "
-        "Exit code 0: asked; 1: unknown, or over already."
+        "Cancel a queued or running analysis at once. What it has found so far follows where that is kept; earlier "
+        "results are untouched. Exit code 0: cancelled; 1: unknown, or over already."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -22,11 +22,11 @@ class Command(BaseCommand):
         parser.add_argument("analysis", metavar="ANALYSIS_ID")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Ask for an end."""
+        """Cancel and say so."""
         try:
             asked = DuplicateDetectionService().cancel_analysis(options["analysis"])
         except DuplicatesError as error:
             raise CommandError(error.sentence) from error
         if not asked:
             raise CommandError(f"Analysis {options['analysis']} is over already.")
-        self.stdout.write("Asked to stop.")
+        self.stdout.write("Cancelled. Earlier results are untouched.")

@@ -83,7 +83,7 @@ class TestWhoSeesWhich:
         do(signed_in(colleague), "cancel", foreign)
 
         foreign.refresh_from_db()
-        assert not foreign.cancel_requested
+        assert foreign.status == AnalysisStatus.RUNNING
 
 
 class TestList:
@@ -281,14 +281,27 @@ class TestActions:
         assert not DuplicateAnalysisExport.objects.exists()
         assert "is running" in messages_of(response)[0]
 
-    def test_cancel_asks_a_running_one_to_stop(self, colleague: User) -> None:
+    def test_cancel_ends_a_running_one_at_once(self, colleague: User) -> None:
         analysis = running(user=colleague)
 
         response = press(signed_in(colleague), "cancel", analysis)
 
         analysis.refresh_from_db()
-        assert analysis.cancel_requested
+        assert (analysis.status, analysis.progress) == (AnalysisStatus.CANCELLED, None)
         assert messages_of(response) == ["Cancelled 1 analysis."]
+
+    def test_the_page_says_that_what_a_cancelled_one_had_found_is_being_kept(self, colleague: User) -> None:
+        analysis, client = running(user=colleague), signed_in(colleague)
+        press(client, "cancel", analysis)
+
+        shown = client.get(page(analysis)).content.decode()
+        told = client.get(reverse("admin:duplicates_analysis_progress", args=[analysis.pk])).json()
+        DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(lease_token=None, lease_until=None)
+        told_later = client.get(reverse("admin:duplicates_analysis_progress", args=[analysis.pk])).json()
+
+        assert "What was found so far is being kept" in shown
+        assert (told["is_active"], told["status"]) == (True, "cancelled")
+        assert not told_later["is_active"]
 
     @pytest.mark.parametrize("action", ["run_analysis", "refresh", "export_json", "export_csv", "cancel"])
     def test_what_one_may_not_do_is_neither_shown_nor_done(self, viewer: User, action: str) -> None:
@@ -309,7 +322,7 @@ class TestActions:
         response = do(signed_in(sees_all), "cancel", foreign)
 
         foreign.refresh_from_db()
-        assert not foreign.cancel_requested
+        assert foreign.status == AnalysisStatus.RUNNING
         assert messages_of(response) == ["This analysis was started by ines. Ask somebody who manages all analyses."]
         assert 'value="cancel"' not in signed_in(sees_all).get(page(foreign)).content.decode()
 
