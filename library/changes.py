@@ -75,8 +75,9 @@ def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, 
     """Return a query of (track_id, kind), one row per track that is not as it was at `revision`, and its values.
 
     A track edited and edited back is unchanged; one added and deleted again never was. What happened with
-    `ignoring_cause` is left out, and so is a track that is gone for that cause. The cost is one range of the log; only a
-    track that may have been edited is looked up: the log itself says which are new or gone, and an import adds many.
+    `ignoring_cause` is left out, and so is a track that is gone for that cause. The cost is one range of the log;
+    only a track that may have been edited is looked up: the log itself says which are new or gone, and an import adds
+    many.
     """
     now_json = fields_as_json(connection.vendor, "t")
     mine = " AND cause <> %s" if ignoring_cause else ""

@@ -1,4 +1,4 @@
-"""What is handed out for Prometheus works there: rules are read and fire when they should, panels ask what can be asked.
+"""What is handed out for Prometheus works there: rules are read and fire when they should, panels ask what they can.
 
 Prometheus' own `promtool` says so where it is installed (`apt-get install prometheus`); what can be said without it is
 said in `test_monitoring_docs`, and at the end of this module.
