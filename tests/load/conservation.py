@@ -25,7 +25,7 @@ class Library:
     tracks: dict[int, tuple[int, int | None, bool]]  # plays, rating, whether it is there
     places: dict[int, dict[int, int]]  # playlist → position → track
     keeper_of: dict[int, int]
-    plays_of_source: dict[str, int]
+    of_source: dict[str, tuple[int, int]]  # tracks and plays that are there
 
     def root(self, track: int) -> int:
         """Return who stands in for a track."""
@@ -39,11 +39,13 @@ def read_library(home: House) -> Library:
     places: dict[int, dict[int, int]] = defaultdict(dict)
     for playlist, position, track in home.rows("SELECT playlist_id, position, track_id FROM library_playlistentry"):
         places[playlist][position] = track
-    plays: Counter[str] = Counter()
+    there: dict[str, list[int]] = defaultdict(list)
     for _, count, _, gone, source in rows:
-        plays[source] += count if gone is None else 0
+        if gone is None:
+            there[source].append(count)
+    of_source = {source: (len(counts), sum(counts)) for source, counts in there.items()}
     tracks = {pk: (count, rating, gone is None) for pk, count, rating, gone, source in rows if source == SOURCE}
-    return Library(tracks, dict(places), dict(home.rows("SELECT track_id, keeper_id FROM library_merge")), dict(plays))
+    return Library(tracks, dict(places), dict(home.rows("SELECT track_id, keeper_id FROM library_merge")), of_source)
 
 
 def library_problems(before: Library, after: Library) -> Iterator[str]:
@@ -126,6 +128,32 @@ def group_problems(journal: Journal, home: House) -> Iterator[str]:
     for pk, resolution in home.rows("SELECT id, resolution FROM duplicates_duplicateanalysisgroup"):
         if pk in last and pk not in doubtful and last[pk].verb in expected and resolution != expected[last[pk].verb]:
             yield f"group {pk} is {resolution or 'open'}, though {last[pk].person} was told: {last[pk].verb}"
+
+
+def declared_problems(home: House) -> Iterator[str]:
+    """Yield every group declared different without a pair in force, and every pair in force of a group that is not."""
+    declared = {pk for (pk,) in home.rows(_DECLARED_GROUPS)}
+    in_force = {pk for (pk,) in home.rows(_PAIRS_IN_FORCE)}
+    for pk in sorted(declared ^ in_force):
+        lost = "lost its decision" if pk in declared else "is open, and its decision is still in force"
+        yield f"group {pk} {lost}"
+
+
+_DECLARED_GROUPS = "SELECT id FROM duplicates_duplicateanalysisgroup WHERE resolution = 'not_duplicates'"
+_PAIRS_IN_FORCE = """SELECT DISTINCT d.group_id FROM duplicates_decidinggroup d
+    JOIN duplicates_notduplicate n ON n.id = d.decision_id WHERE n.revoked_at IS NULL"""
+_RESULTS = """SELECT a.analysis_id, a.groups_found, a.duplicates_found,
+        (SELECT COUNT(*) FROM duplicates_duplicateanalysisgroup g WHERE g.analysis_id = a.analysis_id),
+        (SELECT COUNT(*) FROM duplicates_duplicateanalysistrack m JOIN duplicates_duplicateanalysisgroup g
+            ON g.id = m.group_id WHERE g.analysis_id = a.analysis_id)
+    FROM duplicates_duplicateanalysisresult a WHERE a.status = 'completed'"""
+
+
+def result_problems(home: House) -> Iterator[str]:
+    """Yield every analysis whose groups and members are not as many as it says, as after a death amid saving."""
+    for pk, groups, duplicates, rows, members in home.rows(_RESULTS):
+        if (groups, duplicates) != (rows, members - rows):
+            yield f"analysis {pk} says {groups} groups and {duplicates} duplicates; it has {rows} and {members - rows}"
 
 
 def unfinished(home: House) -> Iterator[str]:

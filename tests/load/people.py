@@ -11,23 +11,36 @@ from tests.load.person import TRIES, Person, groups_in, last_verb, verbs_of
 LIST = "/admin/duplicates/duplicateanalysisgroup/"
 GROUPS_IN_A_ROW = 6
 ROWS_A_PAGE = 100
-# Reads beside the queue, and how often of a hundred times.
+# Reads beside the queue, and how often of a hundred times: every page that reviewers have a link to.
 ASIDE = {
-    "overview": (8, "/admin/"),
-    "search": (8, LIST + "?analysis={analysis}&q={word}"),
-    "tracks": (4, "/admin/library/track/?q={word}"),
+    "overview": (6, "/admin/"),
+    "go on reviewing": (2, LIST + "review/"),
+    "search": (7, LIST + "?analysis={analysis}&q={word}"),
     "analyses": (4, "/admin/duplicates/duplicateanalysisresult/"),
-    "history": (3, "/admin/duplicates/auditrecord/"),
+    "page of an analysis": (4, "/admin/duplicates/duplicateanalysisresult/{analysis}/change/"),
+    "tracks": (3, "/admin/library/track/?q={word}"),
+    "page of a track": (2, "/admin/library/track/{track}/change/"),
+    "any pair": (1, LIST + "pair/?left={track}&right=1"),
+    "audit trail": (3, "/admin/duplicates/auditrecord/"),
+    "history of clean-up": (2, "/admin/duplicates/auditrecord/history/"),
+    "decisions": (2, "/admin/duplicates/notduplicate/"),
+    "quarantine": (2, "/admin/duplicates/cleanupaction/"),
+    "plans": (1, "/admin/duplicates/cleanupplan/"),
+    "exports": (1, "/admin/duplicates/duplicateanalysisexport/"),
+    "measured precision": (1, "/admin/duplicates/precisionsample/"),
+    "preferences": (1, "/admin/duplicates/duplicatepreferences/"),
+    "playlists": (1, "/admin/library/playlist/"),
 }
 WORDS = ("ba", "ki", "lo", "man", "sil", "tu")
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How long people work, on which analysis, and how long they think."""
+    """How long people work, on which analysis of how many tracks, and how long they think."""
 
     analysis: str
     groups: int
+    tracks: int
     ends_at: float
     pause: tuple[float, float] = (3.0, 10.0)
 
@@ -54,7 +67,8 @@ def _read_aside(person: Person, shift: Shift) -> bool:
     for kind, (often, path) in ASIDE.items():
         chance -= often
         if chance < 0:
-            person.ask(kind, path.format(analysis=shift.analysis, word=person.draw.choice(WORDS)))
+            track = person.draw.randint(1, shift.tracks)
+            person.visit(kind, path.format(analysis=shift.analysis, word=person.draw.choice(WORDS), track=track))
             return True
     return False
 
@@ -62,12 +76,12 @@ def _read_aside(person: Person, shift: Shift) -> bool:
 def _go_through_a_queue(person: Person, shift: Shift) -> None:
     """Open a list of open groups, choose one, decide, and go on to where that leads."""
     at = person.draw.randint(1, max(1, shift.groups // ROWS_A_PAGE // 2))
-    listed = person.ask("list of groups", f"{LIST}?analysis={shift.analysis}&decision=open&p={at}")
+    listed = person.visit("list of groups", f"{LIST}?analysis={shift.analysis}&decision=open&p={at}")
     groups = groups_in(listed.text) if listed is not None else []
     if not groups:
         return
     shift.think(person)
-    answer = person.ask("page of a group", person.draw.choice(groups))
+    answer = person.visit("page of a group", person.draw.choice(groups))
     page = answer.text if answer is not None and answer.status_code == 200 else ""
     for _ in range(GROUPS_IN_A_ROW):
         if not page or shift.is_over():

@@ -58,6 +58,13 @@ class Person:
         self.journal.answers.append(Answer(kind, answer.status_code, now() - began, now(), path))
         return answer
 
+    def visit(self, kind: str, path: str) -> requests.Response | None:
+        """Open a page there is a link to; a refusal is a broken promise, and quick to be given."""
+        answer = self.ask(kind, path)
+        if answer is not None and 400 <= answer.status_code < 500:
+            self.journal.broken.append(f"{self.name} got {answer.status_code} for {path}")
+        return answer
+
     def read(self, kind: str, path: str) -> str:
         """Return a page, asking again while there is no good answer; empty if that never comes."""
         for _ in range(TRIES):

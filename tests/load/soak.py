@@ -12,7 +12,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,8 @@ def soak(plan: Plan, folder: Path) -> report.Outcome:
         groups = len({row[0] for row in built.home.groups(analysis)})
         built.start()
         journal = Journal()
-        day = Day(plan, built, analysis, Shift(analysis, groups, now() + plan.seconds, plan.pause), journal)
+        shift = Shift(analysis, groups, plan.tracks, now() + plan.seconds, plan.pause)
+        day = Day(plan, built, analysis, shift, journal)
         report.say(f"{plan.reviewers} reviewers are at work for {plan.seconds:.0f} s on {plan.database} …")
         day.run()
         problems = [*journal.broken, *day.problems(before)]
@@ -69,7 +71,7 @@ class Day:
         self.plan, self.site, self.analysis, self.shift, self.journal = plan, built, analysis, shift, journal
         self.events: list[str] = []
         self.started: list[str] = []
-        self.imported: dict[str, int] = {}
+        self.imported: dict[str, tuple[int, int]] = {}  # source → tracks, plays
         self.exported = 0
         self.began = now()
         self.curator = Person("curator0", built.address, journal, 900)
@@ -97,11 +99,13 @@ class Day:
             *conservation.library_problems(before, after),
             *conservation.decision_problems(self.journal, conservation.read_decisions(home)),
             *conservation.group_problems(self.journal, home),
+            *conservation.declared_problems(home),
+            *conservation.result_problems(home),
             *conservation.unfinished(home),
         ]
-        for source, plays in self.imported.items():
-            if after.plays_of_source.get(source) != plays:
-                found.append(f"{source} has {after.plays_of_source.get(source)} plays, not {plays}")
+        for source, told in self.imported.items():
+            if (kept := after.of_source.get(source)) != told:
+                found.append(f"{source} has (tracks, plays) {kept}, not {told}")
         counted = {"analyses": (len(self.started), ANALYSES), "exports": (self.exported, EXPORTS)}
         counted["imports"] = (len(self.imported), IMPORTS)
         found += [f"{name}: {done} of {asked} came through" for name, (done, asked) in counted.items() if done < asked]
@@ -139,7 +143,7 @@ class Day:
             name = f"soak-import-{number}"
             file = write_csv(self.site.folder / f"{name}.csv", self.plan.imported, seed=10 + number)
             if send_import(self.clerk, name, file.read_bytes()):
-                self.imported[name] = sum(map(plays_of, range(self.plan.imported)))
+                self.imported[name] = self.plan.imported, sum(map(plays_of, range(self.plan.imported)))
 
     # --- What happens meanwhile ---------------------------------------------------------------------------------------
 
@@ -167,23 +171,17 @@ class Day:
 
     def _fill_the_disk(self, disk: Path) -> None:
         """Fill the disk of the work folder, try what needs it, and free it again. Nothing may answer with 5xx."""
-        full = disk / "full"
-        with full.open("wb") as file:
-            try:
-                while True:
-                    file.write(b"\0" * 65_536)
-                    file.flush()
-            except OSError:
-                pass
         person = Person("curator1", self.site.address, self.journal, 903)
         person.log_in()
         content = (self.site.folder / "library.csv").read_bytes()
-        came = [
-            export(person, self.analysis, 1, may_fail=True),
-            send_import(person, "soak-full", content, may_fail=True),
-        ]
-        full.unlink()
+        with full_disk(disk):
+            came = [
+                export(person, self.analysis, 1, may_fail=True),
+                send_import(person, "soak-full", content, may_fail=True),
+            ]
         self._note(f"disk full; export and import {['refused', 'done'][came[0]]}, {['refused', 'done'][came[1]]}")
+        if any(came):
+            self.journal.broken.append("the disk was full, and something was written to it")
         if not export(person, self.analysis, 0):
             self.journal.broken.append("no export after the disk was freed")
 
@@ -202,6 +200,31 @@ class Day:
         deadline = now() + 120
         while list(conservation.unfinished(self.site.home)) and now() < deadline:
             time.sleep(1)
+
+
+@contextmanager
+def full_disk(disk: Path) -> Iterator[None]:
+    """Keep a disk full, though workers meanwhile give back what they had: checkpoints of runs that end."""
+    full, is_over = disk / "full", threading.Event()
+
+    def fill() -> None:
+        with full.open("wb", buffering=0) as file:
+            while True:
+                try:
+                    file.write(b"\0" * 65_536)
+                except OSError:
+                    if is_over.wait(0.01):
+                        return
+
+    filling = threading.Thread(target=fill)
+    filling.start()
+    time.sleep(1)
+    try:
+        yield
+    finally:
+        is_over.set()
+        filling.join()
+        full.unlink()
 
 
 def read_arguments() -> Plan:

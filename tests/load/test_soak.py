@@ -3,15 +3,24 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 
 from tests.duplicates.copies import copy, group_of
-from tests.load.conservation import Library, decision_problems, library_problems
+from tests.load.conservation import (
+    _DECLARED_GROUPS,
+    _PAIRS_IN_FORCE,
+    Library,
+    decision_problems,
+    declared_problems,
+    library_problems,
+    result_problems,
+)
 from tests.load.journal import DONE, REFUSED, UNKNOWN, Answer, Journal, Told, share, slope
-from tests.load.people import LIST
+from tests.load.people import ASIDE, LIST
 from tests.load.person import PASSWORD, Person, groups_in, last_verb, told_by, verbs_of
 from tests.load.report import Outcome
 from tests.load.soak import Plan, soak
@@ -67,6 +76,39 @@ class TestDecisions:
         assert list(decision_problems(journal, Counter({("mara", "later", 7): 1, ("mara", "remove", 8): 1}))) != []
 
 
+class TestResults:
+    """`House.rows` is all that is asked for: each query gets the rows that a test gives it."""
+
+    @pytest.mark.parametrize(
+        ("declared", "in_force", "many"),
+        [
+            pytest.param([7], [7], 0, id="both"),
+            pytest.param([7], [], 1, id="decision lost"),
+            pytest.param([], [7], 1, id="reopened, and still in force"),
+        ],
+    )
+    def test_a_group_declared_different_has_its_decision(
+        self, declared: list[int], in_force: list[int], many: int
+    ) -> None:
+        answers = {_DECLARED_GROUPS: declared, _PAIRS_IN_FORCE: in_force}
+        home: Any = SimpleNamespace(rows=lambda query: [(pk,) for pk in answers[query]])
+
+        assert len(list(declared_problems(home))) == many
+
+    @pytest.mark.parametrize(
+        ("rows", "is_whole"),
+        [
+            pytest.param(("a", 2, 3, 2, 5), True, id="whole"),
+            pytest.param(("a", 2, 3, 1, 2), False, id="a group lost"),
+            pytest.param(("a", 2, 3, 2, 6), False, id="a member twice"),
+        ],
+    )
+    def test_an_analysis_has_what_it_says(self, rows: tuple[Any, ...], is_whole: bool) -> None:
+        home: Any = SimpleNamespace(rows=lambda _query: [rows])
+
+        assert (list(result_problems(home)) == []) is is_whole
+
+
 class TestPages:
     def test_a_page_is_read_as_a_person_reads_it(self) -> None:
         page = """
@@ -112,6 +154,22 @@ class TestAPerson:
         mara.decide(following, last_verb(following), is_undo=True)
 
         assert [(one.verb, one.outcome) for one in mara.journal.told] == [(verb, DONE), (way_back, DONE)]
+
+    @pytest.mark.parametrize("kind", ASIDE)
+    def test_may_open_every_page_of_the_mix(self, mara: Person, kind: str) -> None:
+        group = group_of(copy(), copy())
+        path = ASIDE[kind][1].format(analysis=group.analysis_id, word="ba", track=group.keeper_track_id)
+
+        answer = mara.visit(kind, path)
+
+        assert answer is not None
+        assert answer.status_code == 200
+        assert mara.journal.broken == []
+
+    def test_that_is_refused_is_a_broken_promise(self, mara: Person) -> None:
+        mara.visit("a page that is gone", "/admin/duplicates/precisionsample/judge/999999/")
+
+        assert len(mara.journal.broken) == 1
 
     def test_is_told_when_somebody_was_faster(self, mara: Person) -> None:
         page = self.open(mara)
