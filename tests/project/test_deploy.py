@@ -212,7 +212,7 @@ class TestContainer:
         """A new application folder that nobody copies would be missing in the image only."""
         packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
 
-        assert packages | {"templates", "manage.py"} <= {
+        assert packages | {"templates", "locale", "manage.py"} <= {
             part for name, rest in containerfile() if name == "COPY" for part in rest.replace("./", "").split()
         }
 
