@@ -133,7 +133,8 @@ def normalise(
         return _normalise(pl.DataFrame([{"track_id": 0}], schema=frame.schema), BUILT_IN)[:0]
     vocabulary = vocabulary_of(settings.version_words)
     size = min(max(CHUNK, frame.height // (CHUNKS_A_THREAD * settings.threads)), LONG_CHUNK)
-    chunks = chunks_of(frame.height, budget(frame.height, settings, text_bytes=columns.text_bytes).chunk(size))
+    size = budget(frame.height, settings, text_bytes=columns.text_bytes).chunk(size)
+    chunks = chunks_of(frame.height, size, settings.threads)
 
     def read(chunk: Chunk) -> Records:
         return _normalise(frame.slice(chunk[0], chunk[1] - chunk[0]), vocabulary)

@@ -41,8 +41,14 @@ class Keeping[Result]:
         return f"{self.stage}-{part[0][0]}-{part[-1][1]}"
 
 
-def chunks_of(count: int, size: int) -> list[Chunk]:
-    """Cut so many records or pairs into runs of at most `size`."""
+def chunks_of(count: int, size: int, threads: int = 1) -> list[Chunk]:
+    """Cut so many records or pairs into runs of at most `size`, equally many and long for every thread.
+
+    What one run holds is never cut.
+    """
+    if count > size:
+        rounds = -(-count // (size * threads))
+        size = -(-count // (rounds * threads))
     return [(start, min(start + size, count)) for start in range(0, count, size)]
 
 

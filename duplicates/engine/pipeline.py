@@ -165,7 +165,7 @@ def _scores(
         return pack(compare(prepared, pairs.left[here], pairs.right[here]))
 
     parts = in_parts(
-        chunks_of(len(pairs), budget(len(records), settings).chunk(SCORING_CHUNK)),
+        chunks_of(len(pairs), budget(len(records), settings).chunk(SCORING_CHUNK), settings.threads),
         score,
         keeping=_keeping_codes(checkpoints) if checkpoints else None,
         threads=settings.threads,

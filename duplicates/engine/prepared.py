@@ -47,13 +47,14 @@ def prepare(records: Records, *, threads: int = 1) -> Prepared:
     has_more = texts.select(pl.any_horizontal(pl.col(MORE) != "")).to_series().to_numpy()
     guests = texts["people"].str.contains(GUESTS, literal=True) | (texts["version"] != "")
     tasks: list[Callable[[], Any]] = [
-        lambda: bags(texts["title"]),
-        *(partial(spellings, texts[name]) for name in NAMES),
+        lambda: bags(texts["title"]),  # the longest first, so that no thread is left with it at the end
         *(partial(word_starts, texts[name]) for name in NAMES),
         lambda: _starts_of_more(texts, has_more),
+        *(partial(spellings, texts[name]) for name in NAMES),
     ]
-    titles, *words = in_threads(lambda task: task(), tasks, threads)
-    spelt = dict(zip(NAMES, words, strict=False))
+    titles, *words = in_threads(lambda task: task(), tasks, threads, ahead=len(tasks))
+    starts = dict(zip((*NAMES, "more"), words, strict=False))
+    spelt = dict(zip(NAMES, words[len(starts) :], strict=True))
     two_ways = np.flatnonzero(records.other)
     return Prepared(
         records,
@@ -61,7 +62,7 @@ def prepare(records: Records, *, threads: int = 1) -> Prepared:
         titles.with_rows(spelt["title"].foreign, bags(spelt["title"].spelt)),
         titles.with_rows(two_ways, bags(texts["other"].gather(two_ways))),
         spelt,
-        dict(zip((*NAMES, "more"), words[len(NAMES) :], strict=True)),
+        starts,
         (records.artist == 0) | (records.album == 0),
         has_more,
         guests.to_numpy(),
