@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from duplicates.admin.buttons import Buttons, buttons_of
-from duplicates.admin.condition import Fate, banner_of, fates_since_predecessor
+from duplicates.admin.condition import Banner, Fate, banner_of, fates_since_predecessor
 from duplicates.admin.export_list import exports_context
 from duplicates.admin.impact_panel import impact_context
 from duplicates.admin.progress import phase_marks, progress_values
@@ -24,6 +24,7 @@ from duplicates.admin.wording import duplicates_in_words, groups_in_words, track
 from duplicates.choices import AnalysisStatus, ConfidenceBand, Phase, SortBy
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import permissions
+from duplicates.services.library_changes import LibraryChangeSummary, get_library_change_summary
 from duplicates.told import told
 from library import admin_pages as pages
 from library.moments import absolute
@@ -63,14 +64,14 @@ class AnalysisPage:
 
     def context(self) -> dict[str, Any]:
         """Return everything the template needs."""
-        analysis, running = self.analysis, self._equal_run()
+        analysis, running, condition = self.analysis, self._equal_run(), self._condition()
         return {
             "title": str(analysis.get_preset_display()),
             "subtitle": f"“{analysis.search_term}”" if analysis.search_term else None,
             "status_badge": status_badge(analysis),
             "banner_kind": STATUS_BADGES[AnalysisStatus(analysis.status)],
             "age": pages.moment(analysis.age_anchor, self.now),
-            **self._condition(),
+            **condition,
             "progress": progress_values(analysis, self.now) if analysis.is_active else None,
             "phases": phase_marks(analysis) if analysis.is_active else [],
             "being_kept": progress_values(analysis, self.now)["message"] if analysis.is_being_kept(self.now) else "",
@@ -90,7 +91,7 @@ class AnalysisPage:
             "notes": self._notes(),
             "groups_url": self._groups_url(),
             **(self._confidence() if analysis.has_groups else {}),
-            **(impact_context(analysis) if analysis.has_groups else {}),
+            **(impact_context(analysis, self._changes(condition)) if analysis.has_groups else {}),
             **(exports_context(analysis, self.now) if permissions.may_export(self.user) else {}),
         }
 
@@ -109,6 +110,11 @@ class AnalysisPage:
             "fates": fates,
             "summary": self._summary(fates),
         }
+
+    def _changes(self, condition: dict[str, Any]) -> LibraryChangeSummary:
+        """Return what changed since: what the banner found out, or for a run without one, asked for."""
+        banner: Banner | None = condition.get("banner")
+        return banner.condition.changes if banner else get_library_change_summary(self.analysis)
 
     def _summary(self, fates: list[Fate]) -> dict[str, Any]:
         """Say in a sentence or two what the run came to."""

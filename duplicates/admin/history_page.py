@@ -1,18 +1,24 @@
 """The page of what clean-up came to: figures, weeks, kinds of work, and what follows from them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.models.records import action_words
 from duplicates.services.history import PERIODS, REMOVALS, CleanupHistory, Tally, Week, get_cleanup_history
 from duplicates.services.history_advice import get_recommendations
+from duplicates.services.outcomes import Outcomes
 from library import admin_pages as pages
 
+_TRENDS = {"improving": lazy("Improving"), "stable": lazy("Stable"), "declining": lazy("Declining")}
+_RECENT = {"better": lazy("Better than before"), "as_usual": lazy("As usual"), "worse": lazy("Worse than before")}
 CALLOUTS = {"good": "callout-good", "info": "", "warn": "callout-warn"}
 
 
@@ -35,6 +41,8 @@ class HistoryPage:
             "kinds": [_kind(name, tally) for name, tally in history.by_action.items()],
             "advice": [(CALLOUTS[one.tone], one.sentence) for one in get_recommendations(history)],
             "facts": _facts(history),
+            "outcomes": _outcomes(history.outcomes),
+            "extremes": list(_extremes(history.outcomes)),
         }
 
     def _days(self) -> int:
@@ -62,12 +70,46 @@ def _facts(history: CleanupHistory) -> list[tuple[str, str]]:
         (_("Most active week"), _span(most) if most else pages.UNKNOWN),
         (_("Least active week with any"), _span(least) if least else pages.UNKNOWN),
         (_("An action takes"), pages.duration(history.cleanup.mean_seconds)),
+        (_("Groups an action"), pages.number(history.cleanup.groups_per_action, 1)),
+        (_("Tracks a removal"), pages.number(removals.tracks_per_action, 1)),
+        (_("Plays a removal"), pages.number(removals.plays_per_action, 1)),
         (_("Tracks removed a second"), pages.number(removals.tracks_per_second, 1)),
         (_("Removed one by one"), pages.number(history.single_removals)),
         (_("Removed as part of a plan"), pages.number(history.bulk_removals)),
-        (_("Groups decided of an analysis"), _share(history.average_rate)),
-        (_("Consistency of 100"), pages.number(history.consistency)),
     ]
+
+
+def _outcomes(outcomes: Outcomes) -> list[tuple[str, str]]:
+    """Return what became of the analyses together; nothing without any."""
+    if not outcomes.analyses:
+        return []
+    return [
+        (_("Analyses with clean-up"), _of(outcomes.with_cleanup, outcomes.analyses)),
+        (_("Groups decided"), _of(outcomes.resolved, outcomes.groups)),
+        (_("Duplicates gone"), _of(outcomes.eliminated, outcomes.duplicates)),
+        (_("Groups decided of an analysis"), _share(outcomes.average_rate)),
+        (_("Trend"), str(_TRENDS[outcomes.trend])),
+        (_("The newest three"), str(_RECENT.get(outcomes.recent_performance or "", pages.UNKNOWN))),
+        (_("Consistency of 100"), pages.number(outcomes.consistency)),
+    ]
+
+
+def _extremes(outcomes: Outcomes) -> Iterator[dict[str, str]]:
+    """Yield the analyses that were cleaned up most and least, with the page of those that are kept."""
+    for name, one in ((_("Cleaned up most"), outcomes.best), (_("Cleaned up least"), outcomes.worst)):
+        if one is not None:
+            url = reverse("admin:duplicates_duplicateanalysisresult_change", args=[one.analysis_id])
+            yield {
+                "name": name,
+                "label": one.label,
+                "url": url if one.is_kept else "",
+                "rate": _share(one.rate),
+                "groups": _of(one.resolved, one.groups),
+            }
+
+
+def _of(part: int, whole: int) -> str:
+    return _("%(part)s of %(whole)s") % {"part": pages.number(part), "whole": pages.number(whole)}
 
 
 def _week(week: Week) -> dict[str, Any]:

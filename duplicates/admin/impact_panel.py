@@ -15,15 +15,16 @@ from duplicates.services.impact_summary import (
     get_impact_summary,
     suggest_new_analysis,
 )
+from duplicates.services.library_changes import LibraryChangeSummary
 from library import admin_pages as pages
 
 
-def impact_context(analysis: DuplicateAnalysisResult) -> dict[str, Any]:
+def impact_context(analysis: DuplicateAnalysisResult, changes: LibraryChangeSummary) -> dict[str, Any]:
     """Return what `admin/duplicates/impact.html` shows; nothing while nothing is decided and nothing went."""
     summary = get_impact_summary(analysis)
     if not (summary.groups_resolved or summary.tracks_gone):
         return {}
-    suggestion = suggest_new_analysis(summary)
+    suggestion = suggest_new_analysis(summary, changes)
     return {
         "impact": {
             "summary": summary,

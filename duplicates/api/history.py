@@ -21,6 +21,7 @@ from duplicates.services import downloading, history, impact_summary, permission
 from duplicates.services.exporting import download_name
 from duplicates.services.history_advice import get_recommendations
 from duplicates.services.impact_advice import get_impact_advice
+from duplicates.services.library_changes import get_library_change_summary
 
 DAYS = OpenApiParameter("days", {"type": "integer", "minimum": 1, "maximum": history.LONGEST}, description="Up to now.")
 # What each format is sent as.
@@ -60,7 +61,7 @@ class HistoryViewSet(Door, viewsets.ViewSet):
         wish = PeriodSerializer(data=request.query_params.dict())
         wish.is_valid(raise_exception=True)
         found = history.get_cleanup_history(now=timezone.now(), days=wish.validated_data["days"])
-        return Response(shapes.HistorySerializer(found, context={"advice": get_recommendations(found)}).data)
+        return Response(shapes.history_as_json(found, get_recommendations(found)))
 
 
 class CleanupOfAnalysis:
@@ -74,13 +75,10 @@ class CleanupOfAnalysis:
     @action(detail=True)
     def impact(self, request: Request, pk: Any = None) -> Response:
         """Groups decided, copies gone, plays kept, bytes freed, and whether a new analysis is worth while."""
-        found = impact_summary.get_impact_summary(self._with_groups())
-        suggestion = impact_summary.suggest_new_analysis(found)
-        said = {
-            "new_analysis": shapes.SuggestionSerializer(suggestion).data,
-            "recommendations": [shapes.AdviceSerializer(one).data for one in get_impact_advice(found)],
-        }
-        return Response({**shapes.ImpactSerializer(found).data, **said})
+        analysis = self._with_groups()
+        found = impact_summary.get_impact_summary(analysis)
+        suggestion = impact_summary.suggest_new_analysis(found, get_library_change_summary(analysis))
+        return Response(shapes.impact_as_json(found, suggestion, get_impact_advice(found)))
 
     @extend_schema(
         operation_id="export_unsaved",

@@ -1,5 +1,6 @@
 """How the figures of clean-up look from outside: of one analysis, and of everything in a period."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
@@ -7,6 +8,7 @@ from rest_framework import serializers
 from duplicates.services.history import CleanupHistory, Tally, Week
 from duplicates.services.history_advice import Advice, Tone
 from duplicates.services.impact_summary import ImpactSummary, NewAnalysisSuggestion
+from duplicates.services.outcomes import Outcome, Outcomes
 from duplicates.services.timeline import EventKind
 
 CONFIDENCES = [("high", "high"), ("medium", "medium"), ("low", "low")]
@@ -22,6 +24,10 @@ class SuggestionSerializer(serializers.Serializer[NewAnalysisSuggestion]):
     eliminated_percent = serializers.FloatField()
     threshold_percent = serializers.FloatField()
     reasons = serializers.ListField(child=serializers.CharField())
+    benefits = serializers.ListField(child=serializers.CharField(), help_text="What a new analysis would bring.")
+    new_duplicates_estimate = serializers.IntegerField(
+        allow_null=True, help_text="A rule of thumb: 10 % of the tracks gone and 5 % of those added, 5 at least."
+    )
 
 
 class ImpactSerializer(serializers.Serializer[ImpactSummary]):
@@ -74,6 +80,9 @@ class TallySerializer(serializers.Serializer[Tally]):
     success_percent = serializers.FloatField(allow_null=True)
     mean_seconds = serializers.FloatField(allow_null=True)
     tracks_per_second = serializers.FloatField(allow_null=True)
+    groups_per_action = serializers.FloatField(allow_null=True, help_text="Of those that succeeded, as the next two.")
+    tracks_per_action = serializers.FloatField(allow_null=True)
+    plays_per_action = serializers.FloatField(allow_null=True)
 
 
 class WeekSerializer(serializers.Serializer[Week]):
@@ -93,11 +102,48 @@ class EffectivenessSerializer(serializers.Serializer[CleanupHistory]):
     bulk_removals = serializers.IntegerField()
     tracks_gone = serializers.IntegerField(source="gone")
     keepers_gone = serializers.IntegerField()
-    average_resolution_percent = serializers.FloatField(source="average_rate", allow_null=True)
+    most_active_week = WeekSerializer(allow_null=True)
+    least_active_week = WeekSerializer(allow_null=True, help_text="Of those with any action.")
+    average_resolution_percent = serializers.FloatField(source="outcomes.average_rate", allow_null=True)
     resolution_trend = serializers.ChoiceField(
-        [(one, one) for one in ("improving", "stable", "declining")], source="rate_trend"
+        [(one, one) for one in ("improving", "stable", "declining")], source="outcomes.trend"
     )
-    consistency = serializers.FloatField(allow_null=True, help_text="Of 100: how alike the analyses are resolved.")
+    recent_performance = serializers.ChoiceField(
+        [(one, one) for one in ("better", "as_usual", "worse")],
+        source="outcomes.recent_performance",
+        allow_null=True,
+        help_text="The newest three analyses beside all before them; null where there is none before.",
+    )
+    consistency = serializers.FloatField(
+        source="outcomes.consistency", allow_null=True, help_text="Of 100: how alike the analyses are resolved."
+    )
+
+
+class OutcomeSerializer(serializers.Serializer[Outcome]):
+    """What became of one analysis."""
+
+    analysis_id = serializers.UUIDField()
+    name = serializers.CharField(source="label")
+    completed_at = serializers.DateTimeField(source="at")
+    is_kept = serializers.BooleanField(help_text="False: deleted since; the figures are those of its last day.")
+    groups = serializers.IntegerField()
+    groups_resolved = serializers.IntegerField(source="resolved")
+    groups_resolved_percent = serializers.FloatField(source="rate")
+    duplicates = serializers.IntegerField()
+    duplicates_eliminated = serializers.IntegerField(source="eliminated")
+
+
+class OutcomesSerializer(serializers.Serializer[Outcomes]):
+    """What became of the analyses of the period that found anything."""
+
+    analyses = serializers.IntegerField()
+    with_cleanup = serializers.IntegerField()
+    groups = serializers.IntegerField()
+    groups_resolved = serializers.IntegerField(source="resolved")
+    duplicates = serializers.IntegerField()
+    duplicates_eliminated = serializers.IntegerField(source="eliminated")
+    best = OutcomeSerializer(allow_null=True)
+    worst = OutcomeSerializer(allow_null=True, help_text="Null where there is only one.")
 
 
 class HistorySerializer(serializers.Serializer[CleanupHistory]):
@@ -113,10 +159,27 @@ class HistorySerializer(serializers.Serializer[CleanupHistory]):
     by_action = serializers.DictField(child=TallySerializer())
     weeks = WeekSerializer(many=True, help_text="The oldest first.")
     effectiveness = EffectivenessSerializer(source="*")
+    outcomes = OutcomesSerializer()
     recommendations = serializers.SerializerMethodField()
 
     def get_recommendations(self, history: CleanupHistory) -> list[dict[str, Any]]:
         return list(AdviceSerializer(self.context["advice"], many=True).data)
+
+
+def history_as_json(history: CleanupHistory, advice: Sequence[Advice]) -> dict[str, Any]:
+    """Return the history of a period and what follows from it, as API and command tell them."""
+    return dict(HistorySerializer(history, context={"advice": advice}).data)
+
+
+def impact_as_json(
+    summary: ImpactSummary, suggestion: NewAnalysisSuggestion, advice: Sequence[Advice]
+) -> dict[str, Any]:
+    """Return what clean-up has made of an analysis and what follows from it, as API and command tell them."""
+    return {
+        **ImpactSerializer(summary).data,
+        "new_analysis": SuggestionSerializer(suggestion).data,
+        "recommendations": [AdviceSerializer(one).data for one in advice],
+    }
 
 
 class EventSerializer(serializers.Serializer[Any]):

@@ -5,7 +5,6 @@ added up, so that a trail of a million records answers at once. Weeks are counte
 each: no time zone can move a record.
 """
 
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +17,8 @@ from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 
 from duplicates.exceptions import InvalidOptions
-from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisTrack
+from duplicates.services.outcomes import Outcomes, get_outcomes
 from library.numbers import number
 
 PERIODS = (30, 90, 365)  # days that pages offer
@@ -26,7 +26,6 @@ LONGEST = 3_650
 ANALYSES = "analysis.completed"
 REMOVALS = "duplicates.removed"
 UNDOS = "removal.undone"
-FORGOTTEN = "analysis.forgotten"
 # What counts as clean-up: verbs by which people, or commands in their name, changed what is decided or held.
 CLEANUP = (
     REMOVALS,
@@ -68,6 +67,23 @@ class Tally:
         return self.seconds / self.timed if self.timed else None
 
     @property
+    def groups_per_action(self) -> float | None:
+        return self._mean(self.groups)
+
+    @property
+    def tracks_per_action(self) -> float | None:
+        return self._mean(self.tracks)
+
+    @property
+    def plays_per_action(self) -> float | None:
+        return self._mean(self.plays)
+
+    def _mean(self, whole: int) -> float | None:
+        """Share a count out among the actions that succeeded: what a refused one would have changed is not in it."""
+        succeeded = self.actions - self.failed
+        return whole / succeeded if succeeded else None
+
+    @property
     def tracks_per_second(self) -> float | None:
         return self.timed_tracks / self.seconds if self.seconds and self.timed_tracks else None
 
@@ -99,7 +115,7 @@ class CleanupHistory:
     keepers_gone: int  # of those, tracks the analysis would have kept
     last_analysis_at: datetime | None
     last_cleanup_at: datetime | None
-    rates: tuple[float, ...]  # percent of groups resolved, by analysis, the oldest first
+    outcomes: Outcomes  # of the analyses
 
     @cached_property
     def by_action(self) -> dict[str, Tally]:
@@ -139,24 +155,6 @@ class CleanupHistory:
             return "increasing"
         return "decreasing" if newer < older * (1 - STEADY) else "steady"
 
-    @cached_property
-    def average_rate(self) -> float | None:
-        return statistics.fmean(self.rates) if self.rates else None
-
-    @cached_property
-    def rate_trend(self) -> str:
-        """improving, declining or stable: the newer analyses' resolution beside the older ones', within 5 points."""
-        half = len(self.rates) // 2
-        if not half:
-            return "stable"
-        gained = statistics.fmean(self.rates[-half:]) - statistics.fmean(self.rates[:half])
-        return "improving" if gained > 5 else "declining" if gained < -5 else "stable"
-
-    @cached_property
-    def consistency(self) -> float | None:
-        """100 less the standard deviation of the analyses' resolution, in points; nothing for fewer than two."""
-        return max(0.0, 100 - statistics.stdev(self.rates)) if len(self.rates) > 1 else None
-
 
 def get_cleanup_history(*, now: datetime, days: int = 30) -> CleanupHistory:
     """Add up the last `days` days. Raises InvalidOptions for a period out of range."""
@@ -172,7 +170,7 @@ def get_cleanup_history(*, now: datetime, days: int = 30) -> CleanupHistory:
         weeks=get_weeks(now=now, days=days),
         last_analysis_at=_newest([ANALYSES], now),
         last_cleanup_at=_newest(CLEANUP, now),
-        rates=tuple(_rates(begins_at, now)),
+        outcomes=get_outcomes(begins_at, now),
         **_removals(begins_at, now),
         **_gone(begins_at, now),
     )
@@ -267,15 +265,3 @@ def _gone(begins_at: datetime, now: datetime) -> dict[str, int]:
     """Count the members of saved analyses that went, and how many of them were to be kept."""
     went = DuplicateAnalysisTrack.objects.filter(still_exists=False, deleted_at__gt=begins_at, deleted_at__lte=now)
     return went.aggregate(gone=Count("pk"), keepers_gone=Count("pk", filter=Q(is_canonical=True)))
-
-
-def _rates(begins_at: datetime, now: datetime) -> Iterable[float]:
-    """Yield which percent of its groups is resolved, by analysis; of one cleaned up since, what the record says."""
-    kept = DuplicateAnalysisResult.objects.completed().filter(completed_at__gt=begins_at, completed_at__lte=now)
-    counted = kept.annotate(resolved=Count("groups", filter=Q(groups__is_resolved=True)), whole=Count("groups"))
-    found = list(counted.filter(whole__gt=0).values_list("completed_at", "resolved", "whole"))
-    gone = AuditRecord.objects.filter(action=FORGOTTEN, created_at__gt=begins_at, created_at__lte=now)
-    for at, counts, whole in gone.filter(group_count__gt=0).values_list("created_at", "counts", "group_count"):
-        found.append((at, int(counts.get("resolved", 0)), whole))
-    for _at, resolved, whole in sorted(found):
-        yield 100.0 * resolved / whole

@@ -125,7 +125,8 @@ def _habits(history: CleanupHistory) -> Iterator[Advice]:
 
 
 def _results(history: CleanupHistory) -> Iterator[Advice]:
-    rate = history.average_rate
+    outcomes = history.outcomes
+    rate = outcomes.average_rate
     if rate is None:
         return
     said = {"percent": f"{rate:.0f}"}
@@ -134,13 +135,13 @@ def _results(history: CleanupHistory) -> Iterator[Advice]:
     elif rate < MODERATE_RATE:
         sentence = _("On average %(percent)s %% of an analysis's groups are decided; the rest comes again each time.")
         yield Advice("moderate_rate", Tone.INFO, sentence % said)
-    if history.rate_trend == "declining":
+    if outcomes.trend == "declining":
         yield Advice("rate_declining", Tone.WARN, _("Fewer groups of the newer analyses are decided."))
-    elif history.rate_trend == "improving":
+    elif outcomes.trend == "improving":
         yield Advice("rate_improving", Tone.GOOD, _("More groups of the newer analyses are decided."))
-    if history.consistency is not None and history.consistency < LEAST_CONSISTENCY:
+    if outcomes.consistency is not None and outcomes.consistency < LEAST_CONSISTENCY:
         yield Advice("inconsistent", Tone.INFO, _("Some analyses are cleaned up to the end and others not at all."))
-    if 2 * sum(1 for one in history.rates if one) < len(history.rates):
+    if 2 * outcomes.with_cleanup < outcomes.analyses:
         yield Advice("unused_analyses", Tone.INFO, _("Nothing was decided in more than half of the analyses."))
 
 

@@ -5,7 +5,7 @@ by whichever analysis they were removed; what a prune or a hand-typed statement 
 kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,14 @@ from django.utils.translation import ngettext
 
 from duplicates.choices import Resolution
 from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.services.library_changes import LibraryChangeSummary
 from duplicates.site_settings import site
 from library.models import Merge
 from library.numbers import number
 
 HIGH_PERCENT, MEDIUM_PERCENT = 50.0, 30.0  # of the duplicates: how sure the suggestion is
+# How many new duplicates to expect, by the reference's rule of thumb: shares of what went and of what came since.
+SHARE_OF_GONE, SHARE_OF_ADDED, LEAST_EXPECTED = 0.10, 0.05, 5
 NO_ACTION = "no_action"
 
 
@@ -61,7 +64,8 @@ class ImpactSummary:
 class NewAnalysisSuggestion:
     """Is a new analysis worth while after this much clean-up?
 
-    `timing` is recommended, suggested, optional or not_recommended; `confidence` high, medium or low.
+    `timing` is recommended, suggested, optional or not_recommended; `confidence` high, medium or low. The estimate is a
+    rule of thumb, and nothing while nothing went or came.
     """
 
     is_suggested: bool
@@ -70,6 +74,8 @@ class NewAnalysisSuggestion:
     eliminated_percent: float
     threshold_percent: float
     reasons: tuple[str, ...]
+    benefits: tuple[str, ...]
+    new_duplicates_estimate: int | None
 
 
 def get_impact_summary(analysis: DuplicateAnalysisResult) -> ImpactSummary:
@@ -104,13 +110,19 @@ def get_impact_summary(analysis: DuplicateAnalysisResult) -> ImpactSummary:
     )
 
 
-def suggest_new_analysis(summary: ImpactSummary, *, threshold_percent: float | None = None) -> NewAnalysisSuggestion:
-    """Say whether to run a new analysis, how sure that is, and why; `threshold_percent` (0 to 100) is the setting's."""
+def suggest_new_analysis(
+    summary: ImpactSummary, changes: LibraryChangeSummary, *, threshold_percent: float | None = None
+) -> NewAnalysisSuggestion:
+    """Say whether to run a new analysis, how sure that is, why, and what it would bring.
+
+    `threshold_percent` (0 to 100) is the setting's unless given.
+    """
     threshold = site.SIGNIFICANT_CLEANUP_PERCENT if threshold_percent is None else threshold_percent
     eliminated = summary.duplicates_eliminated_percent
     is_suggested = bool(summary.duplicates_eliminated) and eliminated >= threshold
     confidence = "high" if eliminated >= HIGH_PERCENT else "medium" if eliminated >= MEDIUM_PERCENT else "low"
     timing = {"high": "recommended", "medium": "suggested", "low": "optional"}[confidence]
+    estimate = _estimate(summary.tracks_gone, changes.added)
     return NewAnalysisSuggestion(
         is_suggested=is_suggested,
         timing=timing if is_suggested else "not_recommended",
@@ -118,7 +130,15 @@ def suggest_new_analysis(summary: ImpactSummary, *, threshold_percent: float | N
         eliminated_percent=eliminated,
         threshold_percent=threshold,
         reasons=tuple(_reasons(summary, threshold)),
+        benefits=tuple(_benefits(summary, changes, estimate)),
+        new_duplicates_estimate=estimate,
     )
+
+
+def _estimate(gone: int, added: int) -> int | None:
+    if not (gone or added):
+        return None
+    return max(LEAST_EXPECTED, int(SHARE_OF_GONE * gone + SHARE_OF_ADDED * added + 1e-9))
 
 
 def _of_the_gone(analysis: DuplicateAnalysisResult) -> dict[str, Any]:
@@ -177,6 +197,32 @@ def _reasons(summary: ImpactSummary, threshold: float) -> list[str]:
             % {"count": number(summary.keepers_gone)}
         )
     return said
+
+
+def _benefits(summary: ImpactSummary, changes: LibraryChangeSummary, estimate: int | None) -> Iterator[str]:
+    """Yield what a new analysis would bring; nothing where nothing went, came or was edited."""
+    if estimate is not None:
+        yield _("It finds about %(count)s new duplicates, as a rule of thumb.") % {"count": number(estimate)}
+    if changes.added:
+        yield ngettext(
+            "It compares the %(count)s track that came since.",
+            "It compares the %(count)s tracks that came since.",
+            changes.added,
+        ) % {"count": number(changes.added)}
+    if changes.modified:
+        yield ngettext(
+            "It judges the %(count)s track edited since by what it says now.",
+            "It judges the %(count)s tracks edited since by what they say now.",
+            changes.modified,
+        ) % {"count": number(changes.modified)}
+    if summary.tracks_gone:
+        yield ngettext(
+            "Its groups and figures leave out the %(count)s track that is gone.",
+            "Its groups and figures leave out the %(count)s tracks that are gone.",
+            summary.tracks_gone,
+        ) % {"count": number(summary.tracks_gone)}
+    if summary.keepers_gone:
+        yield _("It chooses keepers among the copies that are left.")
 
 
 def _percent(part: int, whole: int) -> float:

@@ -27,10 +27,12 @@ from duplicates.services import audit, storage_use
 from duplicates.services.idempotency import forget_old_answers
 from duplicates.services.impact import follow_library
 from duplicates.services.impact_summary import get_impact_summary
+from duplicates.services.outcomes import FORGOTTEN
 from duplicates.services.purging import expired_removals, purge_removal
 from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints, drop_needless_indexes
 from duplicates.site_settings import site
 from library.changes import compact
+from library.moved import as_json
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -281,10 +283,11 @@ def _remember(analysis: DuplicateAnalysisResult | None, *, actor: "AbstractBaseU
         return
     summary = get_impact_summary(analysis)
     audit.record(
-        "analysis.forgotten",
+        FORGOTTEN,
         actor=actor,
         now=now,
         subject=analysis,
+        before={"completed_at": as_json(analysis.completed_at)},
         counts={
             "groups": summary.groups,
             "resolved": summary.groups_resolved,

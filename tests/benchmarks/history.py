@@ -21,21 +21,23 @@ MOMENT = {
 
 
 def fill(records: int) -> int:
-    """Write records of every kind of clean-up, evenly over a year, one in twenty a failure."""
+    """Write records of every kind of clean-up, one in twenty a failure; a fiftieth each of analyses made and gone."""
     from django.db import connection  # noqa: PLC0415 (needs Django to be set up)
 
-    from duplicates.services.history import CLEANUP  # noqa: PLC0415
+    from duplicates.services.history import ANALYSES, CLEANUP  # noqa: PLC0415
+    from duplicates.services.outcomes import FORGOTTEN  # noqa: PLC0415
 
-    kinds = "".join(f" WHEN {place} THEN '{name}'" for place, name in enumerate(CLEANUP))
+    kinds = "".join(f" WHEN i % {len(CLEANUP)} = {place} THEN '{name}'" for place, name in enumerate(CLEANUP))
+    ends = f"WHEN i % 50 = 7 THEN '{ANALYSES}' WHEN i % 50 = 8 THEN '{FORGOTTEN}'"
     values = {
         "created_at": MOMENT[connection.vendor].replace("{0}", str(records)),
         "user_name": "'mara'",
-        "action": f"CASE i % {len(CLEANUP)}{kinds} END",
+        "action": f"CASE {ends}{kinds} END",
         "subject_type": "'duplicateanalysisgroup'",
         "subject_id": "CAST(i AS text)",
         "subject_label": "'Harbour Lights by The Quiet Tide'",
         "was_successful": "(i % 20) <> 0",
-        "counts": "'{}'",
+        "counts": """'{"groups": 400, "resolved": 200, "duplicates": 500, "eliminated": 250}'""",
         "group_count": "1",
         "track_count": "2",
         "play_count": "30",

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from duplicates.exceptions import InvalidOptions
-from duplicates.models import CleanupAction, DuplicateAnalysisResult
-from duplicates.services import audit, retention
+from duplicates.models import CleanupAction
+from duplicates.services import audit
 from duplicates.services.history import CleanupHistory, Tally, Week, get_cleanup_history
 from duplicates.services.history_advice import get_recommendations
-from duplicates.services.resolution import mark_groups_resolved
 from tests.duplicates.copies import copy, group_of
-from tests.duplicates.factories import AnalysisFactory
+from tests.duplicates.test_outcomes import outcomes_of
 from tests.duplicates.test_removal import NOW, remove
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +38,17 @@ class TestFigures:
         assert (cleanup.actions, cleanup.failed, cleanup.groups, cleanup.tracks, cleanup.plays) == (3, 1, 41, 2, 30)
         assert (cleanup.mean_seconds, cleanup.tracks_per_second) == (1.0, 1.0)
         assert cleanup.success_percent == pytest.approx(66.67, abs=0.01)
+
+    def test_share_what_was_done_out_among_the_actions_that_succeeded(self) -> None:
+        note(1, counts={"groups": 1, "tracks": 5, "plays": 30})
+        note(2, counts={"groups": 2, "tracks": 2, "plays": 0})
+        note(3, was_successful=False)
+
+        removals = history().by_action["duplicates.removed"]
+
+        means = (removals.groups_per_action, removals.tracks_per_action, removals.plays_per_action)
+        assert means == (1.5, 3.5, 15.0)
+        assert Tally(actions=1, failed=1).tracks_per_action is None
 
     def test_leave_out_what_lies_before_and_what_is_no_clean_up(self) -> None:
         note(31)
@@ -72,18 +82,6 @@ class TestFigures:
 
         assert (found.single_removals, found.bulk_removals) == (1, 1)
 
-    def test_know_the_resolution_of_kept_and_of_forgotten_analyses(self, settings: Any) -> None:
-        kept = AnalysisFactory.create(completed_at=NOW - timedelta(hours=1))
-        for _ in range(2):
-            group_of(copy(), copy(), analysis=kept)
-        gone = AnalysisFactory.create(created_at=NOW - timedelta(days=300), search_term="gone")
-        group = group_of(copy(), copy(), analysis=gone)
-        mark_groups_resolved(gone, [group.pk], "kept_canonical", actor=None, now=NOW)
-        retention.cleanup_old_results(retention.plan_cleanup(now=NOW), actor=None, now=NOW - timedelta(hours=2))
-
-        assert not DuplicateAnalysisResult.objects.filter(pk=gone.pk).exists()
-        assert history().rates == (100.0, 0.0)
-
     @pytest.mark.parametrize("days", [0, -1, 3651])
     def test_of_a_period_out_of_range_are_refused(self, days: int) -> None:
         with pytest.raises(InvalidOptions, match="1 to 3,650 days"):
@@ -113,7 +111,7 @@ def a_history(**values: Any) -> CleanupHistory:
         "keepers_gone": 0,
         "last_analysis_at": NOW,
         "last_cleanup_at": NOW,
-        "rates": (),
+        "outcomes": outcomes_of(*values.pop("rates", ())),
     }
     return CleanupHistory(**plain | values)
 
@@ -163,6 +161,38 @@ class TestAdvice:
     )
     def test_is_given(self, code: str, values: dict[str, Any]) -> None:
         assert code in [advice.code for advice in get_recommendations(a_history(**values))]
+
+    @pytest.mark.parametrize(
+        ("code", "values"),
+        [
+            pytest.param("low_activity", {"weeks": a_month(1, 1, 1, 1)}, id="one a week"),
+            pytest.param("high_activity", {"weeks": a_month(5, 5, 5, 5)}, id="five a week"),
+            pytest.param("activity_increasing", {"weeks": a_month(3, 2, 3, 3)}, id="a fifth more at most"),
+            pytest.param("activity_decreasing", {"weeks": a_month(3, 2, 2, 2)}, id="a fifth less at most"),
+            pytest.param("poor_success", {"weeks": a_month(5, failed=1)}, id="80 %"),
+            pytest.param("fair_success", {"weeks": a_month(10, failed=1)}, id="90 %"),
+            pytest.param("many_failures", {"weeks": a_month(10, failed=1)}, id="10 % failures"),
+            pytest.param("good_success", {"weeks": a_month(19, 1, failed=1)}, id="90 % and a little"),
+            pytest.param("slow_removals", {"weeks": a_month(4, seconds=8.0, timed=2, timed_tracks=4)}, id="0.5"),
+            pytest.param("fast_removals", {"weeks": a_month(4, seconds=2.0, timed=2, timed_tracks=4)}, id="2 a second"),
+            pytest.param("slow_actions", {"weeks": a_month(4, seconds=10.0, timed=2)}, id="5 s"),
+            pytest.param("mostly_single", {"single_removals": 6, "bulk_removals": 2}, id="3 singles a bulk"),
+            pytest.param("keepers_go", {"gone": 10, "keepers_gone": 3}, id="30 % keepers"),
+            pytest.param("idle", {"last_cleanup_at": NOW - timedelta(days=7)}, id="7 days"),
+            pytest.param("old_analysis", {"last_analysis_at": NOW - timedelta(days=14)}, id="14 days"),
+            pytest.param("low_rate", {"rates": (30.0, 30.0)}, id="30 %"),
+            pytest.param("moderate_rate", {"rates": (60.0, 60.0)}, id="60 %"),
+            pytest.param("rate_declining", {"rates": (80.0, 75.0)}, id="5 points down"),
+            pytest.param("rate_improving", {"rates": (75.0, 80.0)}, id="5 points up"),
+            pytest.param("inconsistent", {"rates": (85.0, 15.0)}, id="a deviation of 49.5"),
+            pytest.param("unused_analyses", {"rates": (0.0, 90.0)}, id="half of them"),
+            pytest.param(
+                "refresh", {"weeks": a_month(10, 10), "last_analysis_at": NOW - timedelta(days=1)}, id="20 actions"
+            ),
+        ],
+    )
+    def test_is_not_given_at_its_very_limit(self, code: str, values: dict[str, Any]) -> None:
+        assert code not in [advice.code for advice in get_recommendations(a_history(**values))]
 
     def test_is_silent_about_what_is_in_order(self) -> None:
         found = get_recommendations(a_history(single_removals=6, bulk_removals=2, gone=10, keepers_gone=3))

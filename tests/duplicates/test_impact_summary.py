@@ -7,11 +7,13 @@ import pytest
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services.impact import follow_library
 from duplicates.services.impact_summary import get_impact_summary, suggest_new_analysis
+from duplicates.services.library_changes import LibraryChangeSummary
 from duplicates.services.resolution import mark_groups_resolved
 from duplicates.services.undo import undo_action
 from library.models import Track
 from tests.duplicates.copies import copy, group_of
 from tests.duplicates.factories import AnalysisFactory
+from tests.duplicates.test_impact_advice import summary as an_impact
 from tests.duplicates.test_removal import NOW, remove
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +108,11 @@ class TestSummary:
             get_impact_summary(analysis)
 
 
+def changes(added: int = 0, modified: int = 0) -> LibraryChangeSummary:
+    """Return what changed in a library since: nothing, unless said."""
+    return LibraryChangeSummary(added, modified, 0, 0.0, 100, 100 + added, 0, 0, is_significant=False)
+
+
 class TestSuggestion:
     @pytest.mark.parametrize(
         ("threshold", "is_suggested", "timing"),
@@ -117,7 +124,7 @@ class TestSuggestion:
         ],
     )
     def test_comes_from_a_share_on(self, threshold: float | None, is_suggested: bool, timing: str) -> None:
-        suggestion = suggest_new_analysis(get_impact_summary(cleaned()), threshold_percent=threshold)
+        suggestion = suggest_new_analysis(get_impact_summary(cleaned()), changes(), threshold_percent=threshold)
 
         assert (suggestion.is_suggested, suggestion.timing) == (is_suggested, timing)
         assert (suggestion.confidence, suggestion.eliminated_percent) == ("medium", 40.0)
@@ -131,19 +138,71 @@ class TestSuggestion:
         tracks = [copy() for _ in range(duplicates + 1)]
         remove(group_of(*tracks, analysis=analysis), tracks[1])
 
-        suggestion = suggest_new_analysis(get_impact_summary(analysis))
+        suggestion = suggest_new_analysis(get_impact_summary(analysis), changes())
 
         assert (suggestion.confidence, suggestion.timing) == (confidence, timing)
 
     def test_nothing_cleaned_suggests_nothing_even_from_nought_on(self) -> None:
         group = group_of(copy(), copy())
 
-        suggestion = suggest_new_analysis(get_impact_summary(group.analysis), threshold_percent=0)
+        suggestion = suggest_new_analysis(get_impact_summary(group.analysis), changes(), threshold_percent=0)
 
         assert not suggestion.is_suggested
 
     def test_says_why(self) -> None:
-        reasons = suggest_new_analysis(get_impact_summary(cleaned())).reasons
+        reasons = suggest_new_analysis(get_impact_summary(cleaned()), changes()).reasons
 
         assert reasons[0] == "2 of 5 duplicates are gone (40.0 %)."
         assert any("cleaned up in part" in reason for reason in reasons)
+
+    @pytest.mark.parametrize(
+        ("gone", "added", "estimate"),
+        [
+            pytest.param(0, 0, None, id="nothing went or came: nothing to expect"),
+            pytest.param(1, 0, 5, id="five at least"),
+            pytest.param(0, 1, 5, id="five at least of what came, too"),
+            pytest.param(59, 0, 5, id="below"),
+            pytest.param(60, 0, 6, id="a tenth of what went"),
+            pytest.param(0, 120, 6, id="a twentieth of what came"),
+            pytest.param(60, 120, 12, id="both"),
+            pytest.param(70, 0, 7, id="no rounding fault"),
+        ],
+    )
+    def test_estimates_new_duplicates(self, gone: int, added: int, estimate: int | None) -> None:
+        suggestion = suggest_new_analysis(an_impact(tracks_gone=gone), changes(added=added))
+
+        assert suggestion.new_duplicates_estimate == estimate
+
+    def test_says_what_it_would_bring(self) -> None:
+        said = suggest_new_analysis(an_impact(tracks_gone=60, keepers_gone=1), changes(added=40, modified=1)).benefits
+
+        assert said == (
+            "It finds about 8 new duplicates, as a rule of thumb.",
+            "It compares the 40 tracks that came since.",
+            "It judges the 1 track edited since by what it says now.",
+            "Its groups and figures leave out the 60 tracks that are gone.",
+            "It chooses keepers among the copies that are left.",
+        )
+
+    def test_brings_nothing_where_nothing_happened(self) -> None:
+        assert suggest_new_analysis(an_impact(), changes()).benefits == ()
+
+    @pytest.mark.parametrize(
+        ("eliminated", "threshold", "timing", "confidence"),
+        [
+            (50.0, 20, "recommended", "high"),
+            (49.9, 20, "suggested", "medium"),
+            (30.0, 20, "suggested", "medium"),
+            (29.9, 20, "optional", "low"),
+            (20.0, 20, "optional", "low"),
+            (19.9, 20, "not_recommended", "low"),
+            (100.0, 100, "recommended", "high"),
+            (99.9, 100, "not_recommended", "high"),
+        ],
+    )
+    def test_has_exact_limits(self, eliminated: float, threshold: int, timing: str, confidence: str) -> None:
+        summary = an_impact(duplicates=1000, duplicates_eliminated=round(10 * eliminated))
+
+        suggestion = suggest_new_analysis(summary, changes(), threshold_percent=threshold)
+
+        assert (suggestion.timing, suggestion.confidence) == (timing, confidence)

@@ -164,6 +164,7 @@ class Watch:
     def __init__(self, plan: Plan, counted: str) -> None:
         self._plan, self._query = plan, f"SELECT {counted}, state FROM duplicates_cleanupplan"
         self.seen: list[int] = []
+        self._found_at: dict[int, int] = {}
         self._held: dict[int, list[int]] = {}
 
     def until(self, ended: str, seconds: float) -> str:
@@ -171,16 +172,18 @@ class Watch:
         deadline = time.monotonic() + seconds
         while True:
             ((done, state),) = self._plan.home.rows(self._query)
-            if done:
-                self._weigh()
+            self._weigh(done)
             if not self.seen or done != self.seen[-1]:
                 self.seen.append(done)
             if state == ended or time.monotonic() > deadline:
                 return str(state)
             time.sleep(0.5)
 
-    def _weigh(self) -> None:
+    def _weigh(self, done: int) -> None:
+        """Weigh the workers that have done a step: by then they have loaded what they need."""
         for process_id in self._plan.home.workers():
+            if done == self._found_at.setdefault(process_id, done):
+                continue
             with suppress(FileNotFoundError):  # it may end at any moment
                 pages = int(Path(f"/proc/{process_id}/statm").read_text().split()[1])
                 self._held.setdefault(process_id, []).append(pages * resource.getpagesize() // 2**20)
