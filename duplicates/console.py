@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from duplicates.engine.keeper_rules import counted
 from duplicates.exceptions import AnalysisNotFound
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services.lifecycle import get_analysis
@@ -64,22 +65,18 @@ def summary_lines(analysis: DuplicateAnalysisResult) -> Iterator[str]:
     """Yield what a person wants to know of a completed analysis."""
     if not analysis.library_track_count:
         yield "The library holds no track yet. Import one with: uv run manage.py import_library PATH"
-    yield f"{analysis.groups_found:,} groups with {analysis.duplicates_found:,} duplicates among {_tracks(analysis)}"
+    found = f"{counted(analysis.groups_found, 'group')} with {counted(analysis.duplicates_found, 'duplicate')}"
+    yield f"{found} among {counted(analysis.tracks_analyzed, 'track')}"
     if analysis.average_similarity is not None:
         yield f"Average similarity {analysis.average_similarity:.1%}"
     if analysis.not_enough_data_count:
-        yield f"{analysis.not_enough_data_count:,} tracks carry too little data to judge"
+        yield f"{counted(analysis.not_enough_data_count, 'track')} with too little data to be judged"
     found = analysis.figures
     for sentence in (*found.get("narrowed", []), *found.get("notes", []), found.get("itunes_note", "")):
         if sentence:
             yield sentence
     if analysis.processing_seconds is not None:
         yield f"Took {analysis.processing_seconds:.1f} s ({analysis.cpu_seconds or 0:.1f} s of CPU)"
-
-
-def _tracks(analysis: DuplicateAnalysisResult) -> str:
-    count = analysis.tracks_analyzed
-    return "1 track" if count == 1 else f"{count:,} tracks"
 
 
 def group_lines(group: DuplicateAnalysisGroup) -> Iterator[str]:

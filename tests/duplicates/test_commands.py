@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import saving, workers
+from library.models import Track
+from tests.duplicates.copies import copy, group_of
 from tests.duplicates.library_of import SONG_COUNT, make_library
 
 RUN = "duplicates.management.commands.run_duplicate_analysis"
@@ -46,6 +48,14 @@ class TestRun:
         call_command("run_duplicate_analysis")
 
         assert "0 groups with 0 duplicates among 0 tracks" in capsys.readouterr().out
+
+    def test_one_is_not_told_as_several(self, capsys) -> None:
+        group_of(copy(), copy())
+        Track.objects.update(title="Harbour Lights", duration_ms=201_000)
+
+        call_command("run_duplicate_analysis", "--force-refresh")
+
+        assert "1 group with 1 duplicate among 2 tracks" in capsys.readouterr().out
 
     def test_options_reach_the_analysis(self) -> None:
         call_command(

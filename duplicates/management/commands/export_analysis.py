@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from duplicates.choices import ExportFormat
 from duplicates.console import named_analysis
+from duplicates.engine.keeper_rules import counted
 from duplicates.exceptions import DuplicatesError
 from duplicates.services.exporting import export_analysis_results
 
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{options['output']} cannot be written: {error.strerror or error}.") from error
         if analysis.is_readable:
-            groups = f"{analysis.groups_found:,} groups with {members:,} members"
+            groups = f"{counted(analysis.groups_found, 'group')} with {counted(members, 'member')}"
             self.stderr.write(f"Wrote {groups} of analysis {analysis.pk}.")
         else:
             self.stderr.write(f"Wrote {members:,} members of groups of analysis {analysis.pk}, which is not saved.")
