@@ -403,6 +403,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "duplicates.api.examples.add_examples",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "Staleness": "duplicates.services.staleness.Staleness",
         "WarningLevel": "duplicates.services.recommendations.WarningLevel",

@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -60,9 +60,6 @@ class NewestAnalyses(CursorPages):
 
 
 STARTED = {200: shapes.StartedSerializer, 201: shapes.StartedSerializer}
-EXAMPLE = OpenApiExample(
-    "Same recording, sure ones only", value={"preset": "recording", "min_confidence": 0.9}, request_only=True
-)
 
 
 @extend_schema_view(
@@ -189,7 +186,6 @@ class AnalysisViewSet(
         request=shapes.StartSerializer,
         responses=STARTED,
         parameters=[IDEMPOTENCY_KEY],
-        examples=[EXAMPLE],
     )
     @idempotent
     def create(self, request: Request) -> Response:

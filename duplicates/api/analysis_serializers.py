@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from duplicates.api.shapes import StrictSerializer
@@ -31,9 +30,6 @@ class ParametersSerializer(StrictSerializer):
     keep_explicit_apart = serializers.BooleanField(required=False)
 
 
-@extend_schema_serializer(
-    examples=[OpenApiExample("Live takes apart", value={"preset": "recording", "min_confidence": 0.9})]
-)
 class StartSerializer(ParametersSerializer):
     """The wish for an analysis."""
 

@@ -200,13 +200,6 @@ class RuleSerializer(StrictSerializer):
     )
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "Lossless, then plays", value={"name": "Studio", "rules": [{"rule": "lossless"}, {"rule": "most_played"}]}
-        )
-    ]
-)
 class ProfileWishSerializer(StrictSerializer):
     """A keeper profile as it should be."""
 

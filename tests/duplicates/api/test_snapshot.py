@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft4Validator
 
 PINNED = Path(__file__).with_name("api-v1.txt")
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -42,6 +43,37 @@ def test_every_operation_says_what_it_is_for(schema: dict[str, Any]) -> None:
     ]
 
     assert silent == []
+
+
+def test_every_request_shows_an_example_of_its_shape(schema: dict[str, Any]) -> None:
+    shown = list(_examples(schema))
+    bodies = [
+        f"{method} {path} {media}"
+        for path, item in schema["paths"].items()
+        for method in METHODS
+        for media, _ in _content(item.get(method, {}).get("requestBody"))
+    ]
+
+    assert set(bodies) == {name for name, is_request, *_ in shown if is_request}
+    assert {shape for _, is_request, shape, _ in shown if not is_request} >= {"Error", "Started", "Progress", "Export"}
+    for name, _, shape, example in shown:
+        if shape:
+            whole = {**schema, "$ref": f"#/components/schemas/{shape}"}
+            errors = [error.message for error in Draft4Validator(whole).iter_errors(example)]
+            assert errors == [], name
+
+
+def _examples(schema: dict[str, Any]) -> Iterator[tuple[str, bool, str, Any]]:
+    """Yield what each example stands at, whether it is sent, its shape and the example."""
+    for path, item in schema["paths"].items():
+        for method in METHODS:
+            said = item.get(method, {})
+            for part in (said.get("requestBody"), *said.get("responses", {}).values()):
+                for media, content in _content(part):
+                    values = [one["value"] for one in content.get("examples", {}).values()]
+                    for example in [*values, *([content["example"]] if "example" in content else [])]:
+                        shape = content["schema"].get("$ref", "").rpartition("/")[2]
+                        yield f"{method} {path} {media}", part is said.get("requestBody"), shape, example
 
 
 def _operations(schema: dict[str, Any]) -> Iterator[str]:
