@@ -1,72 +1,27 @@
 """What an export says: groups and members as JSON, JSON Lines or CSV, in blocks of bytes, so that memory stays flat.
 
-A million members pass through here, so they come as plain rows and not as model instances. The form of every format is
-pinned by a test: programs of others read it.
+The form of every format is pinned by a test: programs of others read it.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache
-from itertools import chain, groupby, repeat
-from operator import add, attrgetter, itemgetter
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any
 
 import orjson
-from django.db import connection
 
 from duplicates.choices import ExportFormat
 from duplicates.engine.evidence import decode_evidence
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.models import DuplicateAnalysisResult
 from duplicates.models.groups import VERSION_FIELDS, band_of, version_of
 from duplicates.services import staleness
-from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
-from duplicates.services.csv_cells import as_cell
-from duplicates.services.difference import analysis_key
-
-Row = tuple[Any, ...]
-GroupRows = tuple[Row, list[Row]]  # a group in the order of GROUP_FIELDS, its members in that of _READ
-Blocks = Iterator[list[GroupRows]]
+from duplicates.services.export_rows import GROUP_FIELDS, GROUP_KINDS, MEMBER_FIELDS, MEMBER_KINDS, READ, Block, Blocks
+from duplicates.services.export_texts import Piece, csv_cells, json_object, rows_of
 
 FORMAT_VERSION = "1.1"  # 1.1 added the version of a group, and what to fill in, to what 1.0 says
-GROUPS_PER_BLOCK = 500
 
-MEMBER_FIELDS = (
-    "track_id",
-    *SNAPSHOT_COLUMNS,
-    "is_canonical",
-    "similarity",
-    "match_weight",
-    "matches_keeper",
-    "itunes_match",
-    "itunes_confidence",
-    "itunes_persistent_id",
-    "still_exists",
-    "deleted_at",
-)
-GROUP_FIELDS = (
-    "position",
-    "group_key",
-    "title",
-    "artist",
-    "member_count",
-    "duplicate_count",
-    "total_plays",
-    "confidence",
-    "average_similarity",
-    "cohesion",
-    "keeper_track_id",
-    "keeper_rule",
-    "keeper_reason",
-    "itunes_match",
-    "itunes_match_count",
-    "remaining_count",
-    "is_resolved",
-    "resolution",
-    "resolved_at",
-    "keeper_chosen_at",
-)
 ANALYSIS_FIELDS = (
     "preset",
     "search_term",
@@ -113,26 +68,14 @@ CSV_COLUMNS = (
 )
 
 
-_READ = (*MEMBER_FIELDS, "itunes_differences", "evidence")
-_IS_CANONICAL, _DIFFERENCES, _EVIDENCE = map(_READ.index, ("is_canonical", "itunes_differences", "evidence"))
-_CONFIDENCE, _POSITION = GROUP_FIELDS.index("confidence"), GROUP_FIELDS.index("position")
-_decided = itemgetter(*(GROUP_FIELDS.index(name) for name in VERSION_FIELDS))
-
-
-def _places(*kinds: str) -> tuple[int, ...]:
-    """Return where the columns of some types stand in a member's row."""
-    model = DuplicateAnalysisTrack._meta
-    return tuple(
-        place
-        for place, name in enumerate(_READ)
-        if name not in ("track_id", "itunes_differences") and model.get_field(name).get_internal_type() in kinds
-    )
-
-
-_TEXTS, _FLAGS, _MOMENTS = _places("CharField", "TextField"), _places("BooleanField"), _places("DateTimeField")
-# Only what begins so can need an escape.
-_SUSPECT = frozenset("=+-@\t\r'")
-_SHOWN = {True: "true", False: "false", None: None}
+_IS_CANONICAL, _DIFFERENCES, _EVIDENCE = map(READ.index, ("is_canonical", "itunes_differences", "evidence"))
+_CONFIDENCE = GROUP_FIELDS.index("confidence")
+_CSV_GROUP_PLACES = tuple(map(GROUP_FIELDS.index, CSV_GROUP_COLUMNS))
+# What only these two columns hold is written out before: as JSON, or as words.
+_WRITTEN_OUT = ("itunes_differences", "evidence")
+_JSON_KINDS = tuple("json" if kind in _WRITTEN_OUT else kind for kind in MEMBER_KINDS)
+_CSV_KINDS = tuple("text" if kind in _WRITTEN_OUT else kind for kind in MEMBER_KINDS)
+_decided = itemgetter(*map(GROUP_FIELDS.index, VERSION_FIELDS))
 Rendered = Iterator[tuple[bytes, int]]  # a block, and how many members it holds
 
 
@@ -143,153 +86,102 @@ def render(analysis: DuplicateAnalysisResult, blocks: Blocks, export_format: str
         ExportFormat.JSONL: _json_lines,
         ExportFormat.CSV: _csv,
     }
-    return writers[export_format](analysis, blocks, now, bytes(analysis.learnt_tables or b""))
+    with_groups = (block for block in blocks if block.groups)
+    return writers[export_format](analysis, with_groups, now, bytes(analysis.learnt_tables or b""))
 
 
-def read_groups(analysis: DuplicateAnalysisResult) -> Blocks:
-    """Yield the groups of a saved analysis in order, block by block, each with its members: two queries a block."""
-    last = 0
-    while True:
-        groups = list(
-            analysis.groups.filter(position__gt=last).order_by("position").values_list(*GROUP_FIELDS)[:GROUPS_PER_BLOCK]
-        )
-        if not groups:
-            return
-        last = groups[-1][_POSITION]
-        members = _members_between(analysis, groups[0][_POSITION], last)
-        yield [(group, members.get(group[_POSITION], [])) for group in groups]
-
-
-def rows_of(groups: Iterable[tuple[DuplicateAnalysisGroup, Sequence[DuplicateAnalysisTrack]]]) -> list[GroupRows]:
-    """Return model instances as the rows `render` takes; for results that no row was saved of."""
-    of_group, of_member = attrgetter(*GROUP_FIELDS), attrgetter(*_READ)
-    return [(of_group(group), list(map(_with_moments, map(of_member, members)))) for group, members in groups]
-
-
-def _with_moments(member: Row) -> Row:
-    """Write the moments of a member the way the database's are read."""
-    values = list(member)
-    for place in _MOMENTS:
-        values[place] = values[place] and values[place].isoformat()
-    return tuple(values)
-
-
-def _members_between(analysis: DuplicateAnalysisResult, first: int, last: int) -> dict[int, list[Row]]:
-    """Return the members of groups by the place of their group, in order.
-
-    Past the ORM, which would spend most of an export's time on turning text into values that become text again.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_select_members(), [analysis_key(analysis), first, last])
-        rows = cursor.fetchall()
-    if not rows:
-        return {}
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    for place in _MOMENTS:
-        columns[1 + place] = list(map(_iso, columns[1 + place]))
-    columns[1 + _DIFFERENCES] = [_NONE if text == "[]" else orjson.loads(text) for text in columns[1 + _DIFFERENCES]]
-    found = groupby(zip(columns[0], zip(*columns[1:], strict=True), strict=True), key=itemgetter(0))
-    return {position: [row for _, row in members] for position, members in found}
-
-
-_NONE: list[dict[str, Any]] = []
-
-
-def _select_members() -> str:
-    """Return the query for the members of a block; moments come as text from a database that keeps them so."""
-    moments = {_READ[place] for place in _MOMENTS}
-    is_text = connection.vendor == "sqlite"
-    columns = (f"CAST(m.{name} AS TEXT)" if is_text and name in moments else f"m.{name}" for name in _READ)
-    return (
-        f"SELECT g.position, {', '.join(columns)} FROM duplicates_duplicateanalysisgroup g "
-        "JOIN duplicates_duplicateanalysistrack m ON m.group_id = g.id "
-        "WHERE g.analysis_id = %s AND g.position BETWEEN %s AND %s ORDER BY g.position, m.position"
-    )
-
-
-def _iso(moment: Any) -> str | None:
-    """Return a moment in UTC as ISO 8601, from SQLite's text for it or PostgreSQL's value."""
-    if moment is None:
-        return None
-    if moment.__class__ is str:
-        return f"{moment.replace(' ', 'T', 1)}+00:00"
-    return str(moment.astimezone(UTC).isoformat())
-
-
-# --- Formats ----------------------------------------------------------------------------------------------------------
+# --- JSON -------------------------------------------------------------------------------------------------------------
 
 
 def _json(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime, tables: bytes) -> Rendered:
     """One object: what the analysis is, and all its groups."""
     yield orjson.dumps(_head(analysis, now))[:-1] + b',"groups":[', 0
     first = True
-    for groups in blocks:
-        texts = [orjson.dumps(_group_values(group, members, tables)) for group, members in groups]
-        if texts:
-            yield (b"" if first else b",\n") + b",\n".join(texts), _count(groups)
-            first = False
+    for block in blocks:
+        yield (b"" if first else b",\n") + ",\n".join(_json_groups(block, tables)).encode(), len(block)
+        first = False
     yield b"]}\n", 0
 
 
 def _json_lines(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime, tables: bytes) -> Rendered:
     """The analysis on the first line, a group on every other."""
     yield orjson.dumps(_head(analysis, now)) + b"\n", 0
-    for groups in blocks:
-        texts = (orjson.dumps(_group_values(group, members, tables)) for group, members in groups)
-        yield b"".join(text + b"\n" for text in texts), _count(groups)
+    for block in blocks:
+        yield "".join(f"{group}\n" for group in _json_groups(block, tables)).encode(), len(block)
+
+
+def _json_groups(block: Block, tables: bytes) -> list[str]:
+    """Return each group with its members as one object."""
+    members = iter(_json_members(block, tables))
+    columns = _group_columns(block)
+    bands = [str(band_of(confidence)) for confidence in columns[_CONFIDENCE]]
+    pieces = json_object(
+        (*GROUP_FIELDS, "band", "version"), (*columns, bands, _versions(block)), (*GROUP_KINDS, "text", "text")
+    )
+    tracks = [",".join(next(members) for _ in range(size)) for size in block.sizes]
+    return rows_of([*pieces, ',"tracks":[', tracks, "]}"], len(block.groups))
+
+
+def _json_members(block: Block, tables: bytes) -> list[str]:
+    columns = list(block.columns)
+    columns[_DIFFERENCES] = [orjson.dumps(one).decode() if one else "[]" for one in columns[_DIFFERENCES]]
+    columns[_EVIDENCE] = _evidence(block, "[]", lambda code: orjson.dumps(_said(code, tables)).decode())
+    return rows_of([*json_object(READ, columns, _JSON_KINDS), "}"], len(block))
+
+
+# --- CSV --------------------------------------------------------------------------------------------------------------
 
 
 def _csv(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime, tables: bytes) -> Rendered:
     """A row for each member, the columns of its group repeated."""
-    yield _csv_text([CSV_COLUMNS]), 0
-    shared_with = itemgetter(*(GROUP_FIELDS.index(name) for name in CSV_GROUP_COLUMNS))
-    for groups in blocks:
-        shared = [
-            (str(analysis.pk), *map(as_cell, shared_with(group)), _version(group), "", len(members))
-            for group, members in groups
-        ]
-        of_groups = chain.from_iterable(repeat(row[:-1], row[-1]) for row in shared)
-        members = _cells([member for _, members in groups for member in members], tables)
-        yield _csv_text(map(add, of_groups, members)), _count(groups)
+    yield ",".join(CSV_COLUMNS).encode() + b"\r\n", 0
+    for block in blocks:
+        columns = _group_columns(block)
+        of_group = csv_cells(
+            (*(columns[place] for place in _CSV_GROUP_PLACES), _versions(block)),
+            (*(GROUP_KINDS[place] for place in _CSV_GROUP_PLACES), "text"),
+        )
+        groups = rows_of(of_group, len(block.groups))
+        repeated = list(chain.from_iterable(map(repeat, groups, block.sizes)))
+        pieces: list[Piece] = [f"{analysis.pk},", repeated, ",,", *_csv_members(block, tables), "\r\n"]
+        yield "".join(rows_of(pieces, len(block))).encode("utf-8", "surrogatepass"), len(block)
 
 
-def _cells(members: list[Row], tables: bytes) -> Iterable[Row]:
-    """Return members as cells, column by column: most columns need nothing done."""
-    if not members:
-        return []
-    columns: list[Sequence[Any]] = list(zip(*members, strict=True))
-    spoken = [
-        "" if is_canonical else _spoken(code, tables)
-        for is_canonical, code in zip(columns[_IS_CANONICAL], columns[_EVIDENCE], strict=True)
-    ]
-    columns[_EVIDENCE] = spoken
-    for place in _FLAGS:
-        columns[place] = [_SHOWN[value] for value in columns[place]]
-    columns[_DIFFERENCES] = [one and _difference_text(one) for one in columns[_DIFFERENCES]]
-    for place in (*_TEXTS, _DIFFERENCES):
-        columns[place] = [as_cell(text) if text and text[0] in _SUSPECT else text or "" for text in columns[place]]
-    return zip(*columns, strict=True)
-
-
-def _csv_text(rows: Iterable[Iterable[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogatepass")
+def _csv_members(block: Block, tables: bytes) -> list[Piece]:
+    columns = list(block.columns)
+    columns[_DIFFERENCES] = [_difference_text(one) if one else "" for one in columns[_DIFFERENCES]]
+    columns[_EVIDENCE] = _evidence(block, "", lambda code: _spoken(code, tables))
+    return csv_cells(columns, _CSV_KINDS)
 
 
 def _difference_text(differences: list[dict[str, Any]]) -> str:
     return "; ".join(f"{one['field']}: {one['library']} | {one['itunes']}" for one in differences)
 
 
-def _version(group: Row) -> str:
-    return version_of(*_decided(group))
-
-
-def _count(groups: list[GroupRows]) -> int:
-    return sum(len(members) for _, members in groups)
-
-
 # --- Values -----------------------------------------------------------------------------------------------------------
+
+
+def _group_columns(block: Block) -> list[Sequence[Any]]:
+    """Return the groups column by column, moments as text."""
+    columns: list[Sequence[Any]] = list(zip(*block.groups, strict=True))
+    for place, kind in enumerate(GROUP_KINDS):
+        if kind == "moment":
+            columns[place] = [moment and moment.isoformat() for moment in columns[place]]
+    return columns
+
+
+def _versions(block: Block) -> list[str]:
+    return [version_of(*_decided(group)) for group in block.groups]
+
+
+def _evidence(block: Block, of_keeper: str, write: Callable[[int], str]) -> list[str]:
+    """Return the evidence of each member; a keeper has none against itself."""
+    codes = block.columns[_EVIDENCE]
+    texts = {code: write(code) for code in set(codes)}
+    return [
+        of_keeper if is_canonical else texts[code]
+        for is_canonical, code in zip(block.columns[_IS_CANONICAL], codes, strict=True)
+    ]
 
 
 def _head(analysis: DuplicateAnalysisResult, now: datetime) -> dict[str, Any]:
@@ -302,21 +194,6 @@ def _head(analysis: DuplicateAnalysisResult, now: datetime) -> dict[str, Any]:
         "staleness": staleness.get_staleness_level(analysis.age(now)),
     }
     return {"format_version": FORMAT_VERSION, "analysis": about}
-
-
-def _group_values(group: Row, members: list[Row], tables: bytes) -> dict[str, Any]:
-    return {
-        **dict(zip(GROUP_FIELDS, group, strict=True)),
-        "band": band_of(group[_CONFIDENCE]),
-        "version": _version(group),
-        "tracks": [_member_values(member, tables) for member in members],
-    }
-
-
-def _member_values(member: Row, tables: bytes) -> dict[str, Any]:
-    values = dict(zip(_READ, member, strict=True))
-    values["evidence"] = [] if member[_IS_CANONICAL] else _said(member[_EVIDENCE], tables)
-    return values
 
 
 @lru_cache(maxsize=1 << 14)

@@ -13,7 +13,7 @@ import pytest
 from duplicates.choices import ExportStatus
 from duplicates.exceptions import AnalysisNotReady, ExportGone, InvalidOptions
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import export_contents, exporting
+from duplicates.services import export_contents, export_rows, exporting
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.exporting import export_analysis_results, request_export, write_export
 from duplicates.services.options import AnalysisOptions
@@ -61,7 +61,7 @@ class TestJson:
         assert json.loads(exported(empty, "json"))["groups"] == []
 
     def test_many_groups_come_in_blocks_and_in_order(self, analysis, monkeypatch) -> None:
-        monkeypatch.setattr(export_contents, "GROUPS_PER_BLOCK", 2)
+        monkeypatch.setattr(export_rows, "GROUPS_PER_BLOCK", 2)
 
         positions = [group["position"] for group in json.loads(exported(analysis, "json"))["groups"]]
 
@@ -211,7 +211,7 @@ class TestFiles:
     def test_a_large_one_tells_how_far_it_is(self, analysis, monkeypatch) -> None:
         monkeypatch.setattr(exporting, "WRITTEN_AT_ONCE", 0)
         monkeypatch.setattr(exporting, "PROGRESS_SECONDS", 0.0)
-        monkeypatch.setattr(export_contents, "GROUPS_PER_BLOCK", 1)
+        monkeypatch.setattr(export_rows, "GROUPS_PER_BLOCK", 1)
         export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=lambda pk: None)
         told = []
         render = export_contents.render

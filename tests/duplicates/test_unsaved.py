@@ -123,7 +123,7 @@ class TestExporting:
         assert (b'"exact"' in before["json"]) is catalogue
 
     def test_blocks_come_in_order(self, unsaved: DuplicateAnalysisResult, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("duplicates.services.export_contents.GROUPS_PER_BLOCK", 2)
+        monkeypatch.setattr("duplicates.services.export_rows.GROUPS_PER_BLOCK", 2)
 
         rows = list(csv.DictReader(io.StringIO(exported(unsaved, "csv").decode())))
 
@@ -132,7 +132,7 @@ class TestExporting:
     def test_a_track_deleted_meanwhile_is_left_out(
         self, unsaved: DuplicateAnalysisResult, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("duplicates.services.export_contents.GROUPS_PER_BLOCK", 1)
+        monkeypatch.setattr("duplicates.services.export_rows.GROUPS_PER_BLOCK", 1)
         first = json.loads(exported(unsaved, "json"))["groups"][0]
         Track.objects.filter(pk__in=[track["track_id"] for track in first["tracks"]]).delete()
 
