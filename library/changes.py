@@ -130,11 +130,17 @@ def compact(kept_revisions: Iterable[int], *, older_than: datetime) -> int:
     stretch between two kept revisions those two stay and what lies between them goes; what lies before the first kept
     revision goes altogether. Works in short transactions; killed midway, every count is still exact.
     """
-    marks = sorted({*kept_revisions, current_revision()})
-    removed = _delete_in_batches("SELECT id FROM library_librarychange WHERE revision <= %s", (marks[0],), older_than)
-    for start, end in pairwise(marks):
-        removed += _delete_in_batches(_BETWEEN, (start, end), older_than)
+    removed = 0
+    for needless in _needless(kept_revisions, older_than):
+        for batch in batched(needless, COMPACTION_BATCH):
+            LibraryChange.objects.filter(pk__in=batch).delete()
+        removed += len(needless)
     return removed
+
+
+def count_needless(kept_revisions: Iterable[int], *, older_than: datetime) -> int:
+    """Return how many changes `compact` would delete."""
+    return sum(map(len, _needless(kept_revisions, older_than)))
 
 
 _BETWEEN = """
@@ -146,11 +152,15 @@ _BETWEEN = """
     WHERE from_first > 1 AND from_last > 1"""
 
 
-def _delete_in_batches(query: str, place: tuple[int, ...], older_than: datetime) -> int:
-    with connection.cursor() as cursor:
-        moment = connection.ops.adapt_datetimefield_value(older_than)
-        cursor.execute(f"{query} AND changed_at < %s", [*place, moment])
-        needless = [row[0] for row in cursor.fetchall()]
-    for batch in batched(needless, COMPACTION_BATCH):
-        LibraryChange.objects.filter(pk__in=batch).delete()
-    return len(needless)
+_BEFORE = "SELECT id FROM library_librarychange WHERE revision <= %s"
+
+
+def _needless(kept_revisions: Iterable[int], older_than: datetime) -> Iterator[list[int]]:
+    """Yield the changes that nobody needs, stretch by stretch."""
+    marks = sorted({*kept_revisions, current_revision()})
+    moment = connection.ops.adapt_datetimefield_value(older_than)
+    for query, place in ((_BEFORE, marks[:1]), *((_BETWEEN, [start, end]) for start, end in pairwise(marks))):
+        with connection.cursor() as cursor:
+            cursor.execute(f"{query} AND changed_at < %s", [*place, moment])
+            needless = [row[0] for row in cursor.fetchall()]
+        yield needless

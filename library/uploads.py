@@ -132,18 +132,24 @@ def progress_of(row: LibraryImport) -> dict[str, Any]:
 
 def sweep_uploads(*, now: datetime) -> int:
     """Remove files whose import is over or a day old; return how many went."""
-    before, gone = (now - STRAY_AFTER).timestamp(), 0
+    strays = stray_uploads(now=now)
+    for entry in strays:
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+            _close_lost(entry.name, now=now)
+        else:
+            entry.unlink(missing_ok=True)
+    return len(strays)
+
+
+def stray_uploads(*, now: datetime) -> list[Path]:
+    """Return what lies here for a day or more and nobody is at."""
+    before, strays = (now - STRAY_AFTER).timestamp(), []
     for entry in uploads_folder().iterdir():
         with contextlib.suppress(FileNotFoundError):  # another process swept it
-            if entry.stat().st_mtime >= before or _is_at_work(entry):
-                continue
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-                _close_lost(entry.name, now=now)
-            else:
-                entry.unlink()
-            gone += 1
-    return gone
+            if entry.stat().st_mtime < before and not _is_at_work(entry):
+                strays.append(entry)
+    return strays
 
 
 class _Told:
@@ -217,10 +223,10 @@ def _take_up(row: LibraryImport, *, now: datetime) -> LibraryImport | None:
     if row.status == ImportStatus.APPLYING:
         row.save(update_fields=["options"])
         return _go_on(row, now=now)
+    remove_spool(spool_folder() / spool_name(row))
     if row.options[TRIES] > MOST_TRIES:
         _forget_file(row)
         raise _refused(row, _("Several workers ended while they read it."), "UPLOAD_UNREADABLE", now)
-    remove_spool(spool_folder() / spool_name(row))
     row.status, row.spool = ImportStatus.READING, spool_name(row)
     row.save(update_fields=["options", "status", "spool"])
     return _run(row, _file_of(row), now=now)

@@ -78,6 +78,34 @@ else:
     assert answer.status_code == 302, answer.content
 """
 
+# A command, or the product's own worker, that waits before the call of this number to a function or method.
+_PAUSED_BEFORE_A_CALL = """
+import importlib, sys, time
+import django
+django.setup()
+from django.core.management import call_command
+from duplicates.worker import work
+
+place, left, *command = sys.argv[1:]
+module, _, name = place.partition(":")
+owner = importlib.import_module(module)
+*holders, last = name.split(".")
+for holder in holders:
+    owner = getattr(owner, holder)
+real, left = getattr(owner, last), int(left)
+
+def wait_once(*arguments, **options):
+    global left
+    left -= 1
+    if left == 0:
+        print("paused", flush=True)
+        time.sleep(600)
+    return real(*arguments, **options)
+
+setattr(owner, last, wait_once)
+call_command(*command) if command else work()
+"""
+
 _MAKE_LIBRARY = """
 import random, sys
 import django
@@ -179,6 +207,13 @@ class House:
         assert worker.stdout.readline() == "paused\n", f"the run never entered {stage}"
         return worker
 
+    def paused_before(self, place: str, call: int, *command: str) -> subprocess.Popen[str]:
+        """Start a worker, or a command, that waits before a call of `module:function`; return once it does."""
+        process = self.start(sys.executable, "-c", _PAUSED_BEFORE_A_CALL, place, str(call), *command)
+        assert process.stdout is not None
+        assert "paused\n" in iter(process.stdout.readline, ""), f"{place} was never called {call} times"
+        return process
+
     def supervisor(self, processes: int = 1) -> subprocess.Popen[str]:
         """Start workers the way an operator does."""
         return self.start(sys.executable, "manage.py", "run_workers", "--processes", str(processes), "--grace", "10")
@@ -213,6 +248,11 @@ class House:
         """Queue an analysis and return its id."""
         arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
         return self.manage("run_duplicate_analysis", "--background", "--force-refresh", *arguments).stdout.split()[-1]
+
+    def files(self, folder: str) -> list[Path]:
+        """Return the files in a folder of the work folder."""
+        found = Path(self.environment["REPRISE_WORK_DIR"], folder).rglob("*")
+        return sorted(path for path in found if path.is_file())
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Read from the database of the house, past Django: a look must not cost a process."""

@@ -356,6 +356,7 @@ class TestWorkersThatDie:
 
         assert row is not None
         assert (row.status, row.report["code"], left_behind()) == ("failed", "UPLOAD_UNREADABLE", [])
+        assert list(spool_folder().iterdir()) == []
 
     def test_one_that_was_being_applied_goes_on(
         self, api: APIClient, woken: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
