@@ -199,7 +199,7 @@ class CleanupRunning(DuplicatesError):
     """Another clean-up is at work."""
 
     code = "CLEANUP_RUNNING"
-    advice = "Wait until it is done; one that was killed is forgotten after an hour."
+    advice = "Wait until it is done; one that was killed is forgotten after half a minute."
 
 
 class ExportGone(DuplicatesError):

@@ -24,7 +24,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
 
-from duplicates.services import automatic, process, storage_use, workers
+from duplicates.services import automatic, process, storage, workers
 from duplicates.services.clock import ClockWatch
 from duplicates.tasks import enqueue_analysis, enqueue_export, enqueue_plan
 from library.tasks import enqueue_upload
@@ -165,6 +165,7 @@ class Supervisor:
             TickPart("resolve automatically", lambda: automatic.resolve_new_results(now=timezone.now())),
             TickPart("wake workers for plans", self._wake_for_plans),
             TickPart("wake workers for uploads", self._wake_for_uploads),
+            TickPart("wake workers for exports", self._wake_for_exports),
             TickPart("look at the storage", self._look_at_storage),
         ]
 
@@ -219,7 +220,7 @@ class Supervisor:
             connection.close()
 
     def _tidy(self) -> None:
-        workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis, enqueue_export=enqueue_export)
+        workers.tidy(now=timezone.now(), enqueue_analysis=enqueue_analysis)
 
     def _wake_for_plans(self) -> None:
         workers.wake_for_plans(now=timezone.now(), enqueue=enqueue_plan)
@@ -227,11 +228,14 @@ class Supervisor:
     def _wake_for_uploads(self) -> None:
         workers.wake_for_uploads(now=timezone.now(), enqueue=enqueue_upload)
 
+    def _wake_for_exports(self) -> None:
+        workers.wake_for_exports(now=timezone.now(), enqueue=enqueue_export)
+
     def _look_at_storage(self) -> None:
         """Keep what is stored today for those who want to see it grow; asked for once an hour."""
         if time.monotonic() >= self._sample_after:
             self._sample_after = time.monotonic() + 3600
-            storage_use.keep_sample(now=timezone.now())
+            storage.keep_sample(now=timezone.now())
 
     def _stop_children(self) -> None:
         self._say("Stopping: runs are handed back with their checkpoints")

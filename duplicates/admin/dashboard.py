@@ -21,7 +21,7 @@ from duplicates.models.analysis import sees_all
 from duplicates.services import permissions
 from duplicates.services.dashboard import EXPIRES_SOON, Dashboard, get_dashboard
 from duplicates.services.history import REMOVALS, Tally, Week
-from duplicates.services.storage import Stored
+from duplicates.services.storage import KINDS, Stored
 from duplicates.services.workers import WORKER_COMMAND
 from library import admin_pages as pages
 
@@ -207,7 +207,10 @@ class _Words:
         if storage is None:
             return None
         return {
-            "rows": [(kind.kind.label, _rows(kind), pages.size(kind.size_bytes)) for kind in storage.kinds],
+            "rows": [
+                (KINDS[kind], _rows(stored, is_estimate=storage.is_estimate), pages.size(stored.size_bytes or None))
+                for kind, stored in storage.by_kind.items()
+            ],
             "database": pages.size(storage.database_bytes),
         }
 
@@ -221,10 +224,10 @@ def _groups_url(analysis: DuplicateAnalysisResult) -> str:
     return f"{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}?analysis={analysis.pk}"
 
 
-def _rows(stored: Stored) -> str:
+def _rows(stored: Stored, *, is_estimate: bool) -> str:
     if stored.is_at_least:
         return _("more than %(count)s") % {"count": pages.number(stored.rows)}
-    if stored.is_estimate and stored.rows:
+    if is_estimate and stored.rows:
         return _("about %(count)s") % {"count": pages.number(stored.rows)}
     return pages.number(stored.rows)
 

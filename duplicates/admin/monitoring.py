@@ -20,8 +20,9 @@ from duplicates.services import permissions
 from duplicates.services.error_patterns import find_patterns
 from duplicates.services.measured_precision import BandPrecision
 from duplicates.services.metrics import PERIODS, Activity, Metrics, SizeFigures, get_metrics
+from duplicates.services.storage import KINDS, Stored
 from duplicates.services.storage_growth import Growth, forecast, get_growth
-from duplicates.services.storage_use import KINDS, Stored, storage_warnings
+from duplicates.services.storage_limits import storage_warnings
 from duplicates.told import told
 from library import admin_pages as pages
 

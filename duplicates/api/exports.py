@@ -6,10 +6,12 @@ import django_filters
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponseBase
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -128,6 +130,14 @@ class ExportViewSet(
     def get_queryset(self) -> QuerySet[DuplicateAnalysisExport]:
         visible = DuplicateAnalysisResult.objects.visible_to(self.person).values("pk")
         return DuplicateAnalysisExport.objects.filter(analysis__in=visible).select_related("user")
+
+    def get_object(self) -> DuplicateAnalysisExport:
+        try:
+            return super().get_object()
+        except Http404:
+            raise NotFound(
+                _("There is no such export here. It goes when it, or its analysis, is deleted: ask for a new one.")
+            ) from None
 
     @extend_schema(
         operation_id="export_analysis_results",

@@ -12,7 +12,7 @@ from duplicates.api.access import Door
 from duplicates.api.shapes import StrictSerializer
 from duplicates.choices import TokenScope
 from duplicates.services import metrics, permissions
-from duplicates.services.storage_use import storage_warnings
+from duplicates.services.storage_limits import storage_warnings
 
 LONGEST = 365
 DAYS = OpenApiParameter("days", {"type": "integer", "minimum": 1, "maximum": LONGEST}, description="Up to now.")

@@ -43,11 +43,10 @@ cleanup_history = HistoryViewSet.as_view({"get": "retrieve"})
 precision = PrecisionViewSet.as_view({"get": "retrieve"})
 automatic_runs = PrecisionViewSet.as_view({"get": "runs"})
 automatic_switch = PrecisionViewSet.as_view({"post": "switch"})
-docs = SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="api/docs.html")
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", docs, name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("cleanup-history/", cleanup_history, name="cleanup-history"),
     path("summary/", summary, name="summary"),
     path("precision/", precision, name="precision"),

@@ -5,6 +5,7 @@ from duplicates.models.analysis import DuplicateAnalysisResult
 from duplicates.models.cleanup import CleanupAction, LedgerEntry, LibraryMark
 from duplicates.models.groups import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from duplicates.models.keepers import KeeperChoice, KeeperProfile
+from duplicates.models.leases import Lease
 from duplicates.models.plans import CleanupPlan, CleanupPlanItem
 from duplicates.models.precision import AutomaticResolution, AutomaticRun, PrecisionSample, SampledGroup
 from duplicates.models.preferences import DuplicatePreferences
@@ -38,6 +39,7 @@ __all__ = [
     "KeeperChoice",
     "KeeperProfile",
     "KeptAnswer",
+    "Lease",
     "LedgerEntry",
     "LibraryMark",
     "NotDuplicate",

@@ -38,6 +38,10 @@ class DuplicateAnalysisExport(models.Model):
     download_count = models.PositiveIntegerField(default=0)
     last_downloaded_at = models.DateTimeField(null=True)
     error_message = models.TextField(blank=True)
+    # Who writes it or wrote it, which is part of the file's name, and until when nobody else may; see `export_claims`.
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    attempt = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name = "export"

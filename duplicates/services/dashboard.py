@@ -17,7 +17,7 @@ from duplicates.services import permissions
 from duplicates.services.history import Week, get_weeks
 from duplicates.services.next_step import NextStep, Situation, get_next_step
 from duplicates.services.recommendations import ResultCondition, judge_conditions
-from duplicates.services.storage import Storage, get_storage
+from duplicates.services.storage import Glance, glance_at_storage
 from duplicates.services.trend import TrendPoint, get_trend
 from duplicates.services.workers import are_there_workers
 from library.models import Track
@@ -64,7 +64,7 @@ class Dashboard:
     weeks: Sequence[Week]
     runs: Sequence[DuplicateAnalysisResult]
     quarantine: Quarantine | None
-    storage: Storage | None
+    storage: Glance | None
     has_tracks: bool
     has_workers: bool
     next_step: NextStep
@@ -148,5 +148,5 @@ def _quarantine(user: "AbstractUser", now: datetime) -> Quarantine:
     )
 
 
-def _storage(condition: ResultCondition | None) -> Storage:
-    return get_storage(tracks=condition.changes.tracks_now if condition else None)
+def _storage(condition: ResultCondition | None) -> Glance:
+    return glance_at_storage(tracks=condition.changes.tracks_now if condition else None)

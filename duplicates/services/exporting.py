@@ -8,7 +8,6 @@ one on a worker, which tells how far it is.
 import gzip
 import hashlib
 import os
-import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,9 +22,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from duplicates.choices import ExportFormat, ExportStatus
-from duplicates.exceptions import AnalysisNotReady, DiskFull, ExportGone, InvalidOptions
+from duplicates.exceptions import AnalysisNotFound, AnalysisNotReady, DiskFull, ExportGone, InvalidOptions
 from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult
-from duplicates.services import audit, export_contents, limits, storage_use
+from duplicates.services import audit, export_claims, export_contents, export_rows, limits, storage_limits
 from duplicates.services.work_folder import is_unsaved_result_kept
 from duplicates.site_settings import site
 from library.folders import private_folder
@@ -56,12 +55,12 @@ def export_analysis_results(
         from duplicates.services import unsaved  # noqa: PLC0415 (loads numpy and polars)
 
         detection = unsaved.load_unsaved(analysis)
-        found = unsaved.blocks_of_groups(analysis.pk, detection, size=export_contents.GROUPS_PER_BLOCK)
-        groups: export_contents.Blocks = map(export_contents.rows_of, found)
+        found = unsaved.blocks_of_groups(analysis.pk, detection, size=export_rows.GROUPS_PER_BLOCK)
+        groups: export_rows.Blocks = map(export_rows.block_of, found)
         analysis = unsaved.as_if_saved(analysis, detection)
     else:
         _require_result(analysis)
-        groups = export_contents.read_groups(analysis)
+        groups = export_rows.read_blocks(analysis)
     return _counted(export_contents.render(analysis, groups, export_format, now), written or (lambda members: None))
 
 
@@ -100,15 +99,16 @@ def request_export(
 ) -> DuplicateAnalysisExport:
     """Write a small export at once and queue a large one for a worker; return its row as it is then.
 
-    Raises InvalidOptions, AnalysisNotReady or RateLimited.
+    Raises InvalidOptions, AnalysisNotFound, AnalysisNotReady or RateLimited.
     """
     _require_format(export_format)
     _require_result(analysis)
     limits.require_below(site.EXPORTS_PER_HOUR, "export.requested", actor=actor, now=now, what="exports")
-    storage_use.require_room(actor.pk if actor else None)
+    storage_limits.require_room(actor.pk if actor else None)
     members = analysis.groups_found + analysis.duplicates_found
     is_small = members <= WRITTEN_AT_ONCE
     with transaction.atomic():
+        _hold(analysis)
         export = DuplicateAnalysisExport.objects.create(
             analysis=analysis,
             user_id=actor.pk if actor else None,
@@ -124,29 +124,29 @@ def request_export(
     return write_export(export.pk, now=lambda: now) if is_small else export
 
 
+def _hold(analysis: DuplicateAnalysisResult) -> None:
+    """Keep an analysis from being deleted within the transaction. Raises AnalysisNotFound when it was."""
+    if not DuplicateAnalysisResult.objects.select_for_update().filter(pk=analysis.pk).values_list("pk").first():
+        raise AnalysisNotFound
+
+
 def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone.now) -> DuplicateAnalysisExport:
-    """Write a pending export to its private file and stamp it; a failure is kept on its row.
+    """Write an export that waits to its private file and stamp it; a failure is kept on its row.
 
     Raises ExportGone when it, or its analysis, was deleted meanwhile; nothing is left of it then.
     """
-    waiting = DuplicateAnalysisExport.objects.filter(pk=export_id)
-    taken = waiting.filter(status=ExportStatus.PENDING).update(status=ExportStatus.RUNNING, row_count=0)
-    export = waiting.select_related("analysis", "user").first()
-    if export is None:
-        raise ExportGone
-    if not taken:
+    is_mine = export_claims.take_up(export_id, now=now())
+    export = _row(export_id)
+    if not is_mine:
         return export
     try:
-        _write_file(export, now())
-    except ExportGone:
-        raise
-    except Exception as error:
-        export.status, export.error_message = ExportStatus.FAILED, "The export could not be written."
-        waiting.update(status=export.status, error_message=export.error_message)
-        audit.record("export.failed", actor=export.user, now=now(), subject=export, was_successful=False)
-        if DiskFull.is_behind(error):
-            raise DiskFull from error
-        raise error from None
+        try:
+            _write_file(export, now)
+        except Exception as error:
+            _note_failure(export, error, now())
+            raise error from None
+    except export_claims.LeaseLost:
+        return _row(export_id)
     audit.record(
         "export.completed",
         actor=export.user,
@@ -157,19 +157,53 @@ def write_export(export_id: uuid.UUID, *, now: Callable[[], datetime] = timezone
     return export
 
 
+def _row(export_id: uuid.UUID) -> DuplicateAnalysisExport:
+    row = DuplicateAnalysisExport.objects.filter(pk=export_id).select_related("analysis", "user").first()
+    if row is None:
+        raise ExportGone
+    return row
+
+
+def _note_failure(export: DuplicateAnalysisExport, error: Exception, now: datetime) -> None:
+    """Keep a failure on the row. Raises LeaseLost where it is none of ours, and DiskFull where that is behind it."""
+    if isinstance(error, export_claims.LeaseLost):
+        raise error
+    export.status, export.error_message = ExportStatus.FAILED, _("The export could not be written.")
+    export_claims.end(export, status=export.status, error_message=export.error_message)
+    audit.record("export.failed", actor=export.user, now=now, subject=export, was_successful=False)
+    if DiskFull.is_behind(error):
+        raise DiskFull from error
+
+
 @audit.recorded("export.deleted", subject="export")
 def delete_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
     """Delete an export and its file; one that is being written stops and leaves nothing."""
     with transaction.atomic():
         audit.record("export.deleted", actor=actor, now=now, subject=export, counts={"bytes": export.size_bytes or 0})
         DuplicateAnalysisExport.objects.filter(pk=export.pk).delete()
-    export_path(export).unlink(missing_ok=True)
+    _remove_files(export)
+
+
+def exports_folder() -> Path:
+    """Return the folder of all exports; it is private and never served."""
+    return Path(settings.WORK_DIR) / "exports"
 
 
 def export_path(export: DuplicateAnalysisExport) -> Path:
-    """Return where the file of an export lies; the folder is private and never served."""
+    """Return where the file of an export lies."""
     ending = ".gz" if export.is_compressed else ""
-    return Path(settings.WORK_DIR) / "exports" / f"{export.pk.hex}.{export.format}{ending}"
+    return exports_folder() / f"{file_stem(export.pk, export.lease_token)}.{export.format}{ending}"
+
+
+def file_stem(export_id: uuid.UUID, lease_token: uuid.UUID | None) -> str:
+    """Return how the file of an export begins, up to its first dot: with whoever wrote it."""
+    return f"{export_id.hex}-{lease_token.hex}" if lease_token else export_id.hex
+
+
+def _remove_files(export: DuplicateAnalysisExport) -> None:
+    """Remove all that was written of an export, the parts of writers that died among it."""
+    for path in exports_folder().glob(f"{export.pk.hex}*"):
+        path.unlink(missing_ok=True)
 
 
 def download_name(analysis: DuplicateAnalysisResult, export_format: str) -> str:
@@ -177,29 +211,33 @@ def download_name(analysis: DuplicateAnalysisResult, export_format: str) -> str:
     return f"duplicates-{analysis.created_at:%Y-%m-%d}-{analysis.preset}-{analysis.pk.hex[:8]}.{export_format}"
 
 
-def _write_file(export: DuplicateAnalysisExport, now: datetime) -> None:
-    """Write under another name, and give the file its own only when it is whole and still wanted."""
+def _write_file(export: DuplicateAnalysisExport, now: Callable[[], datetime]) -> None:
+    """Write under another name, and give the file its own only when it is whole; it stays only if still wanted."""
     target = export_path(export)
     private_folder(target.parent)
-    partial_file = target.with_suffix(f".{secrets.token_hex(4)}.part")
-    progress = _Progress(export)
+    _remove_files(export)
+    partial_file = target.with_suffix(".part")
+    progress = _Progress(export, now)
     try:
         checksum = _write_blocks(
             partial_file,
-            export_analysis_results(export.analysis, export.format, now=now, written=progress),
+            export_analysis_results(export.analysis, export.format, now=now(), written=progress),
             is_compressed=export.is_compressed,
         )
         partial_file.replace(target)
-    finally:
+        export.status, export.row_count, export.size_bytes = (
+            ExportStatus.COMPLETED,
+            progress.rows,
+            target.stat().st_size,
+        )
+        export.sha256, export.total_rows = checksum, progress.rows
+        export.expires_at = now() + timedelta(hours=site.EXPORT_LIFETIME_HOURS)
+        stamped = ("status", "row_count", "size_bytes", "expires_at", "sha256", "total_rows")
+        export_claims.end(export, **{name: getattr(export, name) for name in stamped})
+    except BaseException:
         partial_file.unlink(missing_ok=True)
-    export.status, export.row_count, export.size_bytes = ExportStatus.COMPLETED, progress.rows, target.stat().st_size
-    export.sha256, export.total_rows = checksum, progress.rows
-    export.expires_at = now + timedelta(hours=site.EXPORT_LIFETIME_HOURS)
-    stamped = ("status", "row_count", "size_bytes", "expires_at", "sha256", "total_rows")
-    wanted = DuplicateAnalysisExport.objects.filter(pk=export.pk, status=ExportStatus.RUNNING)
-    if not wanted.update(**{name: getattr(export, name) for name in stamped}):
         target.unlink(missing_ok=True)
-        raise ExportGone
+        raise
 
 
 def _write_blocks(path: Path, blocks: Iterator[bytes], *, is_compressed: bool) -> str:
@@ -233,18 +271,17 @@ class _Digesting:
 
 
 class _Progress:
-    """Hears how many members are written and keeps it on the row, at most once a second."""
+    """Hears how many members are written; keeps it on the row, and the lease alive, at most once a second."""
 
-    def __init__(self, export: DuplicateAnalysisExport) -> None:
+    def __init__(self, export: DuplicateAnalysisExport, now: Callable[[], datetime]) -> None:
         self.rows = 0
-        self._row = DuplicateAnalysisExport.objects.filter(pk=export.pk, status=ExportStatus.RUNNING)
+        self._export, self._now = export, now
         self._told_at = time.monotonic()
 
     def __call__(self, rows: int) -> None:
-        """Raises ExportGone once nobody wants the export any more."""
+        """Raises LeaseLost once nobody wants the export any more, or another process writes it."""
         self.rows = rows
         if time.monotonic() - self._told_at < PROGRESS_SECONDS:
             return
         self._told_at = time.monotonic()
-        if not self._row.update(row_count=rows):
-            raise ExportGone
+        export_claims.renew(self._export, now=self._now(), row_count=rows)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from duplicates.exceptions import IdempotencyKeyReused, RequestInProgress
@@ -51,14 +52,19 @@ def once(work: Callable[[], Answer], *, user: "AbstractBaseUser", key: str, requ
     return answer
 
 
+def old_answers(*, now: datetime) -> QuerySet[KeptAnswer]:
+    """Return the answers that are no longer kept."""
+    return KeptAnswer.objects.filter(created_at__lt=now - KEPT)
+
+
 def forget_old_answers(*, now: datetime) -> int:
     """Delete the answers that are no longer kept; return how many."""
-    return KeptAnswer.objects.filter(created_at__lt=now - KEPT).delete()[0]
+    return old_answers(now=now).delete()[0]
 
 
 def _begin(user: "AbstractBaseUser", key: str, digest: str, now: datetime) -> KeptAnswer:
     """Return the row of this request: new and without an answer, or with the one that was given."""
-    KeptAnswer.objects.filter(user_id=user.pk, key=key, created_at__lt=now - KEPT).delete()
+    old_answers(now=now).filter(user_id=user.pk, key=key).delete()
     try:
         with transaction.atomic():
             return KeptAnswer.objects.create(user_id=user.pk, key=key, request_digest=digest, created_at=now)

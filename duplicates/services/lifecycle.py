@@ -27,7 +27,7 @@ from duplicates.exceptions import (
     WorkerLost,
 )
 from duplicates.models import DuplicateAnalysisResult, NotDuplicate
-from duplicates.services import audit, claims, limits, storage_use
+from duplicates.services import audit, claims, limits, storage_limits
 from duplicates.services.claims import Claim
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
@@ -72,7 +72,7 @@ def queue_analysis(
     if equal is not None:
         return Queued(equal, is_new=False)
     limits.require_below(site.ANALYSES_PER_HOUR, "analysis.queued", actor=actor, now=now, what="analyses")
-    storage_use.require_room(actor.pk if actor else None)
+    storage_limits.require_room(actor.pk if actor else None)
     try:
         with transaction.atomic():
             analysis = DuplicateAnalysisResult.objects.create(

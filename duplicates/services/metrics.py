@@ -21,7 +21,8 @@ from duplicates.services.history import CLEANUP, REMOVALS, Tally, count_periods,
 from duplicates.services.measured_precision import BandPrecision, measure_precision
 from duplicates.services.precision import MeasuredPrecision, measured_precision
 from duplicates.services.readiness import free_bytes
-from duplicates.services.storage_use import StorageUse, get_storage_use, limit_bytes
+from duplicates.services.storage import Storage, get_storage
+from duplicates.services.storage_limits import limit_bytes
 from duplicates.services.workers import SILENCE
 
 WINDOWS = (1, 7, 30)  # days that scrapes tell
@@ -129,7 +130,7 @@ class Metrics:
     queue: Queue
     workers: Workers
     exports: Mapping[str, int]  # by status
-    storage: StorageUse
+    storage: Storage
     storage_limit_bytes: int
     free_bytes: int
     precision: tuple[BandPrecision, ...]
@@ -161,7 +162,7 @@ def get_metrics(*, now: datetime, days: int = 30) -> Metrics:
         queue=_queue(now, exports),
         workers=_workers(now),
         exports={str(status): exports.get(status, 0) for status in ExportStatus.values},
-        storage=get_storage_use(),
+        storage=get_storage(),
         storage_limit_bytes=limit_bytes(),
         free_bytes=free_bytes(),
         precision=measure_precision(),

@@ -1,37 +1,30 @@
 """Keeps storage bounded: which analyses may go, and their deletion in short transactions.
 
 A plan is made first; the dry run and the real run share it. Pinned, queued and running analyses and the newest
-completed one of each user stay whatever their age.
+completed one of each user stay whatever their age. What else is past its time is in `leftovers`.
 """
 
 import logging
-import secrets
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import transaction
-from django_tasks_db.models import DBTaskResult
 
-from duplicates.choices import ACTIVE, AnalysisStatus, ExportStatus
+from duplicates.choices import ACTIVE, AnalysisStatus
 from duplicates.exceptions import CleanupRunning, DuplicatesError
-from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
-from duplicates.services import audit, storage_use
-from duplicates.services.idempotency import forget_old_answers
-from duplicates.services.impact import follow_library
+from duplicates.models import AuditRecord, DuplicateAnalysisResult
+from duplicates.services import audit, leftovers, storage, storage_limits
+from duplicates.services.alone import Busy, alone
 from duplicates.services.impact_summary import get_impact_summary
+from duplicates.services.leftovers import Freed, Limits
 from duplicates.services.outcomes import FORGOTTEN
 from duplicates.services.purging import expired_removals, purge_removal
-from duplicates.services.work_folder import analyses_with_checkpoints, discard_checkpoints, drop_needless_indexes
+from duplicates.services.work_folder import discard_checkpoints
 from duplicates.site_settings import site
-from library.changes import compact
 from library.moved import as_json
 
 if TYPE_CHECKING:
@@ -39,20 +32,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("reprise.retention")
 
-_LOCK = "cleanup-at-work"
-LONGEST_CLEANUP_SECONDS = 3600
+LEASE = "cleanup"
 
 
 @dataclass(frozen=True, slots=True)
 class CleanupPlan:
-    """The analyses that may go, and why."""
+    """What may go, and why."""
 
     by_age: tuple[uuid.UUID, ...]
     by_count: tuple[uuid.UUID, ...]
-    checkpoints: tuple[uuid.UUID, ...] = ()  # on this machine only
-    stopped_before: datetime | None = None  # checkpoints of runs that stopped then, and settled tasks, are needless
-    by_storage: tuple[uuid.UUID, ...] = ()  # the oldest beyond what results may hold
-    removals: tuple[uuid.UUID, ...] = ()  # clean-up actions whose tracks have been in quarantine long enough
+    by_storage: tuple[uuid.UUID, ...]  # the oldest beyond what results may hold
+    removals: tuple[uuid.UUID, ...]  # clean-up actions whose tracks have been in quarantine long enough
+    stopped_before: datetime  # checkpoints of runs that stopped then, and settled tasks, are needless
+    leftovers: Mapping[str, Freed]  # by kind, on this machine only where it is files
 
     def __len__(self) -> int:
         return len(self.analyses)
@@ -69,16 +61,35 @@ class CleanupResult:
 
     plan: CleanupPlan
     deleted: int = 0
-    tasks: int = 0  # settled calls in the queue
-    exports: int = 0
-    indexes: int = 0  # what refreshes might have started from
-    index_bytes: int = 0
-    changes: int = 0  # rows of the library's change log
-    records: int = 0  # audit records past their retention
-    answers: int = 0  # what repeated requests of the API were answered
+    rows_bytes: int = 0  # what the rows of the deleted analyses typically take
+    leftovers: dict[str, Freed] = field(default_factory=dict)
     purged: int = 0  # tracks deleted from quarantine
     held: int = 0  # tracks kept in quarantine because their keeper is gone
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def exports(self) -> int:
+        """How many files of exports went."""
+        return self.leftovers.get("exports", Freed()).count
+
+    @property
+    def freed_bytes(self) -> int:
+        return self.rows_bytes + sum(one.size_bytes for one in self.leftovers.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the audit record says."""
+        return {
+            "deleted": self.deleted,
+            "by_age": len(self.plan.by_age),
+            "by_count": len(self.plan.by_count),
+            "by_storage": len(self.plan.by_storage),
+            **{kind: freed.count for kind, freed in self.leftovers.items()},
+            "tracks_purged": self.purged,
+            "tracks_held": self.held,
+            "bytes": self.freed_bytes,
+            "errors": len(self.errors),
+        }
 
 
 def plan_cleanup(
@@ -119,14 +130,15 @@ def plan_cleanup(
         elif seen[user_id] > keep:
             by_count.append(pk)
     hours = site.CHECKPOINT_HOURS if checkpoint_hours is None else checkpoint_hours
-    stopped_before = now - timedelta(hours=hours)
+    by_storage = _beyond_limits([*by_age, *by_count], newest, users, max_bytes)
+    limits = Limits(now, now - timedelta(hours=hours), frozenset((*by_age, *by_count, *by_storage)))
     return CleanupPlan(
-        tuple(by_age),
-        tuple(by_count),
-        tuple(_needless_checkpoints(stopped_before)),
-        stopped_before,
-        tuple(_beyond_limits([*by_age, *by_count], newest, users, max_bytes)),
-        tuple(expired_removals(now=now)) if users is None else (),
+        by_age=tuple(by_age),
+        by_count=tuple(by_count),
+        by_storage=tuple(by_storage),
+        removals=tuple(expired_removals(now=now)) if users is None else (),
+        stopped_before=limits.stopped_before,
+        leftovers={name: kind.look(limits) for name, kind in leftovers.KINDS.items()},
     )
 
 
@@ -134,65 +146,26 @@ def _beyond_limits(
     gone: list[uuid.UUID], newest: list[uuid.UUID], users: list[int | None] | None, max_bytes: int | None
 ) -> list[uuid.UUID]:
     """Return what must go besides, so that results hold no more than they may."""
-    limit = storage_use.limit_bytes() if max_bytes is None else max_bytes
-    per_user = storage_use.limit_per_user_bytes() if max_bytes is None else 0
+    limit = storage_limits.limit_bytes() if max_bytes is None else max_bytes
+    per_user = storage_limits.limit_per_user_bytes() if max_bytes is None else 0
     if not limit and not per_user:
         return []
-    return storage_use.over_limit(
-        storage_use.get_storage_use(), gone=gone, kept=newest, max_bytes=limit, max_per_user=per_user, users=users
+    return storage_limits.over_limit(
+        storage.get_storage(), gone=gone, kept=newest, max_bytes=limit, max_per_user=per_user, users=users
     )
-
-
-def expire_exports(*, now: datetime) -> int:
-    """Remove the files of exports whose time is over or whose analysis is gone; return how many files went."""
-    over = DuplicateAnalysisExport.objects.filter(status=ExportStatus.COMPLETED, expires_at__lt=now)
-    over.update(status=ExportStatus.EXPIRED)
-    kept = DuplicateAnalysisExport.objects.exclude(status=ExportStatus.EXPIRED).values_list("pk", flat=True)
-    needed = {export_id.hex for export_id in kept}
-    removed = 0
-    for path in (Path(settings.WORK_DIR) / "exports").glob("*.*"):
-        if path.name.partition(".")[0] not in needed:
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
-
-
-def compact_library_changes(*, now: datetime) -> int:
-    """Drop changes older than the retention that no kept analysis needs to count exactly; return how many."""
-    rows = DuplicateAnalysisResult.objects.values_list("library_revision", "tables_revision")
-    return compact(
-        [revision for revisions in rows for revision in revisions if revision is not None],
-        older_than=now - timedelta(days=site.ANALYSIS_RETENTION_DAYS),
-    )
-
-
-def _needless_checkpoints(oldest: datetime) -> Iterator[uuid.UUID]:
-    """Yield the analyses whose checkpoints nobody will go on from: over for long, completed or gone."""
-    for analysis_id in analyses_with_checkpoints():
-        if _is_needless(analysis_id, oldest):
-            yield analysis_id
-
-
-def _is_needless(analysis_id: uuid.UUID, oldest: datetime) -> bool:
-    analysis = DuplicateAnalysisResult.objects.for_lists().filter(pk=analysis_id).first()
-    if analysis is None or analysis.is_readable:
-        return True
-    return not analysis.is_active and (analysis.completed_at or analysis.created_at) <= oldest
-
-
-def _delete_settled_tasks(before: datetime) -> int:
-    """Delete the wake-up calls that were answered before a moment; return how many."""
-    deleted, _ = DBTaskResult.objects.finished().filter(finished_at__lte=before).delete()
-    return deleted
 
 
 def cleanup_old_results(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datetime) -> CleanupResult:
-    """Delete what the plan names, one transaction each. A failing one is logged and the rest goes on.
+    """Let go what the plan names, in short transactions. What fails is logged and the rest goes on.
 
-    Raises CleanupRunning while another clean-up is at work.
+    Raises CleanupRunning while another clean-up is at work. One that was killed is simply begun again: each step is
+    whole or not done.
     """
-    with _alone():
-        return _clean_up(plan, actor=actor, now=now)
+    try:
+        with alone(LEASE):
+            return _clean_up(plan, actor=actor, now=now)
+    except Busy:
+        raise CleanupRunning from None
 
 
 def cleanup_if_due(*, now: datetime) -> CleanupResult | None:
@@ -209,77 +182,59 @@ def cleanup_if_due(*, now: datetime) -> CleanupResult | None:
         return None
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the one lock of all processes; a clean-up that was killed loses it by itself."""
-    token = secrets.token_hex(8)
-    if not cache.add(_LOCK, token, LONGEST_CLEANUP_SECONDS):
-        raise CleanupRunning
-    try:
-        yield
-    finally:
-        if cache.get(_LOCK) == token:
-            cache.delete(_LOCK)
-
-
 def _clean_up(plan: CleanupPlan, *, actor: "AbstractBaseUser | None", now: datetime) -> CleanupResult:
     result = CleanupResult(plan)
     for analysis_id in plan.analyses:
-        try:
-            with transaction.atomic():
-                # The state may have changed since the plan: an analysis pinned or requeued meanwhile stays.
-                removable = DuplicateAnalysisResult.objects.filter(pk=analysis_id, is_pinned=False)
-                removable = removable.exclude(status__in=ACTIVE)
-                _remember(removable.for_lists().first(), actor=actor, now=now)
-                deleted, _ = removable.delete()
-            if deleted:
-                result.deleted += 1
-                discard_checkpoints(analysis_id)
-        except DatabaseError as error:
-            logger.exception("Analysis %s could not be cleaned up", analysis_id)
-            result.errors.append(f"{analysis_id}: {error}")
-    if plan.stopped_before is not None:
-        # Looked at again: a run resumed since the plan still needs what it kept.
-        for analysis_id in plan.checkpoints:
-            if _is_needless(analysis_id, plan.stopped_before):
-                discard_checkpoints(analysis_id)
-        result.tasks = _delete_settled_tasks(plan.stopped_before)
-    _purge(plan, result, actor=actor, now=now)
-    follow_library(now=now)  # before the log is compacted, which it reads
-    result.exports = expire_exports(now=now)
-    result.indexes, result.index_bytes = drop_needless_indexes()
-    result.changes = compact_library_changes(now=now)
-    result.records = audit.forget_old_records(now=now)
-    result.answers = forget_old_answers(now=now)
-    audit.record(
-        "cleanup.analyses",
-        actor=actor,
-        now=now,
-        was_successful=not result.errors,
-        counts={
-            "deleted": result.deleted,
-            "by_age": len(plan.by_age),
-            "by_count": len(plan.by_count),
-            "by_storage": len(plan.by_storage),
-            "checkpoints": len(plan.checkpoints),
-            "tasks": result.tasks,
-            "exports": result.exports,
-            "indexes": result.indexes,
-            "index_bytes": result.index_bytes,
-            "library_changes": result.changes,
-            "audit_records": result.records,
-            "kept_answers": result.answers,
-            "tracks_purged": result.purged,
-            "tracks_held": result.held,
-            "errors": len(result.errors),
-        },
-    )
+        _or_log(result, f"Analysis {analysis_id}", _delete_analysis, result, analysis_id, actor, now)
+    for action_id in plan.removals:
+        _or_log(result, f"The tracks of removal {action_id}", _purge, result, action_id, actor, now)
+    limits = Limits(now, plan.stopped_before)
+    for name in leftovers.KINDS:
+        _or_log(result, name, _remove_leftovers, result, name, limits)
+    audit.record("cleanup.analyses", actor=actor, now=now, was_successful=not result.errors, counts=result.counts)
     return result
 
 
-def _remember(analysis: DuplicateAnalysisResult | None, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
+def _or_log(result: CleanupResult, what: str, step: Callable[..., None], *arguments: Any) -> None:
+    """Take one step; where it fails, the rest must go on."""
+    try:
+        step(*arguments)
+    except Exception as error:
+        logger.exception("%s could not be cleaned up", what)
+        result.errors.append(f"{what}: {error}")
+
+
+def _delete_analysis(
+    result: CleanupResult, analysis_id: uuid.UUID, actor: "AbstractBaseUser | None", now: datetime
+) -> None:
+    with transaction.atomic():
+        # The state may have changed since the plan: an analysis pinned or requeued meanwhile stays.
+        removable = DuplicateAnalysisResult.objects.select_for_update(of=("self",)).filter(is_pinned=False)
+        analysis = removable.exclude(status__in=ACTIVE).for_lists().filter(pk=analysis_id).first()
+        if analysis is None:
+            return
+        _remember(analysis, actor=actor, now=now)
+        analysis.delete()
+    result.deleted += 1
+    result.rows_bytes += storage.rows_bytes(groups=analysis.groups_found, duplicates=analysis.duplicates_found)
+    freed = Freed(1, size) if (size := discard_checkpoints(analysis_id)) else Freed()
+    result.leftovers["checkpoints"] = result.leftovers.get("checkpoints", Freed()) + freed
+
+
+def _purge(result: CleanupResult, action_id: uuid.UUID, actor: "AbstractBaseUser | None", now: datetime) -> None:
+    purged = purge_removal(action_id, actor=actor, now=now)
+    result.purged += purged.deleted
+    result.held += purged.held
+
+
+def _remove_leftovers(result: CleanupResult, name: str, limits: Limits) -> None:
+    freed = leftovers.KINDS[name].remove(limits)
+    result.leftovers[name] = result.leftovers.get(name, Freed()) + freed
+
+
+def _remember(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
     """Let the history know how far an analysis was cleaned up that is about to go."""
-    if analysis is None or not analysis.is_readable:
+    if not analysis.is_readable:
         return
     summary = get_impact_summary(analysis)
     audit.record(
@@ -295,16 +250,3 @@ def _remember(analysis: DuplicateAnalysisResult | None, *, actor: "AbstractBaseU
             "eliminated": summary.duplicates_eliminated,
         },
     )
-
-
-def _purge(plan: CleanupPlan, result: CleanupResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
-    """Purge what the plan names, one transaction each. A failing one is logged and the rest goes on."""
-    for action_id in plan.removals:
-        try:
-            purged = purge_removal(action_id, actor=actor, now=now)
-        except DatabaseError as error:
-            logger.exception("The tracks of removal %s could not be purged", action_id)
-            result.errors.append(f"{action_id}: {error}")
-        else:
-            result.purged += purged.deleted
-            result.held += purged.held

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from duplicates.exceptions import AnalysisActive, AnalysisPinned
+from duplicates.exceptions import AnalysisActive, AnalysisNotFound, AnalysisPinned
 from duplicates.models import DuplicateAnalysisResult
-from duplicates.services import audit, retention
+from duplicates.services import audit
+from duplicates.services.leftovers import Limits, remove_export_files
 from duplicates.services.work_folder import discard_checkpoints
 
 if TYPE_CHECKING:
@@ -33,10 +34,14 @@ def pin_analysis(
 def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
     """Delete an analysis with its groups, exports and kept work; decisions and removed copies stay.
 
-    Raises AnalysisActive for one that is queued or running and AnalysisPinned for one that is pinned.
+    Raises AnalysisNotFound for one that is gone, AnalysisActive for one that is queued or running and AnalysisPinned
+    for one that is pinned.
     """
     with transaction.atomic():
-        current = DuplicateAnalysisResult.objects.select_for_update(of=("self",)).for_lists().get(pk=analysis.pk)
+        rows = DuplicateAnalysisResult.objects.select_for_update(of=("self",)).for_lists()
+        current = rows.filter(pk=analysis.pk).first()
+        if current is None:
+            raise AnalysisNotFound
         if current.is_active:
             raise AnalysisActive(
                 _("This analysis is %(status)s.") % {"status": str(current.get_status_display()).lower()}
@@ -46,4 +51,4 @@ def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUs
         audit.record("analysis.deleted", actor=actor, now=now, subject=current, counts={"groups": current.groups_found})
         current.delete()
     discard_checkpoints(analysis.pk)
-    retention.expire_exports(now=now)
+    remove_export_files(Limits(now, now))

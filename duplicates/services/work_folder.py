@@ -4,7 +4,7 @@ import contextlib
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -36,9 +36,14 @@ def analyses_with_checkpoints() -> Iterator[uuid.UUID]:
             logger.warning("%s is no checkpoint folder", entry.name)
 
 
+def checkpoint_folder(analysis_id: uuid.UUID) -> Path:
+    """Return where the checkpoints of one analysis lie."""
+    return checkpoints_folder() / str(analysis_id)
+
+
 def checkpoint_file(analysis_id: uuid.UUID, stage: str) -> Path:
     """Return where the checkpoint of a stage lies, if there is one."""
-    return checkpoints_folder() / str(analysis_id) / f"{stage}.checkpoint"
+    return checkpoint_folder(analysis_id) / f"{stage}.checkpoint"
 
 
 def is_unsaved_result_kept(analysis: DuplicateAnalysisResult) -> bool:
@@ -46,9 +51,9 @@ def is_unsaved_result_kept(analysis: DuplicateAnalysisResult) -> bool:
     return analysis.status == AnalysisStatus.FAILED and checkpoint_file(analysis.pk, FOUND).is_file()
 
 
-def discard_checkpoints(analysis_id: uuid.UUID) -> None:
-    """Remove all checkpoints of an analysis from this machine."""
-    shutil.rmtree(checkpoints_folder() / str(analysis_id), ignore_errors=True)
+def discard_checkpoints(analysis_id: uuid.UUID) -> int:
+    """Remove all checkpoints of an analysis from this machine; return how many bytes that frees."""
+    return _discard(checkpoint_folder(analysis_id))
 
 
 def index_folder(analysis_id: uuid.UUID) -> Path:
@@ -64,29 +69,44 @@ def indexes() -> list[uuid.UUID]:
 
 def index_bytes(analysis_id: uuid.UUID) -> int:
     """Return how much an analysis left for a refresh, in bytes."""
-    total = 0
-    for path in index_folder(analysis_id).glob("*.checkpoint"):
-        with contextlib.suppress(FileNotFoundError):  # another process removed it
-            total += path.stat().st_size
-    return total
+    return folder_bytes(index_folder(analysis_id))
 
 
 def discard_index(analysis_id: uuid.UUID) -> int:
     """Remove what an analysis left for a refresh; return how many bytes that frees."""
-    freed = index_bytes(analysis_id)
-    shutil.rmtree(index_folder(analysis_id), ignore_errors=True)
-    return freed
+    return _discard(index_folder(analysis_id))
 
 
-def drop_needless_indexes() -> tuple[int, int]:
-    """Remove what no refresh will start from any more; return how many analyses lose something, and the bytes freed.
+def needless_indexes(*, gone: Collection[uuid.UUID] = ()) -> list[uuid.UUID]:
+    """Return the analyses that left what no refresh will start from any more, once those that are `gone` are.
 
     The newest `KEPT_INDEXES` full runs that a completed analysis rests on keep theirs.
     """
     lying = indexes()
     rows = DuplicateAnalysisResult.objects.exclude(status__in=(AnalysisStatus.FAILED, AnalysisStatus.CANCELLED))
+    rows = rows.exclude(pk__in=gone)
     base_of = {pk: base or pk for pk, base in rows.order_by("-created_at").values_list("pk", "tables_of")}
     bases = [base for base in dict.fromkeys(base_of.values()) if base in lying][: site.KEPT_INDEXES]
     kept = {*bases, *(pk for pk, base in base_of.items() if base in bases)}
-    needless = [analysis_id for analysis_id in lying if analysis_id not in kept]
-    return len(needless), sum(discard_index(analysis_id) for analysis_id in needless)
+    return [analysis_id for analysis_id in lying if analysis_id not in kept]
+
+
+def drop_needless_indexes() -> tuple[int, int]:
+    """Remove what no refresh will start from any more; return how many analyses lose something, and the bytes freed."""
+    needless = needless_indexes()
+    return len(needless), sum(map(discard_index, needless))
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return the bytes of the files in a folder."""
+    total = 0
+    for path in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another process removed it
+            total += path.stat().st_size
+    return total
+
+
+def _discard(folder: Path) -> int:
+    freed = folder_bytes(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    return freed

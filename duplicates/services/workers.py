@@ -8,13 +8,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 from django_tasks_db.models import DBTaskResult
 
-from duplicates.choices import AnalysisStatus, ExportStatus
-from duplicates.models import DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
+from duplicates.choices import AnalysisStatus
+from duplicates.models import DuplicateAnalysisResult, Worker
 from duplicates.services import impact, lifecycle
+from duplicates.services.export_claims import waiting_exports
 from duplicates.services.log_context import lines_of
 from duplicates.services.plan_lease import waiting_plans
 from library.uploads import waiting_uploads
@@ -69,7 +70,6 @@ def tidy(
     *,
     now: datetime,
     enqueue_analysis: Callable[[uuid.UUID], None],
-    enqueue_export: Callable[[uuid.UUID], None],
 ) -> None:
     """Do what a supervisor does on each tick: forget silent workers and give on what they had in hand.
 
@@ -79,49 +79,44 @@ def tidy(
         with lines_of(analysis.pk):
             logger.warning("Analysis %s taken from worker %s, which is gone", analysis.pk, analysis.worker or "unnamed")
     Worker.objects.exclude(seen_at__range=(now - 3 * SILENCE, now + 3 * SILENCE)).delete()
-    for export_id in _settle_orphans(now=now):
-        enqueue_export(export_id)
+    _settle_orphans(now=now)
     _wake_for_the_forgotten(now=now, enqueue=enqueue_analysis)
     impact.follow_library(now=now)
 
 
 def wake_for_plans(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:
     """Wake a worker for clean-up plans that nobody is at and no task stands for, as after a worker that died."""
-    for plan_id in waiting_plans(now=now):
-        tasks = DBTaskResult.objects.ready().filter(task_path="duplicates.tasks.work_on_plan_task")
-        if not tasks.filter(args_kwargs__kwargs__plan_id=str(plan_id)).exists():
-            enqueue(plan_id)
+    _wake(waiting_plans(now=now), "duplicates.tasks.work_on_plan_task", "plan_id", enqueue)
 
 
 def wake_for_uploads(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:
     """Wake a worker for files sent here that nobody is at and no task stands for, as after a worker that died."""
-    for import_id in waiting_uploads(now=now):
-        tasks = DBTaskResult.objects.ready().filter(task_path="library.tasks.import_upload_task")
-        if not tasks.filter(args_kwargs__kwargs__import_id=str(import_id)).exists():
-            enqueue(import_id)
+    _wake(waiting_uploads(now=now), "library.tasks.import_upload_task", "import_id", enqueue)
 
 
-def _settle_orphans(*, now: datetime) -> list[uuid.UUID]:
-    """Mark the tasks of dead workers as failed; return the exports that are to be written again."""
+def wake_for_exports(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:
+    """Wake a worker for exports that nobody writes and no task stands for, as after a worker that died."""
+    _wake(waiting_exports(now=now), "duplicates.tasks.write_export_task", "export_id", enqueue)
+
+
+def _wake(waiting: list[uuid.UUID], task_path: str, argument: str, enqueue: Callable[[uuid.UUID], None]) -> None:
+    """Give to a worker what waits and has no task that waits, too."""
+    for row_id in waiting:
+        tasks = DBTaskResult.objects.ready().filter(task_path=task_path)
+        if not tasks.filter(**{f"args_kwargs__kwargs__{argument}": str(row_id)}).exists():
+            enqueue(row_id)
+
+
+def _settle_orphans(*, now: datetime) -> None:
+    """Mark the tasks of dead workers as failed; what they were at is given on by its own row."""
     living = set(_living(now).values_list("pk", flat=True))
     running = DBTaskResult.objects.filter(status="RUNNING").exclude(started_at__range=(now - SILENCE, now + SILENCE))
-    exports = []
     for task in running:
         if task.worker_ids and task.worker_ids[-1] in living:
             continue
-        with transaction.atomic():
-            settled = DBTaskResult.objects.filter(pk=task.pk, status="RUNNING").update(
-                status="FAILED", finished_at=now, exception_class_path="", traceback="The worker died."
-            )
-            export_id: str = task.args_kwargs["kwargs"].get("export_id", "")
-            if settled and export_id and _is_to_be_written_again(export_id):
-                exports.append(uuid.UUID(export_id))
-    return exports
-
-
-def _is_to_be_written_again(export_id: str) -> bool:
-    half_written = DuplicateAnalysisExport.objects.filter(pk=export_id, status=ExportStatus.RUNNING)
-    return bool(half_written.update(status=ExportStatus.PENDING))
+        DBTaskResult.objects.filter(pk=task.pk, status="RUNNING").update(
+            status="FAILED", finished_at=now, exception_class_path="", traceback="The worker died."
+        )
 
 
 def _wake_for_the_forgotten(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:

@@ -107,7 +107,7 @@ def measure(tracks: int) -> None:
     from duplicates.services.history import count_periods  # noqa: PLC0415
     from duplicates.services.measured_precision import measure_precision  # noqa: PLC0415
     from duplicates.services.metrics import _reviewers, get_metrics  # noqa: PLC0415
-    from duplicates.services.storage_use import get_storage_use  # noqa: PLC0415
+    from duplicates.services.storage import get_storage  # noqa: PLC0415
 
     say(connection.vendor)
     timed(f"{tracks:,} tracks and what belongs to them written", lambda: fill(tracks))
@@ -118,7 +118,7 @@ def measure(tracks: int) -> None:
     timed("days", lambda: len(count_periods(begins_at, now, days=1)))
     timed("reviewers", lambda: len(list(_reviewers(begins_at, now))))
     timed("precision", lambda: sum(one.decided for one in measure_precision()))
-    timed("storage", lambda: get_storage_use().total.rows)
+    timed("storage", lambda: get_storage().total.rows)
 
 
 def main() -> None:

@@ -124,7 +124,7 @@ def test_a_supervisor_takes_no_run_away_right_after_the_clock_was_set(monkeypatc
 @pytest.mark.django_db
 def test_a_worker_row_from_another_time_goes() -> None:
     workers.show_alive("w-1", now=NOW + HOUR)
-    workers.tidy(now=NOW, enqueue_analysis=lambda analysis_id: None, enqueue_export=lambda export_id: None)
+    workers.tidy(now=NOW, enqueue_analysis=lambda analysis_id: None)
 
     assert not Worker.objects.exists()
     assert not DuplicateAnalysisResult.objects.exists()

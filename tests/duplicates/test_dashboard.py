@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +19,11 @@ from duplicates.services.dashboard import Dashboard, count_left, get_dashboard
 from duplicates.services.history import get_cleanup_history, get_weeks
 from duplicates.services.next_step import Step
 from duplicates.services.removal import remove_duplicates
-from duplicates.services.storage import StoredKind, get_storage
+from duplicates.services.storage import KINDS, Stored, glance_at_storage
 from duplicates.services.trend import get_trend
 from duplicates.services.workers import show_alive
 from library.changes import current_revision
-from tests.duplicates.factories import VIEWS, AnalysisFactory, ExportFactory, GroupFactory, TrackFactory, UserFactory
+from tests.duplicates.factories import VIEWS, AnalysisFactory, GroupFactory, TrackFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -233,16 +234,15 @@ class TestQuarantine:
 
 
 class TestStorage:
-    def test_it_tells_the_rows_and_bytes_of_each_kind(self) -> None:
-        ExportFactory(size_bytes=1_000)
-        ExportFactory(size_bytes=500)
+    def test_it_tells_the_rows_and_bytes_of_each_kind(self, work_dir: Path) -> None:
+        (work_dir / "exports").mkdir(parents=True)
+        (work_dir / "exports" / "one.csv").write_bytes(b"x" * 1_500)
 
-        storage = get_storage(tracks=12)
+        seen = glance_at_storage(tracks=12)
 
-        exports = next(kind for kind in storage.kinds if kind.kind == StoredKind.EXPORTS)
-        assert (exports.rows, exports.size_bytes) == (2, 1_500)
-        assert [kind.kind for kind in storage.kinds] == list(StoredKind)
-        assert storage.database_bytes > 0
+        assert seen.by_kind["exports"] == Stored(1, 1_500)
+        assert list(seen.by_kind) == list(KINDS)
+        assert seen.database_bytes > 0
 
     def test_it_counts_a_long_table_no_further_than_needed(
         self, monkeypatch: pytest.MonkeyPatch, settings: Any
@@ -252,9 +252,9 @@ class TestStorage:
         monkeypatch.setattr("duplicates.services.storage.COUNTED_UP_TO", 3)
         TrackFactory.create_batch(5)
 
-        tracks = get_storage(tracks=None).kinds[0]
+        counted = glance_at_storage(tracks=None).by_kind["library"]
 
-        assert (tracks.rows, tracks.is_at_least) == (3, True)
+        assert (counted.rows, counted.is_at_least) == (3, True)
 
 
 def test_weeks_are_those_of_the_history() -> None:

@@ -9,9 +9,8 @@ from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.exceptions import ClaimLost, RateLimited
-from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, Worker
+from duplicates.models import AuditRecord, DuplicateAnalysisResult, Worker
 from duplicates.services import claims, lifecycle, running, workers
-from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from tests.duplicates.library_of import make_library
 from tests.duplicates.queued import NOW, queue, status_of
@@ -152,10 +151,10 @@ class TestReclaiming:
 
 
 class TestTidying:
-    def tidy(self, now=LATER) -> tuple[list[uuid.UUID], list[uuid.UUID]]:
-        analyses, exports = [], []
-        workers.tidy(now=now, enqueue_analysis=analyses.append, enqueue_export=exports.append)
-        return analyses, exports
+    def tidy(self, now=LATER) -> list[uuid.UUID]:
+        analyses = []
+        workers.tidy(now=now, enqueue_analysis=analyses.append)
+        return analyses
 
     def task(self, *, worker: str, **kwargs: str) -> DBTaskResult:
         task = DBTaskResult.objects.create(
@@ -186,21 +185,10 @@ class TestTidying:
         task.refresh_from_db()
         assert task.status == "RUNNING"
 
-    def test_a_half_written_export_is_written_again(self) -> None:
-        analysis = DuplicateDetectionService().find_duplicates_with_persistence(AnalysisOptions()).analysis
-        export = DuplicateAnalysisExport.objects.create(
-            analysis=analysis, format="csv", status="running", created_at=NOW
-        )
-        self.task(worker="gone", export_id=str(export.pk))
-
-        _, exports = self.tidy()
-
-        assert exports == [export.pk]
-
     def test_a_queued_analysis_without_a_task_wakes_a_worker(self) -> None:
         analysis = queue()
 
-        assert self.tidy()[0] == [analysis.pk]
+        assert self.tidy() == [analysis.pk]
 
     def test_a_full_house_wakes_nobody(self) -> None:
         for number in range(3):
@@ -208,7 +196,7 @@ class TestTidying:
         for _ in range(2):
             claims.claim_next(now=LATER)
 
-        assert self.tidy(LATER)[0] == []
+        assert self.tidy(LATER) == []
 
     def test_silent_workers_are_forgotten(self) -> None:
         workers.show_alive("silent", now=NOW)

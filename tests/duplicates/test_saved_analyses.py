@@ -1,5 +1,7 @@
 """Saved analyses: list, load, resolve, age and clean up."""
 
+import json
+import os
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,11 +9,13 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
+from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus
 from duplicates.exceptions import AnalysisNotReady, CleanupRunning, InvalidOptions, SaveFailed
-from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
-from duplicates.services import exporting, retention, saving, staleness
+from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, KeptAnswer, Lease
+from duplicates.services import exporting, leftovers, retention, saving, staleness
+from duplicates.services.alone import alone
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.persistence import DuplicatePersistenceService
@@ -322,14 +326,95 @@ class TestByItself:
         assert "the next one will try again" in caplog.text
 
 
+class TestDryRun:
+    def leave_something_of_each_kind(self, work_dir: Path, ada) -> None:
+        """Two analyses that go, with files, a run that stopped long ago, and rows past their age."""
+        now = datetime.now(UTC)
+        for day in range(7):
+            analysis = DuplicateAnalysisResult.objects.create(
+                user=ada, created_at=now - timedelta(days=day), status="completed", parameters_fingerprint=str(day)
+            )
+            lay(work_dir / "checkpoints" / str(analysis.pk) / "x.checkpoint", 100)
+            lay(work_dir / "indexes" / str(analysis.pk) / "x.checkpoint", 1_000)
+            export = DuplicateAnalysisExport.objects.create(
+                analysis=analysis, format="csv", status="completed", created_at=now, expires_at=now + timedelta(days=1)
+            )
+            lay(exporting.export_path(export), 10)
+        lay(work_dir / "exports" / f"{uuid.uuid4().hex}.csv", 1)
+        stray = lay(work_dir / "uploads" / "stray.csv", 1)
+        os.utime(stray, (0, 0))
+        AuditRecord.objects.create(created_at=now - timedelta(days=900), action="analysis.queued")
+        DBTaskResult.objects.create(
+            task_path="x", args_kwargs={"args": [], "kwargs": {}}, backend_name="default", status="SUCCESSFUL",
+            run_after=now, finished_at=now - timedelta(days=90),
+        )  # fmt: skip
+        KeptAnswer.objects.create(user=ada, key="k", request_digest="0" * 64, created_at=now - timedelta(days=3))
+
+    def test_it_names_exactly_what_goes_of_each_kind(self, work_dir: Path, ada, capsys) -> None:
+        self.leave_something_of_each_kind(work_dir, ada)
+
+        call_command("cleanup_analyses", "--dry-run", "--output", "json")
+        told = json.loads(capsys.readouterr().out)
+        untouched = DuplicateAnalysisResult.objects.count(), len(list((work_dir / "exports").iterdir()))
+        call_command("cleanup_analyses", "--output", "json")
+        done = json.loads(capsys.readouterr().out)
+
+        assert untouched == (7, 8)
+        assert told["leftovers"] == done["leftovers"]
+        assert {name: freed["count"] for name, freed in done["leftovers"].items()} == {
+            "checkpoints": 7, "tasks": 1, "exports": 3, "indexes": 5, "uploads": 1, "library_changes": 0,
+            "audit_records": 1, "kept_answers": 1,
+        }  # fmt: skip
+        assert told["by_count"] == done["by_count"]
+        assert done["bytes"] == 7 * 100 + 5 * 1_000 + 2 * 10 + 1
+
+    def test_one_record_says_how_much_went(self, work_dir: Path, ada) -> None:
+        self.leave_something_of_each_kind(work_dir, ada)
+
+        call_command("cleanup_analyses")
+
+        counts = AuditRecord.objects.get(action="cleanup.analyses").counts
+        assert (counts["deleted"], counts["exports"], counts["bytes"]) == (2, 3, 5_721)
+
+    def test_a_kind_that_fails_is_logged_and_the_rest_goes(self, work_dir: Path, ada, monkeypatch, caplog) -> None:
+        self.leave_something_of_each_kind(work_dir, ada)
+
+        def refuse(limits):
+            raise OSError("read-only file system")
+
+        monkeypatch.setitem(leftovers.KINDS, "exports", leftovers.Kind(leftovers.KINDS["exports"].look, refuse))
+        with pytest.raises(CommandError, match="1 could not be deleted"):
+            call_command("cleanup_analyses")
+
+        record = AuditRecord.objects.get(action="cleanup.analyses")
+        assert (record.was_successful, record.counts["audit_records"], record.counts["errors"]) == (False, 1, 1)
+        assert "exports could not be cleaned up" in caplog.text
+
+
+def lay(path: Path, size: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    return path
+
+
 class TestTwoAtOnce:
     def test_the_second_is_refused(self, service) -> None:
-        with retention._alone(), pytest.raises(CleanupRunning):
+        with alone(retention.LEASE), pytest.raises(CleanupRunning):
             service.cleanup_old_results()
 
     def test_the_command_says_so(self) -> None:
-        with retention._alone(), pytest.raises(CommandError, match="Another clean-up is at work"):
+        with alone(retention.LEASE), pytest.raises(CommandError, match="Another clean-up is at work"):
             call_command("cleanup_analyses")
+
+    def test_one_that_was_killed_is_forgotten_when_its_lease_runs_out(self, service, settings) -> None:
+        until = datetime.now(UTC) + timedelta(seconds=settings.LEASE_SECONDS)
+        Lease.objects.create(name=retention.LEASE, token=uuid.uuid4(), until=until)
+        with pytest.raises(CleanupRunning):
+            service.cleanup_old_results()
+
+        Lease.objects.update(until=datetime.now(UTC) - timedelta(seconds=1))
+
+        assert service.cleanup_old_results().deleted == 0
 
     def test_afterwards_the_next_one_may(self, service, monkeypatch) -> None:
         monkeypatch.setattr(retention, "_clean_up", lambda *args, **kwargs: 1 / 0)
@@ -365,6 +450,23 @@ class TestExpiredExports:
         young.refresh_from_db()
         assert (old.status, young.status, result.exports) == ("expired", "completed", 1)
         assert (old_file.exists(), young_file.exists()) == (False, True)
+
+    def test_a_file_begun_while_it_looks_stays(self, service, monkeypatch) -> None:
+        """It asked first which rows there are, and then took files of newer rows for needless."""
+        analysis, began = analysis_of(), []
+        file_stem = leftovers.file_stem
+
+        def begin_another(*args):
+            if not began:
+                began.append(None)
+                began.append(self.export_file(analysis, hours_left=1)[1])
+            return file_stem(*args)
+
+        self.export_file(analysis, hours_left=1)
+        monkeypatch.setattr(leftovers, "file_stem", begin_another)
+        service.cleanup_old_results()
+
+        assert began[1].exists()
 
     def test_the_file_of_a_deleted_analysis_goes_too(self, service) -> None:
         analysis = analysis_of()

@@ -63,7 +63,7 @@ class TestATickThatBreaksOff:
         settings.RECLAIM_TICK_SECONDS = 0
         for job in ("tidy", "wake_for_plans", "wake_for_uploads"):
             monkeypatch.setattr(worker.workers, job, lambda **_: None)
-        monkeypatch.setattr(worker.storage_use, "keep_sample", lambda **_: True)
+        monkeypatch.setattr(worker.storage, "keep_sample", lambda **_: True)
         monkeypatch.setattr(worker.automatic, "resolve_new_results", lambda **_: None)
         return Supervisor(0, [], grace_seconds=1, say=lambda line: None)
 
@@ -83,7 +83,7 @@ class TestATickThatBreaksOff:
         def refuse(**_: object) -> bool:
             raise OSError("No space left on device")
 
-        monkeypatch.setattr(worker.storage_use, "keep_sample", refuse)
+        monkeypatch.setattr(worker.storage, "keep_sample", refuse)
 
         supervisor._tidy_when_due()
 

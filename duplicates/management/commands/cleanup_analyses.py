@@ -3,6 +3,7 @@
 import json
 import re
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -10,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from duplicates.exceptions import CleanupRunning
+from duplicates.services.leftovers import Freed
 from duplicates.services.retention import CleanupResult, cleanup_old_results, plan_cleanup
 
 
@@ -18,7 +20,8 @@ class Command(BaseCommand):
 
     help = (
         "Delete analyses that are too old or too many. Pinned, queued and running ones and the newest completed one of "
-        "each user stay. Tracks removed as duplicates are purged once their quarantine is over. "
+        "each user stay. Tracks removed as duplicates are purged once their quarantine is over; export files, "
+        "checkpoints, old changes of the library and audit records go when their own time is past. "
         "Exit code 0: done; 1: refused, or something could not be deleted."
     )
 
@@ -67,11 +70,9 @@ class Command(BaseCommand):
 
     def _print(self, result: CleanupResult, options: dict[str, Any]) -> None:
         plan, is_dry = result.plan, options["dry_run"]
+        leftovers = plan.leftovers if is_dry else result.leftovers
         if options["output"] == "json":
-            found: dict[str, Any] = {"by_age": plan.by_age, "by_count": plan.by_count, "by_storage": plan.by_storage}
-            found |= {"errors": result.errors, "dry_run": is_dry}
-            found |= {"removals": plan.removals, "purged": result.purged, "held": result.held}
-            self.stdout.write(json.dumps(found, default=str))
+            self.stdout.write(json.dumps(_as_values(result, leftovers, is_dry=is_dry), default=str))
             return
         verb, deleted = ("Would delete", len(plan)) if is_dry else ("Deleted", result.deleted)
         why = f"{len(plan.by_age)} by age, {len(plan.by_count)} by count, {len(plan.by_storage)} by storage"
@@ -81,6 +82,28 @@ class Command(BaseCommand):
         if result.purged or result.held:
             held = f" {result.held} stay: the copy kept instead is gone." if result.held else ""
             self.stdout.write(f"Purged {result.purged} removed tracks.{held}")
+        for name, freed in leftovers.items():
+            if freed.count:
+                size = f" ({freed.size_bytes / 1e6:,.1f} MB)" if freed.size_bytes else ""
+                self.stdout.write(f"{verb} {freed.count:,} {name.replace('_', ' ')}{size}.")
+
+
+def _as_values(result: CleanupResult, leftovers: Mapping[str, Freed], *, is_dry: bool) -> dict[str, Any]:
+    """Return what `--output json` prints; `bytes` is what was freed, or would be but for the rows of analyses."""
+    plan = result.plan
+    return {
+        "by_age": plan.by_age,
+        "by_count": plan.by_count,
+        "by_storage": plan.by_storage,
+        "deleted": result.deleted,
+        "removals": plan.removals,
+        "purged": result.purged,
+        "held": result.held,
+        "leftovers": {name: {"count": freed.count, "bytes": freed.size_bytes} for name, freed in leftovers.items()},
+        "bytes": sum(freed.size_bytes for freed in leftovers.values()) if is_dry else result.freed_bytes,
+        "errors": result.errors,
+        "dry_run": is_dry,
+    }
 
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
