@@ -3,7 +3,9 @@
 A path may hold every byte but NUL: newlines, quotes, leading dashes, letters that are no UTF-8. Nothing is lost here.
 """
 
+import posixpath
 import re
+import unicodedata
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 _WINDOWS = re.compile(rb"/?[A-Za-z]:[/\\]|\\\\")
@@ -22,6 +24,15 @@ def path_of(location: str) -> bytes | None:
     if not path.startswith(b"/") or _WINDOWS.match(path) or b"\0" in path:
         return None
     return path
+
+
+def as_one_file(path: bytes) -> bytes:
+    """Return what all ways of writing the path of one file have in common; disks differ in what they tell apart.
+
+    Case, composed and decomposed accents, doubled slashes: paths that differ in these alone may be one file.
+    """
+    text = unicodedata.normalize("NFD", posixpath.normpath(path.decode("utf-8", "surrogateescape"))).casefold()
+    return unicodedata.normalize("NFD", text).encode("utf-8", "surrogateescape")
 
 
 def quoted_for_shell(path: bytes) -> bytes:

@@ -25,7 +25,7 @@ from duplicates.exceptions import InvalidOptions
 from duplicates.models import DuplicateAnalysisResult, LedgerEntry
 from duplicates.services import audit
 from duplicates.services.csv_cells import as_cell
-from duplicates.services.file_paths import path_of, playlist_line, quoted_for_shell, readable
+from duplicates.services.file_paths import as_one_file, path_of, playlist_line, quoted_for_shell, readable
 from library.models import Merge, Track
 from library.quarantine import root_keeper
 
@@ -136,9 +136,9 @@ def _removed(analysis: DuplicateAnalysisResult | None, batch_id: uuid.UUID | Non
 
 
 def _planned(removed: QuerySet[Track]) -> Iterator[PlannedFile]:
+    used = _still_used(removed)
     for part in batched(removed.iterator(chunk_size=TRACKS_A_STEP), TRACKS_A_STEP):
         keepers = _keepers_of(part)
-        used = _still_used(part)
         for track in part:
             yield _one(track, keepers.get(track.pk), used)
 
@@ -158,11 +158,19 @@ def _keepers_of(tracks: Iterable[Track]) -> dict[int, Track]:
     return found
 
 
-def _still_used(tracks: Iterable[Track]) -> set[bytes]:
-    """Return the files of these copies that a track in the library also is."""
-    locations = {track.location for track in tracks if track.location}
-    rows = Track.objects.active().filter(location__in=locations).values_list("location", flat=True)
-    return {path for location in rows if (path := path_of(location)) is not None}
+def _still_used(removed: QuerySet[Track]) -> set[bytes]:
+    """Return the files of removed copies that a track in the library also is, as `as_one_file` tells them.
+
+    Reads all locations: two sources write the path of one file in two ways, and no index knows both.
+    """
+    gone = set(_files_of(removed))
+    return {file for file in _files_of(Track.objects.active().exclude(location="")) if file in gone}
+
+
+def _files_of(tracks: QuerySet[Track]) -> Iterator[bytes]:
+    for location in tracks.order_by().values_list("location", flat=True).iterator(chunk_size=TRACKS_A_STEP):
+        if (path := path_of(location)) is not None:
+            yield as_one_file(path)
 
 
 def _one(track: Track, keeper: Track | None, used: set[bytes]) -> PlannedFile:
@@ -173,7 +181,7 @@ def _one(track: Track, keeper: Track | None, used: set[bytes]) -> PlannedFile:
         (keeper is None, NO_KEEPER),
         (kept_path is None, NO_KEPT_FILE),
         (path == kept_path, SAME_FILE),
-        (path in used, STILL_USED),
+        (path is not None and as_one_file(path) in used, STILL_USED),
     )
     why_not = next((str(reason) for is_so, reason in reasons if is_so), "")
     return PlannedFile(track, keeper, path, kept_path, why_not)

@@ -5,7 +5,9 @@
 import csv
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 from urllib.parse import quote
 
 import pytest
@@ -176,10 +178,22 @@ class TestWhatIsLeftOut:
 
         assert "the file of the track that was kept" in self.plan_of(tmp_path)[str(gone.pk)]
 
-    def test_a_file_that_another_track_is_by_another_way_of_writing(self, disk: Disk, tmp_path: Path) -> None:
-        path = disk.write(b"copy one.mp3")
+    @pytest.mark.parametrize(
+        "write",
+        [
+            pytest.param(location_of, id="the same"),
+            pytest.param(lambda path: f"file://localhost{quote(path)}", id="an iTunes address"),
+            pytest.param(lambda path: os.fsdecode(path).replace("copy", "Copy"), id="case"),
+            pytest.param(lambda path: os.fsdecode(path).replace("/copy", "//./copy"), id="slashes"),
+            pytest.param(lambda path: normalize("NFD", os.fsdecode(path)), id="accents of their own"),
+        ],
+    )
+    def test_a_file_that_another_track_is_by_another_way_of_writing(
+        self, disk: Disk, tmp_path: Path, write: Callable[[bytes], str]
+    ) -> None:
+        path = disk.write("copy été.mp3".encode())
         gone = disk.removed(path)
-        copy(location=location_of(path))
+        copy(location=write(path))
 
         assert "another track of the library" in self.plan_of(tmp_path)[str(gone.pk)]
 
