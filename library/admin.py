@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from library import admin_pages as pages
 from library.admin_filters import CatalogFilter, FormatFilter, QuarantineFilter, SourceFilter
+from library.changes import recording
 from library.listening import CONTENT_TYPES, audio_file
 from library.models import (
     Availability,
@@ -131,7 +132,15 @@ class TrackAdmin(pages.CalmAdmin):
         """Give long texts one line: titles and artists are no essays."""
         if db_field.get_internal_type() == "TextField":
             kwargs["widget"] = AdminTextInputWidget(attrs={"class": "vLargeTextField"})
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.show_hidden_initial = True  # tells what a person changed from what changed while the page was open
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Track, form: Any, change: bool) -> None:
+        """Write what the person changed and nothing else: a merge or an import may have written the rest meanwhile."""
+        with recording(""):
+            obj.save(update_fields=form.changed_data)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -1,15 +1,19 @@
 """The library in the admin: lists that stay cheap, tracks that may be corrected, records that may not."""
 
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.forms import ModelForm
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from library import quarantine
 from library.admin_pages import CappedPaginator, duration, length, percent
+from library.changes import recording
 from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, PlaylistEntry, Track
 from tests.library.sources import run_import, write
 
@@ -65,6 +69,31 @@ def test_an_empty_list_says_what_to_do(admin_client: Client, model: str) -> None
     assert 'class="empty"' in shown
 
 
+class _Fields(HTMLParser):
+    """What a browser would send of the fields of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[str, str] = {}
+        self._choice = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        name, value = said.get("name") or "", said.get("value") or ""
+        if tag == "select":
+            self._choice = name
+        elif tag == "option" and "selected" in said:
+            self.sent[self._choice] = value
+        elif tag == "input" and name and (said.get("type") != "checkbox" or "checked" in said):
+            self.sent[name] = value
+
+
+def as_a_browser_sends_it(page: str) -> dict[str, str]:
+    fields = _Fields()
+    fields.feed(page)
+    return fields.sent
+
+
 class TestTracks:
     def test_an_edit_is_recorded_as_a_change_of_the_library(self, admin_client: Client) -> None:
         track = make_track(1)
@@ -79,6 +108,37 @@ class TestTracks:
         assert response.status_code == 302
         assert Track.objects.get(pk=track.pk).title == "Harbour Lights"
         assert LibraryChange.objects.count() == before + 1
+
+    def test_a_page_left_open_overwrites_nothing_that_was_written_meanwhile(self, admin_client: Client) -> None:
+        keeper, other = make_track(1, play_count=5, rating=40), make_track(2, play_count=3, rating=80)
+        address = reverse("admin:library_track_change", args=[keeper.pk])
+        sent = as_a_browser_sends_it(admin_client.get(address).content.decode())
+        with recording("clean-up"):
+            quarantine.remove({keeper.pk: [other]}, now=timezone.now())
+
+        admin_client.post(address, sent | {"title": "Harbour Lights", "explicit": "true"})
+
+        keeper.refresh_from_db()
+        assert (keeper.title, keeper.explicit) == ("Harbour Lights", True)
+        assert (keeper.play_count, keeper.rating) == (8, 80)
+
+    def test_a_page_of_a_track_removed_meanwhile_does_not_bring_it_back(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        track = make_track(1, play_count=5)
+        address = reverse("admin:library_track_change", args=[track.pk])
+        sent = as_a_browser_sends_it(admin_client.get(address).content.decode())
+        cleaned = ModelForm.full_clean
+
+        def removed_since_it_was_read(form: Any) -> None:
+            Track.objects.filter(pk=track.pk).update(quarantined_at=timezone.now())
+            cleaned(form)
+
+        monkeypatch.setattr(ModelForm, "full_clean", removed_since_it_was_read)
+        admin_client.post(address, sent | {"genre": "Folk"})
+
+        track.refresh_from_db()
+        assert (track.genre, track.quarantined_at is None) == ("Folk", False)
 
     def test_a_viewer_cannot_change_one(self, client: Client) -> None:
         viewer = User.objects.create_user("viewer", is_staff=True)
