@@ -5,8 +5,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from duplicates.choices import Resolution
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
-from duplicates.services import claims
+from duplicates.services import claims, different
 from duplicates.services.claims import Claim
 from duplicates.services.difference import analysis_keys, carry_identities_over
 from duplicates.services.keepers import carry_choice
@@ -42,10 +43,23 @@ def carry_over(analysis: DuplicateAnalysisResult, claimed: Claim, *, now: dateti
         _carry_decisions_over(older, analysis, first_new)
 
 
+def carry_late(analysis: DuplicateAnalysisResult) -> None:
+    """Take over what people decided about the predecessor since `carry_over`, or since its groups were copied.
+
+    Call it in the transaction that publishes the analysis.
+    """
+    if analysis.predecessor is not None:
+        _carry_keepers_over(analysis.predecessor, analysis, 0)
+        _carry_decisions_over(analysis.predecessor, analysis, 0)
+        _open_what_was_taken_back(analysis)
+
+
 def _carry_keepers_over(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, first_new: int) -> None:
     """Choose again what a person chose in each group that has the same members, none of which has changed."""
     renewed = newer.groups.filter(pk__gte=first_new, keeper_chosen_at=None)
-    for chosen in older.groups.exclude(keeper_chosen_at=None).select_related("keeper_chosen_by").order_by("pk"):
+    done = newer.groups.exclude(keeper_chosen_at=None).values("group_key")
+    waiting = older.groups.exclude(keeper_chosen_at=None).exclude(group_key__in=done)
+    for chosen in waiting.select_related("keeper_chosen_by").order_by("pk"):
         group = renewed.filter(group_key=chosen.group_key).first()
         if group is not None and _said(group) == _said(chosen):
             carry_choice(chosen, group)
@@ -57,7 +71,10 @@ def _said(group: DuplicateAnalysisGroup) -> list[tuple[Any, ...]]:
 
 
 def _carry_decisions_over(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, first_new: int) -> None:
-    """Resolve each group that was resolved before with the same members, none of which has changed."""
+    """Decide each group as the one before with the same members, none of which has changed; reopened is open.
+
+    One that has a single member left says so already.
+    """
     differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
     changed = " OR ".join(f"om.{name} {differs} nm.{name}" for name in SEEN)
     with connection.cursor() as cursor:
@@ -65,8 +82,22 @@ def _carry_decisions_over(older: DuplicateAnalysisResult, newer: DuplicateAnalys
             f"UPDATE {_GROUPS} SET is_resolved = o.is_resolved, resolution = o.resolution, "
             f"resolved_at = o.resolved_at, resolved_by_id = o.resolved_by_id FROM {_GROUPS} o "
             f"WHERE o.analysis_id = %s AND {_GROUPS}.analysis_id = %s AND {_GROUPS}.id >= %s "
-            f"AND o.group_key = {_GROUPS}.group_key AND o.is_resolved "
+            f"AND o.group_key = {_GROUPS}.group_key AND {_GROUPS}.resolution <> '{Resolution.DELETED}' "
+            f"AND (o.is_resolved <> {_GROUPS}.is_resolved OR o.resolution <> {_GROUPS}.resolution) "
             f"AND NOT EXISTS (SELECT 1 FROM {_MEMBERS} om JOIN {_MEMBERS} nm "
             f"ON nm.group_id = {_GROUPS}.id AND nm.track_id = om.track_id WHERE om.group_id = o.id AND ({changed}))",
             analysis_keys(older, newer, first_new),
         )
+
+
+def _open_what_was_taken_back(analysis: DuplicateAnalysisResult) -> None:
+    """Open the groups that are no duplicates only by a decision on the group, whose pairs were taken back since.
+
+    A run keeps declared pairs apart, so such a group is found only when they are no longer in force, or were declared
+    while it ran.
+    """
+    declared = analysis.groups.filter(resolution=Resolution.NOT_DUPLICATES)
+    taken_back = [group.pk for group in declared if not different.are_all_apart(group, group.members.all())]
+    analysis.groups.filter(pk__in=taken_back).update(
+        is_resolved=False, resolution="", resolved_at=None, resolved_by=None
+    )

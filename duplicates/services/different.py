@@ -146,6 +146,13 @@ def decisions_on(*groups: DuplicateAnalysisGroup) -> list[NotDuplicate]:
     return [one for one in found if keys[one.left_key] & keys.get(one.right_key, set())]
 
 
+def are_all_apart(group: DuplicateAnalysisGroup, members: Iterable[DuplicateAnalysisTrack]) -> bool:
+    """Is every two of these members of a group that are in the library declared different by now?"""
+    said = {pair_of(one) for one in decisions_on(group)}
+    keys = sorted({key_of(member) for member in members if member.still_exists})
+    return all(pair in said for pair in combinations(keys, 2))
+
+
 def take_back_groups(
     groups: Sequence[DuplicateAnalysisGroup], *, actor: "AbstractBaseUser | None", now: datetime
 ) -> int:

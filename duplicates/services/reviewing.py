@@ -7,7 +7,6 @@ now. Removing copies has a module of its own.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -79,7 +78,7 @@ def split_out(
     with _as_seen("pairs.declared_different", group, seen_version, actor=actor, now=now) as seen:
         guards.require_open(seen)
         member, others = _member(seen, track_id)
-        if _all_apart(seen, others):
+        if different.are_all_apart(seen, others):
             # Declares what is missing itself, so that reopening takes back this last word and not those before.
             mark_groups_resolved(seen.analysis, [seen.pk], Resolution.NOT_DUPLICATES, actor=actor, now=now)
         else:
@@ -124,10 +123,3 @@ def _member(
     if not named:
         raise InvalidOptions(_("Track %(track)s is no member of %(group)s.") % {"track": track_id, "group": group})
     return named[0], [member for member in members if member.track_id != track_id]
-
-
-def _all_apart(group: DuplicateAnalysisGroup, members: list[DuplicateAnalysisTrack]) -> bool:
-    """Is every two of these members that are in the library declared different by now?"""
-    said = {(one.left_key, one.right_key) for one in different.decisions_on(group)}
-    keys = sorted({different.key_of(member) for member in members if member.still_exists})
-    return all(pair in said for pair in combinations(keys, 2))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import transaction
 from django.utils import timezone
 
 from duplicates.exceptions import (
@@ -22,7 +23,7 @@ from duplicates.exceptions import (
 )
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import claims, lifecycle, memory, process, retention
-from duplicates.services.carrying import carry_over
+from duplicates.services.carrying import carry_late, carry_over
 from duplicates.services.claims import Claim
 from duplicates.services.deadlines import time_limit, too_late
 from duplicates.services.decision_review import settle_decisions
@@ -343,17 +344,19 @@ class _Run:
             saved = self._write_groups(self.detection)
             self._leave_result(self.detection)
             self.reporter.finish(self._summary(saved))
-            retrying(
-                lambda: lifecycle.complete(
-                    self.claimed, actor=self.analysis.user, now=self.now(), **self._outcome(saved)
-                )
-            )
+            retrying(lambda: self._publish(saved))
         except DatabaseError as error:
             failed = SaveFailed(f"The result, {len(self.detection):,} groups, was found but could not be saved.")
             self.warning = str(failed)
             raise failed from error
         discard_checkpoints(self.analysis.pk)
         retrying(drop_needless_indexes)
+
+    def _publish(self, saved: "Saved") -> None:
+        """Make the result visible, with what people decided about the one before while this one was saved."""
+        with transaction.atomic():
+            carry_late(self.analysis)
+            lifecycle.complete(self.claimed, actor=self.analysis.user, now=self.now(), **self._outcome(saved))
 
     def _write_groups(self, detection: "Detection") -> "Saved":
         """Write the groups and take over what holds from the predecessor."""

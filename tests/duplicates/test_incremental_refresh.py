@@ -11,10 +11,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from duplicates.choices import AnalysisStatus, Resolution, Trigger
 from duplicates.engine import model
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import bulk_rows, incremental, keepers, lifecycle, refreshing, saving_again
-from duplicates.services.different import declare_different
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack, NotDuplicate
+from duplicates.services import bulk_rows, incremental, keepers, lifecycle, refreshing, running, saving_again
+from duplicates.services.different import declare_different, take_back
 from duplicates.services.options import AnalysisOptions
+from duplicates.services.resolution import mark_groups_resolved, reopen_groups
 from duplicates.services.running import run_analysis
 from duplicates.services.work_folder import drop_needless_indexes, index_bytes, index_folder, indexes
 from library.models import LibraryChange, Track
@@ -239,6 +240,65 @@ class TestDecisions:
         assert len(by_identity) == second.groups.count()
         assert by_identity[untouched.identity].resolution == Resolution.KEPT_CANONICAL
         assert by_identity[touched.identity].resolution == ""
+
+    @pytest.mark.parametrize("learns_anew", [False, True], ids=["incremental", "full"])
+    def test_what_is_decided_while_the_result_is_saved_counts(
+        self, monkeypatch: pytest.MonkeyPatch, learns_anew: bool
+    ) -> None:
+        a_library()
+        first = first_run()
+        large = first.groups.filter(member_count__gt=2).order_by("position")[0]
+        decided, reopened = first.groups.filter(member_count=2).order_by("position")[:2]
+        mark_groups_resolved(first, [reopened.pk], Resolution.MANUAL_REVIEW, actor=None, now=timezone.now())
+        leave_result = running._Run._leave_result
+
+        def decide_meanwhile(*args: Any) -> None:
+            leave_result(*args)
+            mark_groups_resolved(first, [decided.pk], Resolution.KEPT_CANONICAL, actor=None, now=timezone.now())
+            reopen_groups(first, [reopened.pk], actor=None, now=timezone.now())
+            other = large.members.order_by("position")[1].track_id
+            keepers.choose_keeper(group=large, track_id=other, actor=None, now=timezone.now())
+
+        monkeypatch.setattr(running._Run, "_leave_result", decide_meanwhile)
+        second = refreshed(first, learns_anew=learns_anew)
+
+        again = {group.group_key: group for group in second.groups.all()}
+        assert ("Incremental" in note_of(second)) is not learns_anew
+        assert again[decided.group_key].resolution == Resolution.KEPT_CANONICAL
+        assert not again[reopened.group_key].is_resolved
+        large.refresh_from_db()
+        assert again[large.group_key].keeper_track_id == large.keeper_track_id
+        assert again[large.group_key].keeper_chosen_at is not None
+
+    @pytest.mark.parametrize("learns_anew", [False, True], ids=["incremental", "full"])
+    def test_a_group_whose_pair_was_taken_back_is_open_again(self, learns_anew: bool) -> None:
+        a_library()
+        first = first_run()
+        group = first.groups.filter(member_count=2).order_by("position")[0]
+        mark_groups_resolved(first, [group.pk], Resolution.NOT_DUPLICATES, actor=None, now=timezone.now())
+        take_back(NotDuplicate.objects.all(), actor=None, now=timezone.now())
+
+        second = refreshed(first, learns_anew=learns_anew)
+
+        assert not second.groups.get(group_key=group.group_key).is_resolved
+
+    @pytest.mark.parametrize("learns_anew", [False, True], ids=["incremental", "full"])
+    def test_a_group_declared_no_duplicates_while_it_ran_stays_so(
+        self, monkeypatch: pytest.MonkeyPatch, learns_anew: bool
+    ) -> None:
+        a_library()
+        first = first_run()
+        group = first.groups.filter(member_count=2).order_by("position")[0]
+        leave_result = running._Run._leave_result
+
+        def declare_meanwhile(*args: Any) -> None:
+            leave_result(*args)
+            mark_groups_resolved(first, [group.pk], Resolution.NOT_DUPLICATES, actor=None, now=timezone.now())
+
+        monkeypatch.setattr(running._Run, "_leave_result", declare_meanwhile)
+        second = refreshed(first, learns_anew=learns_anew)
+
+        assert second.groups.get(group_key=group.group_key).resolution == Resolution.NOT_DUPLICATES
 
     @pytest.mark.parametrize("learns_anew", [False, True], ids=["incremental", "full"])
     def test_a_chosen_keeper_comes_along_where_no_member_changed(self, learns_anew: bool) -> None:
