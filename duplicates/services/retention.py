@@ -1,7 +1,7 @@
 """Keeps storage bounded: which analyses may go, and their deletion in short transactions.
 
-A plan is made first; the dry run and the real run share it. Pinned, queued and running analyses and the newest
-completed one of each user stay whatever their age. What else is past its time is in `leftovers`.
+A plan is made first; the dry run and the real run share it. Pinned, queued and running analyses, those
+being refreshed and the newest completed one of each user stay whatever their age. What else is past its time is in `leftovers`.
 """
 
 import logging
@@ -111,6 +111,7 @@ def plan_cleanup(
         "pk", "user_id", "status", "is_pinned", "created_at"
     )
     by_age, by_count, newest = [], [], []
+    refreshed = _being_refreshed()
     seen: dict[int | None, int] = {}
     has_completed: set[int | None] = set()
     for pk, user_id, status, is_pinned, created_at in rows:
@@ -120,7 +121,7 @@ def plan_cleanup(
         if is_newest_completed:
             has_completed.add(user_id)
             newest.append(pk)
-        if status in ACTIVE or is_pinned:
+        if status in ACTIVE or is_pinned or pk in refreshed:
             continue
         seen[user_id] = seen.get(user_id, 0) + 1
         if is_newest_completed:
@@ -130,7 +131,7 @@ def plan_cleanup(
         elif seen[user_id] > keep:
             by_count.append(pk)
     hours = site.CHECKPOINT_HOURS if checkpoint_hours is None else checkpoint_hours
-    by_storage = _beyond_limits([*by_age, *by_count], newest, users, max_bytes)
+    by_storage = _beyond_limits([*by_age, *by_count], [*newest, *refreshed], users, max_bytes)
     limits = Limits(now, now - timedelta(hours=hours), frozenset((*by_age, *by_count, *by_storage)))
     return CleanupPlan(
         by_age=tuple(by_age),
@@ -140,6 +141,12 @@ def plan_cleanup(
         stopped_before=limits.stopped_before,
         leftovers={name: kind.look(limits) for name, kind in leftovers.KINDS.items()},
     )
+
+
+def _being_refreshed() -> set[uuid.UUID]:
+    """Return the analyses whose decisions a run that is not over yet will take over."""
+    active = DuplicateAnalysisResult.objects.active().exclude(predecessor=None)
+    return {pk for pk in active.values_list("predecessor_id", flat=True) if pk is not None}
 
 
 def _beyond_limits(
@@ -211,7 +218,7 @@ def _delete_analysis(
         # The state may have changed since the plan: an analysis pinned or requeued meanwhile stays.
         removable = DuplicateAnalysisResult.objects.select_for_update(of=("self",)).filter(is_pinned=False)
         analysis = removable.exclude(status__in=ACTIVE).for_lists().filter(pk=analysis_id).first()
-        if analysis is None:
+        if analysis is None or analysis_id in _being_refreshed():
             return
         _remember(analysis, actor=actor, now=now)
         analysis.delete()

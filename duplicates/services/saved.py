@@ -34,8 +34,8 @@ def pin_analysis(
 def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
     """Delete an analysis with its groups, exports and kept work; decisions and removed copies stay.
 
-    Raises AnalysisNotFound for one that is gone, AnalysisActive for one that is queued or running and AnalysisPinned
-    for one that is pinned.
+    Raises AnalysisNotFound for one that is gone, AnalysisActive for one that is queued, running or being refreshed, and
+    AnalysisPinned for one that is pinned.
     """
     with transaction.atomic():
         rows = DuplicateAnalysisResult.objects.select_for_update(of=("self",)).for_lists()
@@ -45,6 +45,11 @@ def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUs
         if current.is_active:
             raise AnalysisActive(
                 _("This analysis is %(status)s.") % {"status": str(current.get_status_display()).lower()}
+            )
+        if DuplicateAnalysisResult.objects.active().filter(predecessor=current).exists():
+            raise AnalysisActive(
+                _("This analysis is being refreshed; what was decided about it goes over to the refresh."),
+                way_out=_("Wait for the refresh, or cancel that first."),
             )
         if current.is_pinned:
             raise AnalysisPinned

@@ -12,9 +12,9 @@ from django.db import DatabaseError
 from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus
-from duplicates.exceptions import AnalysisNotReady, CleanupRunning, InvalidOptions, SaveFailed
+from duplicates.exceptions import AnalysisActive, AnalysisNotReady, CleanupRunning, InvalidOptions, SaveFailed
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, KeptAnswer, Lease
-from duplicates.services import exporting, leftovers, retention, saving, staleness
+from duplicates.services import exporting, leftovers, retention, saved, saving, staleness
 from duplicates.services.alone import alone
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
@@ -231,6 +231,19 @@ class TestRetention:
         service.cleanup_old_results()
 
         assert set(DuplicateAnalysisResult.objects.all()) == {pinned, running, only}
+
+    def test_one_whose_decisions_a_refresh_will_take_over_stays(self, ada) -> None:
+        analysis_of(ada)
+        reviewed = analysis_of(ada, days_old=60)
+        plan = retention.plan_cleanup(now=NOW)
+        analysis_of(ada, status="running", predecessor=reviewed)
+
+        assert reviewed.pk not in retention.plan_cleanup(now=NOW, max_bytes=1).analyses
+        retention.cleanup_old_results(plan, actor=None, now=NOW)
+
+        assert DuplicateAnalysisResult.objects.filter(pk=reviewed.pk).exists()
+        with pytest.raises(AnalysisActive, match="being refreshed"):
+            saved.delete_analysis(reviewed, actor=ada, now=NOW)
 
     def test_the_system_counts_as_one_user(self, service) -> None:
         for day in range(7):
