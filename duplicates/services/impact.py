@@ -91,18 +91,22 @@ def follow_tracks(
     ids = set(track_ids)
     here = set(Track.objects.active().filter(pk__in=ids).values_list("pk", flat=True))
     members = DuplicateAnalysisTrack.objects.filter(track_id__in=ids)
-    groups = list(members.order_by("group_id").values_list("group_id", flat=True).distinct())
+    group_ids = list(members.order_by("group_id").values_list("group_id", flat=True).distinct())
+    # Locked before their members are written, as whoever chooses a keeper does: else the two wait for each other.
+    groups = list(DuplicateAnalysisGroup.objects.select_for_update().filter(pk__in=group_ids).order_by("pk"))
     members.filter(track_id__in=here, still_exists=False).update(still_exists=True, deleted_at=None)
     members.filter(track_id__in=ids - here, still_exists=True).update(still_exists=False, deleted_at=now)
     return _recount(groups, actor=actor, now=now, may_lose=may_lose)
 
 
-def _recount(group_ids: list[int], *, actor: "AbstractBaseUser | None", now: datetime, may_lose: bool) -> list[Decided]:
-    """Count the members of these groups anew, and let the decisions follow that follow from the count."""
-    there = DuplicateAnalysisTrack.objects.filter(group_id__in=group_ids, still_exists=True).values("group_id")
+def _recount(
+    groups: list[DuplicateAnalysisGroup], *, actor: "AbstractBaseUser | None", now: datetime, may_lose: bool
+) -> list[Decided]:
+    """Count the members of these locked groups anew, and let the decisions follow that follow from the count."""
+    ids = [group.pk for group in groups]
+    there = DuplicateAnalysisTrack.objects.filter(group_id__in=ids, still_exists=True).values("group_id")
     counts = dict(there.annotate(many=Count("pk")).values_list("group_id", "many"))
-    locked = DuplicateAnalysisGroup.objects.select_for_update().filter(pk__in=group_ids).order_by("pk")
-    changed = [group for group in locked if group.remaining_count != counts.get(group.pk, 0)]
+    changed = [group for group in groups if group.remaining_count != counts.get(group.pk, 0)]
     before = _decisions_before(group.pk for group in changed if group.resolution == Resolution.DELETED)
     rows, decided = [], []
     for group in changed:

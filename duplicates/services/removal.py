@@ -9,10 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from duplicates.choices import LedgerKind
-from duplicates.exceptions import LastCopy
+from duplicates.exceptions import LastCopy, NotConfirmed
 from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisGroup, LedgerEntry
 from duplicates.services import audit, guards, impact, keepers
 from duplicates.services.cases import Case, CopiesLeft, Wanted, allowed, ask, judge_removals, lock, tracks_of
@@ -22,6 +24,7 @@ from duplicates.site_settings import site
 from library import quarantine
 from library.changes import recording
 from library.moved import Moved, MovedPlace, MovedValue, as_json
+from library.numbers import number
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -47,6 +50,7 @@ def remove_duplicates(
     """
     wanted = Wanted(group.pk, keeper_id, str(group), tuple(removing), seen_version)
     with audit.attempt("duplicates.removed", subject=group, actor=actor, now=now), recording(_cause(group)):
+        _require_few(removing)
         impact.follow_library(now=now)  # else a group might count a copy that an import has pruned
         (case,) = remove_together([wanted], actor=actor, now=now, batch_id=batch_id)
         if case.refused is not None:
@@ -66,6 +70,16 @@ def remove_together(
     cases = [case for part in _disjoint(wanted) for case in _remove_disjoint(part, actor, now, batch_id)]
     places = {one: place for place, one in enumerate(wanted)}
     return sorted(cases, key=lambda case: places[case.wanted])
+
+
+def _require_few(removing: Collection[int]) -> None:
+    """Refuse what takes a plan whose count is typed."""
+    if len(removing) > settings.BULK_REMOVAL_LIMIT:
+        named = {"count": number(len(removing)), "limit": number(settings.BULK_REMOVAL_LIMIT)}
+        raise NotConfirmed(
+            _("%(count)s copies; more than %(limit)s are removed by a plan alone.") % named,
+            way_out=_("Make a plan for this group, and confirm it by typing the number."),
+        )
 
 
 def _cause(group: DuplicateAnalysisGroup) -> str:

@@ -39,7 +39,7 @@ def mark_groups_resolved(
             % {"resolution": resolution, "values": ", ".join(Resolution.values)}
         )
     with transaction.atomic():
-        groups = DuplicateAnalysisGroup.objects.select_for_update().filter(analysis=analysis, pk__in=group_ids)
+        groups = _locked(analysis, group_ids)
         present = _all_present(groups, analysis, group_ids)
         if resolution == Resolution.DELETED:
             for group in present.values():
@@ -80,7 +80,7 @@ def reopen_groups(
     refused here.
     """
     with transaction.atomic():
-        groups = DuplicateAnalysisGroup.objects.select_for_update().filter(analysis=analysis, pk__in=group_ids)
+        groups = _locked(analysis, group_ids)
         decided = [group for group in _all_present(groups, analysis, group_ids).values() if group.is_resolved]
         for group in decided:
             require_several_left(group)
@@ -108,6 +108,12 @@ def require_several_left(group: DuplicateAnalysisGroup) -> None:
     """Refuse to reopen a group whose copies were removed."""
     if group.remaining_count < 2:
         raise InvalidOptions(_("Only one copy of %(group)s is left. Undo the removal instead.") % {"group": group})
+
+
+def _locked(analysis: DuplicateAnalysisResult, group_ids: Sequence[int]) -> "QuerySet[DuplicateAnalysisGroup]":
+    """Return the groups to be locked, always in the same order: two people who decide the same ones cannot block."""
+    rows = DuplicateAnalysisGroup.objects.select_for_update()
+    return rows.filter(analysis=analysis, pk__in=group_ids).order_by("pk")
 
 
 def _all_present(

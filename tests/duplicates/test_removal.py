@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from duplicates.choices import LedgerKind, Resolution
 from duplicates.exceptions import (
@@ -19,6 +20,7 @@ from duplicates.exceptions import (
     MemberChanged,
     MemberGone,
     NoDirectMatch,
+    NotConfirmed,
     TrackProtected,
 )
 from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry
@@ -122,6 +124,24 @@ class TestWhatTheKeeperTakesOver:
 
 @pytest.mark.django_db
 class TestWhatRemains:
+    def test_groups_are_locked_before_their_members_are_written(self) -> None:
+        # As whoever chooses a keeper does; in another order the two would wait for each other.
+        kept, gone = copy(), copy()
+        group, other = group_of(kept, gone), group_of(copy(), gone)
+
+        with CaptureQueriesContext(connection) as done:
+            remove(group, gone)
+
+        groups, members = (
+            f'FROM "{model._meta.db_table}"' for model in (DuplicateAnalysisGroup, DuplicateAnalysisTrack)
+        )
+        statements = [query["sql"] for query in done.captured_queries]
+        written = next(i for i, sql in enumerate(statements) if sql.startswith(members.replace("FROM", "UPDATE")))
+        lock = statements[written - 1]
+        assert groups in lock
+        assert f'IN ({group.pk}, {other.pk})' in lock
+        assert connection.vendor == "sqlite" or lock.endswith("FOR UPDATE")
+
     def test_a_removed_copy_waits_in_quarantine_unchanged(self, settings: LazySettings) -> None:
         settings.QUARANTINE_DAYS = 7
         kept, gone = copy(), copy(play_count=14)
@@ -190,6 +210,17 @@ class TestWhatRemains:
 
 @pytest.mark.django_db
 class TestRefusals:
+    def test_more_than_may_go_without_a_plan(self, settings: LazySettings) -> None:
+        settings.BULK_REMOVAL_LIMIT = 1
+        kept, first, second = copy(), copy(), copy()
+        group = group_of(kept, first, second)
+
+        with pytest.raises(NotConfirmed, match="2 copies"):
+            remove(group, first, second)
+
+        assert not CleanupAction.objects.exists()
+        assert remove(group, first).removed_count == 1
+
     def refuses(self, error: type[DuplicatesError], group: DuplicateAnalysisGroup, *tracks: Track, **how: Any) -> str:
         before = everything()
         with pytest.raises(error) as caught:
