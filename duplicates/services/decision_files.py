@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -38,6 +38,7 @@ COLUMNS = (
 REQUIRED = ("left_source", "left_source_track_id", "right_source", "right_source_track_id")
 MOST_ROWS = 100_000
 ROWS_A_BLOCK = 500
+FIRST_YEAR = 1900
 _LIMITS = {"source": 100, "source_track_id": 300, "isrc": 12}
 _BOOLEANS = {"true": True, "false": False, "": None}
 
@@ -169,8 +170,8 @@ def _take(
 ) -> None:
     sides = (_side(row, "left"), _side(row, "right"))
     decided_at = _moment(row.get("decided_at", ""), now)
-    decision = different.new_decision(*sides, actor=None, now=decided_at, note=row.get("note", ""))
-    decision.user_name = row.get("decided_by", "")[:150]
+    decision = different.new_decision(*sides, actor=None, now=decided_at, note=_words(row, "note"))
+    decision.user_name = _words(row, "decided_by")[:150]
     pair = (decision.left_key, decision.right_key)
     if pair[0] == pair[1]:
         raise _Refused("SAME_TRACK", _("Both sides are track %(id)s.") % {"id": sides[0]["source_track_id"]})
@@ -233,6 +234,13 @@ def _side(row: Mapping[str, str], which: str) -> Evidence:
     return evidence if track is None else evidence_of(track)
 
 
+def _words(row: Mapping[str, str], column: str) -> str:
+    text = row.get(column, "")
+    if "\0" in text:
+        raise _Refused("UNREADABLE", _("%(column)s cannot be stored.") % {"column": column})
+    return text
+
+
 def _whole(text: str, column: str) -> int | None:
     if not text:
         return None
@@ -257,7 +265,7 @@ def _moment(text: str, now: datetime) -> datetime:
         moment = parse_datetime(text)
     except ValueError:
         moment = None
-    if moment is None:
+    if moment is None or moment.year < FIRST_YEAR or moment.year == MAXYEAR:  # which no zone can shift out of time
         raise _Refused("UNREADABLE", _("decided_at is %(text)r, not like 2026-11-22T20:00:00Z.") % {"text": text})
     aware = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
     return min(aware, now)

@@ -104,7 +104,10 @@ class _TakenBack(Exception):
 
 def is_edited_export(text: str) -> bool:
     """Is this a CSV export of an analysis, by its first line?"""
-    header = next(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")), [])
+    try:
+        header = next(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")), [])
+    except csv.Error:
+        return False
     return set(REQUIRED) <= set(header)
 
 

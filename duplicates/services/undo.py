@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import MAXYEAR, date, datetime, time, timedelta
 from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 ACTIONS_A_TRANSACTION = 100
+FIRST_YEAR = 1970
 
 
 @dataclass(slots=True)
@@ -113,6 +114,8 @@ def undo_day(
     later_edits: LaterEdits = LaterEdits.ASK,
 ) -> Undone:
     """Undo what one person removed on one day of the current time zone, as `undo_batch` does."""
+    if not FIRST_YEAR <= day.year < MAXYEAR:
+        return Undone()  # at the ends of time a day of one zone cannot be said in another
     start = timezone.make_aware(datetime.combine(day, time.min))
     end = timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
     actions = CleanupAction.objects.done().filter(user_id=user.pk, created_at__gte=start, created_at__lt=end)

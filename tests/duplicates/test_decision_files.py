@@ -147,11 +147,15 @@ class TestUnreadable:
             pytest.param("test,,test,b,", "left_source_track_id is blank", id="no id"),
             pytest.param("test,a,test,b,yesterday", "decided_at is 'yesterday'", id="a date that is none"),
             pytest.param("test,a,test,b,2026-02-30T00:00:00Z", "decided_at is", id="a day that is none"),
+            pytest.param("test,a,test,b,0001-01-01T00:00:00+14:00", "decided_at is", id="before time began"),
+            pytest.param("test,a,test,b,9999-12-31T23:59:59-14:00", "decided_at is", id="after time ended"),
+            pytest.param("test,a,test,b,,No\0te", "note cannot be stored", id="a note with NUL"),
+            pytest.param("test,a,test,b,,,An\0na", "decided_by cannot be stored", id="a name with NUL"),
             pytest.param(f"{'x' * 101},a,test,b,", "left_source cannot be stored", id="too long"),
         ],
     )
     def test_rows_are_named_with_their_line(self, row: str, says: str) -> None:
-        report = read(f"{HEAD}{row}\n")
+        report = read(f"{HEAD.strip()},note,decided_by\n{row}\n")
 
         assert codes(report) == ["UNREADABLE"]
         assert says in report.unreadable[0].message

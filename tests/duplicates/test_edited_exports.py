@@ -15,7 +15,7 @@ from duplicates.exceptions import InvalidOptions
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisResult, NotDuplicate
 from duplicates.request_deadline import DeadlinePassed
 from duplicates.services import edited_exports, reviewing
-from duplicates.services.edited_exports import EditedImport, import_edited_export
+from duplicates.services.edited_exports import EditedImport, import_edited_export, is_edited_export
 from duplicates.services.exporting import export_analysis_results
 from tests.duplicates.copies import analysis_with_weights, copy, everything, group_of
 from tests.duplicates.factories import UserFactory
@@ -271,3 +271,7 @@ class TestDoors:
         assert tried == done
         assert (done["keepers"], [one["code"] for one in done["conflicts"]]) == (1, ["NEEDS_A_PLAN"])
         assert admin_client.post(url, b"\xff", content_type="text/csv").json()["code"] == "MALFORMED_REQUEST"
+
+
+def test_a_text_with_a_cell_longer_than_any_csv_has_is_no_edited_export() -> None:
+    assert not is_edited_export("a" * 200_000)

@@ -301,3 +301,9 @@ class TestManyActions:
 
         assert [action.group_id for action in outcome.actions] == [groups[0].pk]
         assert CleanupAction.objects.filter(state=CleanupState.DONE).count() == 2
+
+    @pytest.mark.parametrize("day", [date.min, date.max])
+    def test_a_day_at_the_ends_of_time_undoes_nothing(self, day: date) -> None:
+        anna = UserFactory()
+        with timezone.override("Asia/Tokyo"):
+            assert undo_day(user=anna, day=day, actor=anna, now=LATER).actions == []
