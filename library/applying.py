@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import batched
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import OperationalError, connection
+from django.db.models import QuerySet
 
 from library.changes import recording
 from library.importers.spool import KeyIndex, SpoolReader
@@ -182,9 +183,7 @@ class Application:
         Rows in quarantine are left out: they are not part of the library, and what becomes of them is decided there.
         """
         key_field = self._target.key_field
-        rows = self._target.rows_of(self._row.source)
-        if self._target is LIBRARY:
-            rows = rows.filter(quarantined_at__isnull=True)
+        rows = self._known_rows()
         last_id = 0
         while page := list(
             rows.filter(pk__gt=last_id).order_by("pk").values_list("pk", key_field, "title", "artist")[:BATCH_ROWS]
@@ -194,12 +193,17 @@ class Application:
             if found := [(pk, _name(title, artist)) for pk, key, title, artist in page if key in gone]:
                 yield found
 
+    def _known_rows(self) -> QuerySet[Any]:
+        """Return the rows of the source that are part of the library, or of the catalogue."""
+        rows = self._target.rows_of(self._row.source)
+        return rows.filter(quarantined_at__isnull=True) if self._target is LIBRARY else rows
+
     def _remove(self, gone: list[tuple[int, str]]) -> int:
         if not self._writes or not gone:
             return len(gone)
-        # Asked again under the lock: a removal may have made one of them a keeper since.
+        # Asked again under the lock: a removal may have made one of them a keeper, or put it into quarantine, since.
         last = {pk for pk, _ in self._last_copies(gone)}
-        rows = self._target.rows_of(self._row.source).filter(pk__in=[pk for pk, _ in gone if pk not in last])
+        rows = self._known_rows().filter(pk__in=[pk for pk, _ in gone if pk not in last])
         return rows.delete()[1].get(self._target.model._meta.label, 0)
 
     def _reckon_vanished_playlists(self) -> None:

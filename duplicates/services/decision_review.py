@@ -25,6 +25,7 @@ from library.quarantine import own_values_of
 IDS_A_QUERY = 500
 TITLES_A_QUERY = 2_000  # each query reads all tracks once, for titles have no index
 NAMED = 10  # examples in an audit record
+_OF_THE_TRACKS = ("left_key", "left_label", "left_evidence", "right_key", "right_label", "right_evidence")
 _READ = ("pk", "source", "source_track_id", "title", "artist", "album", "duration_ms", "isrc", "explicit", "location")
 
 
@@ -207,7 +208,8 @@ def _follow(moved: list[tuple[NotDuplicate, Evidence, Evidence]], *, now: dateti
             continue
         decision.left_key, decision.left_label, decision.left_evidence = left_key, left_label, dict(left)
         decision.right_key, decision.right_label, decision.right_evidence = right_key, right_label, dict(right)
-        decision.save()
+        # Nothing else: somebody may have taken it back since it was looked at.
+        decision.save(update_fields=_OF_THE_TRACKS)
         followed += 1
     if followed:
         audit.record(

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from duplicates.models import AuditRecord, NotDuplicate
+from duplicates.services import decision_review
 from duplicates.services.decision_evidence import plain
 from duplicates.services.decision_review import look_at_decisions, settle_decisions
 from duplicates.services.detection import DuplicateDetectionService
-from duplicates.services.different import declare_different
+from duplicates.services.different import declare_different, take_back
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.removal import remove_duplicates
 from library.models import Track
@@ -82,6 +83,19 @@ class TestWhatItOutlives:
             decision.left_evidence["source_track_id"],
             decision.right_evidence["source_track_id"],
         )
+
+    def test_a_moved_file_of_a_decision_taken_back_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        left, right = copy(), copy(title=LIVE)
+        decision = declare(left, right)
+        move(right)
+        standing = look_at_decisions()
+        take_back([decision], actor=None, now=NOW)
+
+        monkeypatch.setattr(decision_review, "look_at_decisions", lambda: standing)
+        settle_decisions(now=NOW)
+
+        decision.refresh_from_db()
+        assert decision.revoked_at == NOW
 
     def test_a_moved_folder_of_copies_that_say_the_same(self) -> None:
         """Equal tags: only the names of the files tell who is who, and they went along."""

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from library import applying
 from library.importing import ImportRefused
 from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, Track
 from library.reconciliation import report_lines
@@ -248,6 +250,20 @@ class TestVanished:
         row = library(tmp_path, entry(1), prune=True)
 
         assert (row.vanished_count, Track.objects.count()) == (0, 3)
+
+    def test_prune_leaves_what_was_removed_since_it_looked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        library(tmp_path, entry(1), entry(2))
+
+        def remove_meanwhile(*args: Any, **kwargs: Any) -> dict[int, str]:
+            Track.objects.filter(title="Song 2").update(quarantined_at=timezone.now())
+            return {}
+
+        monkeypatch.setattr(applying, "last_copies", remove_meanwhile)
+        row = library(tmp_path, entry(1), prune=True)
+
+        assert (row.pruned_count, Track.objects.quarantined().count()) == (0, 1)
 
     def test_an_empty_folder_prunes_nothing(self, music: Path) -> None:
         # A disk that is not mounted looks like a library somebody cleared.
