@@ -137,7 +137,7 @@ class TrackAdmin(pages.CalmAdmin):
             field.show_hidden_initial = True  # tells what a person changed from what changed while the page was open
         return field
 
-    def save_model(self, request: HttpRequest, obj: Track, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write what the person changed and nothing else: a merge or an import may have written the rest meanwhile."""
         with recording(""):
             obj.save(update_fields=form.changed_data)
