@@ -68,6 +68,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "duplicates.database_away.DatabaseAwayMiddleware",
     "project.health.HealthMiddleware",
     "project.proxy.ProxyMiddleware",
     "duplicates.request_deadline.RequestDeadlineMiddleware",

@@ -335,6 +335,7 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
                 now=timezone.now(),
                 enqueue=enqueue_analysis,
                 force=form.cleaned_data["force"],
+                keep_partial=not form.cleaned_data["discard_partial"],
             )
         except DuplicatesError as refused:
             self.message_user(request, refused.sentence, messages.WARNING)

@@ -64,6 +64,10 @@ class RunAnalysisForm(forms.Form):
         help_text=lazy("Otherwise an equal result that is still true is shown instead."),
     )
 
+    discard_partial = forms.BooleanField(
+        label=lazy("If it is stopped, keep nothing of what it has found"), required=False
+    )
+
     def clean(self) -> dict[str, Any]:
         """Turn the answers into options, which check them; their sentence becomes the form's."""
         answers = dict(super().clean() or {})

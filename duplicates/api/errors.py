@@ -12,6 +12,7 @@ from rest_framework import exceptions as rest
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from duplicates.database_away import RETRY_AFTER_SECONDS, away_body
 from duplicates.exceptions import (
     AnalysisAlreadyRunning,
     AnalysisNotFound,
@@ -120,8 +121,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     if is_too_late(error):
         logger.warning("%s took too long and was stopped", context["request"].path)
-        view = context.get("view")
-        body = too_late_body(keeps_steps=getattr(view, "action", None) in getattr(view, "keeps_steps", ()))
+        body = too_late_body(keeps_steps=_keeps_steps(context))
         return Response(body, status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "30"})
     if DiskFull.is_behind(error):
         error = DiskFull()
@@ -134,15 +134,21 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
         error = rest.PermissionDenied()
     if isinstance(error, rest.APIException):
         return _answer_framework(error)
-    logger.error("The API failed at %s", context["request"].path, exc_info=error)
     if isinstance(error, (OperationalError, InterfaceError)):
-        busy = error_body(
-            "DATABASE_BUSY", _("The database did not answer."), suggestions=[_("Try again.")], retry_suggested=True
-        )
-        return Response(busy, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        logger.warning("%s was not answered by the database", context["request"].path, exc_info=error)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        body = away_body(keeps_steps=_keeps_steps(context))
+        return Response(body, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
+    logger.error("The API failed at %s", context["request"].path, exc_info=error)
     kind = "DATABASE_ERROR" if isinstance(error, DatabaseError) else "INTERNAL_ERROR"
     body = error_body(kind, _("Something went wrong here. It has been noted."))
     return Response(body, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _keeps_steps(context: dict[str, Any]) -> bool:
+    """Does this work in steps, of which those it finished stay?"""
+    view = context.get("view")
+    return getattr(view, "action", None) in getattr(view, "keeps_steps", ())
 
 
 def _answer_framework(error: rest.APIException) -> Response:

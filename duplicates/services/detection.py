@@ -49,6 +49,7 @@ class DuplicateDetectionService:
         trigger: Trigger = Trigger.COMMAND,
         force: bool = False,
         time_limit_seconds: int | None = None,
+        keep_partial: bool = True,
         draw: Sink = keep_nothing,
     ) -> Ran:
         """Run in this process and keep the result.
@@ -58,7 +59,14 @@ class DuplicateDetectionService:
         `Ran.warning` says so.
         """
         lifecycle.reclaim(now=self.now(), enqueue=lambda analysis_id: None)
-        queued = self.queue(options, user=user, trigger=trigger, force=force, time_limit_seconds=time_limit_seconds)
+        queued = self.queue(
+            options,
+            user=user,
+            trigger=trigger,
+            force=force,
+            time_limit_seconds=time_limit_seconds,
+            keep_partial=keep_partial,
+        )
         analysis = queued.analysis
         is_forgotten = analysis.status == AnalysisStatus.QUEUED and not are_there_workers(now=self.now())
         if queued.is_new or is_forgotten:
@@ -86,6 +94,7 @@ class DuplicateDetectionService:
         force: bool = False,
         enqueue: Callable[[uuid.UUID], None] | None = None,
         time_limit_seconds: int | None = None,
+        keep_partial: bool = True,
     ) -> Queued:
         """Queue an analysis for a worker when `enqueue` is given, else for the caller."""
         return lifecycle.queue_analysis(
@@ -96,6 +105,7 @@ class DuplicateDetectionService:
             force=force,
             enqueue=enqueue,
             time_limit_seconds=time_limit_seconds,
+            keep_partial=keep_partial,
         )
 
     def get_analysis_progress(self, analysis_id: uuid.UUID | str) -> AnalysisProgress:

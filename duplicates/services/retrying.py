@@ -16,7 +16,14 @@ logger = logging.getLogger("reprise.database")
 
 # PostgreSQL: serialization failure, deadlock, lock not available, and the server going down or coming up.
 _PASSING_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03"}
-_PASSING_WORDS = ("database is locked", "database table is locked", "connection", "server closed")
+_PASSING_WORDS = (
+    "database is locked",
+    "database table is locked",
+    "connection",
+    "server closed",
+    "resolve host",  # a container that is away takes its name along
+    "translate host name",
+)
 
 
 def is_passing(error: BaseException) -> bool:

@@ -101,6 +101,21 @@ class TestRun:
         assert said.out.splitlines() == ["The analysis is queued.", str(DuplicateAnalysisResult.objects.get().pk)]
         assert ("uv run manage.py run_workers" in said.err) is not is_there
 
+    def test_who_reads_json_is_told_too(self, capsys, monkeypatch) -> None:
+        monkeypatch.setattr(f"{RUN}.enqueue_analysis", lambda analysis_id: None)
+
+        call_command("run_duplicate_analysis", "--background", "--output", "json")
+
+        assert "uv run manage.py run_workers" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("asked", [["--background"], ["--background", "--discard-partial"]])
+    def test_what_is_found_is_kept_when_it_is_stopped_unless_that_is_not_wanted(self, monkeypatch, asked) -> None:
+        monkeypatch.setattr(f"{RUN}.enqueue_analysis", lambda analysis_id: None)
+
+        call_command("run_duplicate_analysis", *asked)
+
+        assert DuplicateAnalysisResult.objects.get().keep_partial is ("--discard-partial" not in asked)
+
     def test_an_equal_run_under_way_is_named_and_not_doubled(self, capsys, monkeypatch) -> None:
         monkeypatch.setattr(f"{RUN}.enqueue_analysis", lambda analysis_id: None)
         call_command("run_duplicate_analysis", "--background")

@@ -214,9 +214,10 @@ class House:
         assert "paused\n" in iter(process.stdout.readline, ""), f"{place} was never called {call} times"
         return process
 
-    def supervisor(self, processes: int = 1) -> subprocess.Popen[str]:
+    def supervisor(self, processes: int = 1, *, grace: int = 10) -> subprocess.Popen[str]:
         """Start workers the way an operator does."""
-        return self.start(sys.executable, "manage.py", "run_workers", "--processes", str(processes), "--grace", "10")
+        options = ("--processes", str(processes), "--grace", str(grace))
+        return self.start(sys.executable, "manage.py", "run_workers", *options)
 
     def cancel(self, analysis_id: str, door: str) -> tuple[float, dict[str, Any]]:
         """Cancel an analysis by `command`, `api` or `page`; return the seconds until its row says so, and the row."""

@@ -201,3 +201,14 @@ def test_a_database_locked_by_another_writer_for_long_is_waited_for(home: House,
 
     assert home.wait_for(analysis_id, "completed", "failed", seconds=120)["status"] == "completed"
     assert home.groups(analysis_id) == undisturbed
+
+
+def test_a_supervisor_kills_a_worker_that_does_not_stop_in_time(home: House) -> None:
+    supervisor = home.supervisor(grace=2)
+    (worker,) = home.wait_until(home.workers, lambda seen: len(seen) == 1)
+    os.kill(worker, signal.SIGSTOP)
+
+    supervisor.terminate()
+    supervisor.wait(30)
+
+    assert worker not in home.workers()

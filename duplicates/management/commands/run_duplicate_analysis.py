@@ -48,6 +48,9 @@ class Command(BaseCommand):
         parser.add_argument("--force-refresh", action="store_true", help="Run even if an equal result still holds.")
         parser.add_argument("--background", action="store_true", help="Queue it for a worker and print its id.")
         parser.add_argument("--timeout", type=int, metavar="SECONDS", help="Stop the run after so long.")
+        parser.add_argument(
+            "--discard-partial", action="store_true", help="If it is stopped, keep nothing of what it has found."
+        )
         parser.add_argument("--resume", metavar="ID", help="Go on with this failed or cancelled analysis instead.")
         parser.add_argument(
             "--refresh-stale",
@@ -113,7 +116,7 @@ class Command(BaseCommand):
             min_confidence=options["min_confidence"],
             ignored_fields=tuple(options["ignore_field"]),
         )
-        user, limit = _user(options["user"]), options["timeout"]
+        user, limit, keeps = _user(options["user"]), options["timeout"], not options["discard_partial"]
         service = DuplicateDetectionService()
         if options["background"]:
             queued = service.queue(
@@ -123,11 +126,17 @@ class Command(BaseCommand):
                 force=options["force_refresh"],
                 enqueue=enqueue_analysis,
                 time_limit_seconds=limit,
+                keep_partial=keeps,
             )
             return Ran(queued.analysis)
         with self._following(options) as draw:
             return service.find_duplicates_with_persistence(
-                wanted, user=user, force=options["force_refresh"], time_limit_seconds=limit, draw=draw
+                wanted,
+                user=user,
+                force=options["force_refresh"],
+                time_limit_seconds=limit,
+                keep_partial=keeps,
+                draw=draw,
             )
 
     def _resume(self, options: dict[str, Any]) -> Ran:
@@ -163,6 +172,8 @@ class Command(BaseCommand):
             raise CommandError(f"{len(refused)} of {len(refreshed) + len(refused)} could not be refreshed.")
 
     def _print_refreshed(self, refreshed: list[str], refused: list[str], options: dict[str, Any]) -> None:
+        if options["background"] and refreshed:
+            self._warn_without_workers()
         if options["output"] == "json":
             self.stdout.write(json.dumps({"refreshed": refreshed, "refused": refused}))
             return
@@ -172,6 +183,11 @@ class Command(BaseCommand):
             self.stderr.write(line)
         for analysis_id in refreshed:
             self.stdout.write(analysis_id)
+
+    def _warn_without_workers(self) -> None:
+        """Say at once that queued work waits for nobody."""
+        if not are_there_workers(now=timezone.now()):
+            self.stderr.write(f"No worker is running. Start one with: {WORKER_COMMAND}")
 
     def _following(self, options: dict[str, Any]) -> AbstractContextManager[Sink]:
         return following(quiet=options["output"] == "json" or options["verbosity"] == 0)
@@ -188,8 +204,8 @@ class Command(BaseCommand):
                 self.stdout.write(line)
         elif analysis.is_active:
             self.stdout.write(f"The analysis is {analysis.get_status_display().lower()}.")
-            if not are_there_workers(now=timezone.now()):
-                self.stderr.write(f"No worker is running. Start one with: {WORKER_COMMAND}")
+        if analysis.is_active:
+            self._warn_without_workers()
         if is_unsaved_result_kept(analysis):
             self.stderr.write(
                 f"What was found is kept. Save it again: {MANAGE} run_duplicate_analysis --resume {analysis.pk}\n"

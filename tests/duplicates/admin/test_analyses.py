@@ -357,6 +357,17 @@ class TestRun:
         assert analysis.parameters["ignored_fields"] == ["isrc"]
         assert queue == [analysis.pk]
 
+    @pytest.mark.parametrize("ticked", [{}, {"discard_partial": "on"}], ids=["as it stands", "ticked"])
+    def test_what_is_found_is_kept_when_it_is_stopped_unless_the_box_is_ticked(
+        self, colleague: User, ticked: dict[str, str]
+    ) -> None:
+        client = signed_in(colleague)
+        assert 'name="discard_partial"' in client.get(reverse(self.URL)).content.decode()
+
+        client.post(reverse(self.URL), self.ANSWERS | ticked)
+
+        assert DuplicateAnalysisResult.objects.get().keep_partial is not bool(ticked)
+
     def test_an_equal_run_is_shown_instead_of_doubled(self, colleague: User) -> None:
         client = signed_in(colleague)
         client.post(reverse(self.URL), self.ANSWERS)
