@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin import helpers
 from django.core.paginator import Paginator
 from django.db.models import Model
 from django.forms.utils import pretty_name
@@ -19,6 +20,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from library import numbers
@@ -87,6 +89,12 @@ class CalmAdmin(AnyModelAdmin):
             "searches_as_you_type": self.searches_as_you_type,
         }
         return super().changelist_view(request, context | (extra_context or {}))
+
+    def action_checkbox(self, obj: Any) -> SafeString:
+        """Return the box that chooses a row: Django's own without the template, which took a sixth of a list's time."""
+        label = _("Select this object for an action - {}").format(obj)
+        box = '<input type="checkbox" name="{}" value="{}" class="action-select" aria-label="{}">'
+        return format_html(box, helpers.ACTION_CHECKBOX_NAME, obj.pk, label)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Head the page of a row with the row's own name."""

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.forms import ModelForm
 from django.test import Client
+from django.test.html import parse_html
 from django.urls import reverse
 from django.utils import timezone
 
@@ -60,6 +62,15 @@ def test_a_list_takes_the_same_queries_for_one_row_and_for_many(
         make(number)
     with django_assert_num_queries(queries):
         admin_client.get(address)
+
+
+def test_the_box_of_a_row_is_the_one_that_django_makes() -> None:
+    track = make_track(1, title='<b>"Gold" & Glass</b>')
+    page = admin.site._registry[Track]
+
+    ours, theirs = page.action_checkbox(track), admin.ModelAdmin.action_checkbox(page, track)
+
+    assert parse_html(ours) == parse_html(theirs)
 
 
 @pytest.mark.parametrize("model", ["track", "librarychange", "libraryimport", "playlist", "itunestrack"])
