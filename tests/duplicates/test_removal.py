@@ -139,7 +139,7 @@ class TestWhatRemains:
         written = next(i for i, sql in enumerate(statements) if sql.startswith(members.replace("FROM", "UPDATE")))
         lock = statements[written - 1]
         assert groups in lock
-        assert f'IN ({group.pk}, {other.pk})' in lock
+        assert f"IN ({group.pk}, {other.pk})" in lock
         assert connection.vendor == "sqlite" or lock.endswith("FOR UPDATE")
 
     def test_a_removed_copy_waits_in_quarantine_unchanged(self, settings: LazySettings) -> None:

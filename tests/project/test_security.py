@@ -94,6 +94,11 @@ class TestDependencyAudit:
             pytest.param("echo No known vulnerabilities found", "No known vulnerabilities", id="clean"),
             pytest.param("echo 'django 6.1 CVE-1'; exit 1", "CVE-1", id="a hole"),
             pytest.param("echo offline >&2; exit 2", "could not be finished", id="no network"),
+            pytest.param(
+                "echo 'django  Dependency could not be audited: django (6.1)'; echo No known holes",
+                "1 packages could not be audited: nothing is said of them",
+                id="not asked",
+            ),
             pytest.param("sleep 20", "could not be finished", id="no answer"),
         ],
     )
