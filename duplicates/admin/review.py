@@ -3,7 +3,8 @@
 A form sends its verb with what it is about: `remove`, `split:<track>`, `undo:<action>`.
 
 Every decision is saved at once. What was decided last is kept in the session, so that it can be undone from the next
-group; a decision that came too late, or after the session had ended, is said to be not saved.
+group. The browser keeps a decision under a name of its own until a page says that name was answered; one that came
+after the session had ended is offered again by the page (`unsaved.js`), and judged then like any other.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from duplicates.admin.groups import GroupAdmin
 
 type Verb = Callable[[HttpRequest, DuplicateAnalysisGroup, str], "Done"]
-LAST, CONFLICT = "review_last", "review_conflict"
+LAST, CONFLICT, ANSWERED = "review_last", "review_conflict", "review_answered"
+ANSWERS_KEPT = 20  # decisions that may be under way in one browser at a time, in as many tabs
+LONGEST_NAME = 64  # of a decision
 Group = DuplicateAnalysisGroup
 
 
@@ -49,6 +52,7 @@ class Done:
 def decide(model_admin: "GroupAdmin", request: HttpRequest, group: Group) -> HttpResponseBase:
     """Do what a form of the page asks for and lead on: to the next group of the queue, or back to this one."""
     queue = queue_of(model_admin, request, group)
+    _note_answer(request)
     name, _colon, about = request.POST.get("verb", "").partition(":")
     verb = _VERBS.get(name)
     if verb is None:
@@ -63,6 +67,7 @@ def decide(model_admin: "GroupAdmin", request: HttpRequest, group: Group) -> Htt
         messages.warning(request, _("Not saved. %(reason)s") % {"reason": refused.sentence})
         return HttpResponseRedirect(queue.url_of(group.pk))
     except OperationalError:
+        _take_answer_back(request)  # so that the page offers it again
         messages.error(request, _("Not saved: the database is busy. Try again in a moment."))
         return HttpResponseRedirect(queue.url_of(group.pk))
     group.refresh_from_db()
@@ -71,9 +76,9 @@ def decide(model_admin: "GroupAdmin", request: HttpRequest, group: Group) -> Htt
 
 
 def not_saved(model_admin: "GroupAdmin", request: HttpRequest, group: Group) -> HttpResponseBase:
-    """Say that a decision was lost: its form came when nobody was logged in, and logging in asked for it again."""
+    """Say that a decision is not saved: its form came when nobody was logged in, and logging in asked for it again."""
     messages.warning(
-        request, _("You had been logged out, so your last decision was not saved. Here is the group again.")
+        request, _("You had been logged out, so your last decision is not saved. Here is the group again.")
     )
     return HttpResponseRedirect(queue_of(model_admin, request, group).url_of(group.pk))
 
@@ -82,7 +87,18 @@ def left_over(request: HttpRequest) -> dict[str, Any]:
     """Return what the page says of earlier decisions: the last one, and an undo that waits for an answer."""
     last: dict[str, Any] | None = request.session.get(LAST)
     url = f"{reverse('admin:duplicates_decide', args=[last['group']])}{last['query']}" if last else ""
-    return {"last": last, "last_url": url, "conflict": request.session.pop(CONFLICT, None)}
+    answered = " ".join(request.session.get(ANSWERED, ()))
+    return {"last": last, "last_url": url, "conflict": request.session.pop(CONFLICT, None), "answered": answered}
+
+
+def _note_answer(request: HttpRequest) -> None:
+    """Remember that the server has dealt with this decision, for the browser that still keeps it."""
+    if name := request.POST.get("decision", "")[:LONGEST_NAME]:
+        request.session[ANSWERED] = [*request.session.get(ANSWERED, ()), name][-ANSWERS_KEPT:]
+
+
+def _take_answer_back(request: HttpRequest) -> None:
+    request.session[ANSWERED] = request.session.get(ANSWERED, ())[:-1]
 
 
 def _remember(request: HttpRequest, group: Group, queue: ReviewQueue, done: Done) -> None:

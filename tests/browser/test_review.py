@@ -1,78 +1,21 @@
-"""Reviewing groups in a real browser: by keyboard alone, two people at once, and a session that ends meanwhile."""
-
-from collections.abc import Callable
-from urllib.parse import quote
+"""Reviewing groups in a real browser: by keyboard alone, and two people at once."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from duplicates.engine.settings import EngineSettings
-from duplicates.engine.shipped import shipped_model
 from duplicates.models import DuplicateAnalysisGroup, NotDuplicate
-from library.changes import current_revision
 from library.models import Track
-from tests.browser.conftest import PASSWORD
-from tests.duplicates.copies import copy, group_of, playlist_of
-from tests.duplicates.factories import AnalysisFactory
+from tests.browser.conftest import PASSWORD, Address, Groups, log_in, stands_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def log_in(page: Page, live_server: LiveServer, name: str) -> Page:
-    page.goto(f"{live_server}{reverse('admin:login')}")
-    page.fill("#id_username", name)
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
-    return page
-
-
-@pytest.fixture
-def signed_in(tab: Page, live_server: LiveServer) -> Page:
-    """A tab in which mara has logged in."""
-    User.objects.create_superuser("mara", password=PASSWORD)
-    return log_in(tab, live_server, "mara")
-
-
-@pytest.fixture
-def groups(live_server: LiveServer) -> list[DuplicateAnalysisGroup]:
-    """Three groups of one analysis: two pairs and one of three members."""
-    tables = shipped_model(EngineSettings()).to_bytes()
-    sizes, tracks = (2, 3, 2), []
-    for number, size in enumerate(sizes):
-        tracks.append([copy(title=f"Song {number}", play_count=40 - 10 * place) for place in range(size)])
-    playlist_of(tracks[0][1], tracks[1][2])
-    analysis = AnalysisFactory(library_revision=current_revision(), learnt_tables=tables)
-    return [group_of(*members, analysis=analysis) for members in tracks]
-
-
-@pytest.fixture
-def address(live_server: LiveServer) -> Callable[[DuplicateAnalysisGroup], str]:
-    """Where a group is reviewed in the queue of open ones."""
-
-    def of(group: DuplicateAnalysisGroup) -> str:
-        page = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[group.pk])
-        return f"{live_server}{page}?_changelist_filters={quote(f'analysis={group.analysis_id}&decision=open')}"
-
-    return of
-
-
-type Groups = list[DuplicateAnalysisGroup]
-type Address = Callable[[DuplicateAnalysisGroup], str]
-
-
 def heading(page: Page) -> str:
     return page.locator("#content h1").inner_text()
-
-
-def stands_at(page: Page, place: str) -> None:
-    """Wait for a page with its script: the button of the keys shows that it listens."""
-    expect(page.locator(".queue-place strong")).to_have_text(place)
-    expect(page.locator("#show-keys")).to_be_visible()
 
 
 def test_a_queue_is_reviewed_by_keyboard_alone(
@@ -178,23 +121,6 @@ def test_the_second_of_two_reviewers_is_told_what_the_first_did(
     expect(signed_in.locator(".messagelist")).to_contain_text("Not saved. ines has decided about #1 Song 0")
     assert not Track.objects.quarantined().exists()
     context.close()
-
-
-def test_a_decision_after_the_session_has_ended_is_said_to_be_lost(
-    signed_in: Page, groups: Groups, address: Address
-) -> None:
-    signed_in.goto(address(groups[0]))
-    Session.objects.all().delete()
-
-    signed_in.keyboard.press("n")
-    signed_in.fill("#id_username", "mara")
-    signed_in.fill("#id_password", PASSWORD)
-    signed_in.click("[type=submit]")
-
-    expect(signed_in.locator(".messagelist")).to_contain_text("your last decision was not saved")
-    expect(signed_in.locator(".queue-place strong")).to_have_text("1 of 3")
-    groups[0].refresh_from_db()
-    assert not groups[0].is_resolved
 
 
 def test_it_works_without_javascript(

@@ -193,7 +193,7 @@ class TestVerbs:
         response = signed_in(curator).get(sent.url.partition("?next=")[2], follow=True)
 
         assert sent.url.startswith(reverse("admin:login"))
-        assert "your last decision was not saved" in messages_of(response)[0]
+        assert "your last decision is not saved" in messages_of(response)[0]
         group.refresh_from_db()
         assert not group.is_resolved
 
