@@ -15,9 +15,10 @@ from duplicates.api.access import Door
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.pages import CursorPages
 from duplicates.api.shapes import StrictSerializer
-from duplicates.api.uploading import Uploads, keep, receive_privately
+from duplicates.api.uploading import Uploads, receive_privately
 from duplicates.choices import TokenScope
 from duplicates.exceptions import ImportNotAccepted
+from duplicates.receiving import keep
 from duplicates.services import permissions
 from library.importers.csv_columns import parse_mapping
 from library.importing import ImportRefused

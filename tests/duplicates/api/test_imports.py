@@ -17,8 +17,8 @@ from django_tasks_db.models import DBTaskResult
 from rest_framework.test import APIClient
 
 from duplicates import request_deadline
-from duplicates.api.uploading import SpoolingHandler
 from duplicates.models import AuditRecord
+from duplicates.receiving import SpoolingHandler
 from duplicates.services.workers import wake_for_uploads
 from library import uploads
 from library.importers.spool import SpoolLock
@@ -265,7 +265,7 @@ class TestLargeOnes:
             def write(self, block: Any) -> int:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr("duplicates.api.uploading.tempfile.NamedTemporaryFile", lambda **options: Full())
+        monkeypatch.setattr("duplicates.receiving.tempfile.NamedTemporaryFile", lambda **options: Full())
 
         answer = send(api)
 
