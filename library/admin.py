@@ -76,6 +76,7 @@ class TrackAdmin(pages.CalmAdmin):
         "last_import",
         CREATED,
         QUARANTINED,
+        "is_protected",
         "playlists",
     )
     fieldsets = (
@@ -87,8 +88,8 @@ class TrackAdmin(pages.CalmAdmin):
                     "artist",
                     "album_artist",
                     "album",
-                    ("track_number", "disc_number", "year"),
-                    ("duration_ms", "genre", "release_date"),
+                    ("track_number", "disc_number", "year", "release_date"),
+                    ("duration_ms", "genre"),
                     ("isrc", "musicbrainz_recording_id"),
                     ("explicit", "compilation"),
                     "unparsed_values",
@@ -108,11 +109,18 @@ class TrackAdmin(pages.CalmAdmin):
         ),
         (
             lazy("What people did with it"),
-            {"fields": (("play_count", "skip_count", "last_played_at"), ("rating", "loved", "added_at"), "playlists")},
+            {
+                "fields": (
+                    ("play_count", "skip_count", "rating", "loved"),
+                    "last_played_at",
+                    "added_at",
+                    "playlists",
+                )
+            },
         ),
         (
             lazy("Where it came from"),
-            {"fields": ("source", "source_track_id", "last_import", CREATED, QUARANTINED)},
+            {"fields": ("source", "source_track_id", "last_import", CREATED, QUARANTINED, "is_protected")},
         ),
     )
 
@@ -194,6 +202,8 @@ class TrackAdmin(pages.CalmAdmin):
     def state(self, track: Track) -> SafeString:
         if track.quarantined_at:
             return pages.badge("bad", _("In quarantine"))
+        if track.is_protected:
+            return pages.badge("keeper", _("Protected"))
         availability = Availability(track.availability)
         return pages.badge(AVAILABILITY_BADGES[availability], availability.label)
 

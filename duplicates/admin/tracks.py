@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from duplicates.admin.protecting import ProtectActions
 from duplicates.admin.shared import person
 from duplicates.admin.track_groups import groups_of
 from duplicates.exceptions import DuplicatesError
@@ -48,7 +49,7 @@ admin.site.unregister(Track)
 
 
 @admin.register(Track)
-class TrackWithStoryAdmin(TrackAdmin):
+class TrackWithStoryAdmin(ProtectActions, TrackAdmin):
     """A track with everything that happened to it."""
 
     change_form_template = "admin/duplicates/track.html"
@@ -60,13 +61,14 @@ class TrackWithStoryAdmin(TrackAdmin):
         may = request.user.has_perm("library.delete_track")
         return bool(may and (obj is None or obj.quarantined_at is None))
 
-    actions: Any = ("compare",)
+    actions: Any = ("compare", "protect", "lift_protection")
 
     def get_actions(
         self, request: HttpRequest, action_location: admin.ActionLocation = admin.ActionLocation.CHANGE_LIST
     ) -> Any:
         """Offer no deletion of many: each is asked about by itself."""
-        return {name: one for name, one in super().get_actions(request, action_location).items() if name == "compare"}
+        found = super().get_actions(request, action_location)
+        return {name: one for name, one in found.items() if name in self.actions}
 
     def has_compare_permission(self, request: HttpRequest) -> bool:
         return permissions.may_view_groups(request.user)

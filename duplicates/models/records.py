@@ -163,6 +163,7 @@ _ACTION_WORDS = {
     "analysis.reclaimed": lazy("Analysis taken over from a dead worker"),
     "cleanup.analyses": lazy("Old analyses cleaned up"),
     "export.unsaved": lazy("Unsaved result exported"),
+    "tracks.protection_lifted": lazy("Protection of tracks lifted"),
 }
 
 

@@ -68,6 +68,11 @@ def may_import(user: "Person") -> bool:
     return _has(user, "library.add_libraryimport")
 
 
+def may_protect(user: "Person") -> bool:
+    """May this person protect tracks from removal, and lift their protection?"""
+    return _has(user, "library.change_track")
+
+
 def may_see_location(user: "Person") -> bool:
     """May this person see where files lie?"""
     return _has(user, "library.view_track_location")

@@ -36,6 +36,7 @@ from duplicates.services import (
     lifecycle,
     planning,
     preferring,
+    protecting,
     purging,
     refreshing,
     removal,
@@ -187,6 +188,11 @@ VERBS: dict[Callable[..., Any], Verb] = {
         "tracks.deleted",
         lambda w: deleting.delete_tracks(track_ids=[copy().pk], **w.who),
         lambda w: deleting.delete_tracks(track_ids=[copy(is_protected=True).pk], **w.who),
+    ),
+    protecting.protect_tracks: Verb(
+        "tracks.protected",
+        lambda w: protecting.protect_tracks(Track.objects.filter(pk=copy().pk), is_protected=True, **w.who),
+        lambda w: protecting.protect_tracks(Track.objects.none(), is_protected=True, **w.who),
     ),
     different.declare_different: Verb(
         "pairs.declared_different", lambda w: different.declare_different(w.pair(), **w.who), None

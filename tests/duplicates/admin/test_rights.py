@@ -84,6 +84,8 @@ PAGES = {
     "duplicates_export_download": REVIEWER,
     "duplicates_export_progress": REVIEWER,
     "duplicates_history": VIEWER,
+    "duplicates_import_file": CURATOR,
+    "duplicates_import_progress": VIEWER,
     "duplicates_judge": REVIEWER,
     "duplicates_judge_next": REVIEWER,
     "duplicates_new_plan": REVIEWER,
@@ -109,6 +111,7 @@ FORMS = {
     ("duplicates_decide", "remove"): CURATOR,
     ("duplicates_decide", "undo"): CURATOR,
     ("duplicates_draw_sample", ""): REVIEWER,
+    ("duplicates_import_file", "import"): CURATOR,
     ("duplicates_automatic_switch", ""): ADMINISTRATOR,
     ("duplicates_do_plan", "confirm"): CURATOR,
     ("duplicates_do_plan", "cancel"): CURATOR,
@@ -142,7 +145,8 @@ ACTIONS = {
     },
     "duplicates.DuplicatePreferences": {"reset": VIEWER, "delete_selected": NOBODY},
     "duplicates.NotDuplicate": {"take_decisions_back": REVIEWER},
-    "library.Track": {"compare": VIEWER},
+    "library.Playlist": {"protect": CURATOR, "lift_protection": CURATOR},
+    "library.Track": {"compare": VIEWER, "protect": CURATOR, "lift_protection": CURATOR},
 }
 OF_MODELS = ("changelist", "add", "change", "delete", "history", "password_change")
 
@@ -240,6 +244,7 @@ class World:
             "duplicates_explain_member": lambda: [self.group.pk, self.group.members.get(position=1).track_id],
             "duplicates_export_download": lambda: [ExportFactory(analysis=self.analysis).pk],
             "duplicates_export_progress": lambda: [ExportFactory(analysis=self.analysis).pk],
+            "duplicates_import_progress": lambda: [self.row("library.LibraryImport")],
             "duplicates_judge": lambda: [self.sample.groups.all()[0].pk],
             "duplicates_judge_next": lambda: [self.sample.pk],
             "duplicates_plan_progress": lambda: [self.plan.pk],
