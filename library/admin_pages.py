@@ -182,9 +182,11 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return how long something took: 0.4 s, 12 s, 3 min 20 s."""
+    """Return how long something took: 40 ms, 0.4 s, 12 s, 3 min 20 s."""
     if seconds is None:
         return UNKNOWN
+    if seconds < 0.1:
+        return f"{number(seconds * 1000)} ms"
     if seconds < 10:
         return f"{number(seconds, 1)} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -17,12 +17,14 @@ from duplicates.models import KeeperProfile
 from duplicates.services import keeper_profiles
 from library import admin_pages as pages
 
+CHANGED = pages.when("changed_at", _("changed"))
+
 
 @admin.register(KeeperProfile)
 class KeeperProfileAdmin(pages.CalmAdmin):
     """Named lists of rules by which a copy is kept."""
 
-    list_display = ("name", "rules_in_order", "kind", "user", "changed_at")
+    list_display = ("name", "rules_in_order", "kind", "user", CHANGED)
     list_select_related = ("user",)
     search_fields = ("name",)
     sortable_by = ()

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -22,12 +22,14 @@ from duplicates.models import CleanupAction
 from duplicates.services import permissions, purging, undo
 from library import admin_pages as pages
 from library.models import Track
+from library.moments import relative
 
 COPIES_SHOWN = 200
 MOST_AT_ONCE = 500  # as many as a bulk removal without a plan
 REFUSALS_NAMED = 3
 SOON = timedelta(days=7)
 STATE_BADGES = {CleanupState.DONE: "warn", CleanupState.UNDONE: "good", CleanupState.PURGED: "quiet"}
+_GONE = lazy("Track %(number)s, not here any more")
 _CHANGED = {
     LedgerKind.VALUE: lazy("%(count)s values of tracks changed"),
     LedgerKind.PLACE: lazy("%(count)s playlist places changed"),
@@ -78,12 +80,12 @@ class RemovalAdmin(pages.ReadOnlyAdmin):
     """Removals one may see: one's own, the system's, and those in analyses one sees."""
 
     page_name = lazy("Quarantine")
-    list_display = ("what", "whereabouts", "kept", "plays", "places", "freed", "who", "removed", "expires")
+    list_display = ("what", "kept", "moved", "until", "removed_by")
     list_display_links = ("what",)
     list_filter = (WhereaboutsFilter, WhoFilter, "created_at")
     search_fields = ("label", "user_name")
     search_help_text = lazy("Group or person")
-    sortable_by = ("removed", "expires")
+    sortable_by = ("until", "removed_by")
     ordering = ("-created_at", "-pk")
     actions = ("bring_back", "bring_back_keeping_edits", "bring_back_as_it_was", "delete_for_good")
     empty_message: Any = lazy("Nothing was removed yet. Copies you remove wait here, so that they can come back.")
@@ -96,9 +98,12 @@ class RemovalAdmin(pages.ReadOnlyAdmin):
                        "expires", "ended", "in_group")  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return CleanupAction.objects.visible_to(request.user).select_related("analysis").defer(
-            "analysis__learnt_tables"
-        )  # fmt: skip
+        keeper = Track.objects.filter(pk=OuterRef("keeper_track_id"))
+        rows: QuerySet[Any] = CleanupAction.objects.visible_to(request.user).select_related("analysis")
+        named: QuerySet[Any] = rows.defer("analysis__learnt_tables").annotate(
+            keeper_title=Subquery(keeper.values("title")), keeper_artist=Subquery(keeper.values("artist"))
+        )
+        return named
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return permissions.may_remove(request.user)
@@ -200,7 +205,7 @@ class RemovalAdmin(pages.ReadOnlyAdmin):
 
     # --- Columns ------------------------------------------------------------------------------------------------------
 
-    @admin.display(description=lazy("removed"))
+    @admin.display(description=lazy("group"))
     def what(self, removal: CleanupAction) -> SafeString:
         copies = ngettext("%(count)s copy", "%(count)s copies", removal.removed_count)
         return pages.two_lines(removal.label or _("Untitled"), copies % {"count": pages.number(removal.removed_count)})
@@ -216,8 +221,37 @@ class RemovalAdmin(pages.ReadOnlyAdmin):
         return pages.badge(STATE_BADGES[state], words[state])
 
     @admin.display(description=lazy("kept"))
-    def kept(self, removal: CleanupAction) -> SafeString:
-        return _track_link(removal.keeper_track_id, _("Track %(number)s") % {"number": removal.keeper_track_id})
+    def kept(self, removal: Any) -> SafeString:
+        """Name the keeper, by its number where it has gone since."""
+        if removal.keeper_title is None:
+            return format_html("{}", _GONE % {"number": removal.keeper_track_id})
+        name = pages.two_lines(removal.keeper_title or _("Untitled"), removal.keeper_artist or _("Unknown artist"))
+        return _track_link(removal.keeper_track_id, name)
+
+    @admin.display(description=lazy("moved to it"))
+    def moved(self, removal: CleanupAction) -> SafeString:
+        """Say what the keeper got, and what room the removal made."""
+        plays = ngettext("%(count)s play", "%(count)s plays", removal.plays_moved)
+        places = ngettext("%(count)s place", "%(count)s places", removal.places_moved)
+        moved = [
+            words % {"count": pages.number(count)}
+            for words, count in ((plays, removal.plays_moved), (places, removal.places_moved))
+            if count
+        ]
+        freed = _("%(size)s freed") % {"size": pages.size(removal.bytes_freed)} if removal.bytes_freed else ""
+        return pages.two_lines(", ".join(moved) or pages.UNKNOWN, freed)
+
+    @admin.display(description=lazy("state"), ordering="expires_at")
+    def until(self, removal: CleanupAction) -> SafeString:
+        """Say where it is and, while it waits, until when."""
+        end = removal.expires_at if removal.state == CleanupState.DONE else removal.ended_at
+        when = relative(end, timezone.now()) if end else ""
+        return format_html('{} <span class="aside under">{}</span>', self.whereabouts(removal), when)
+
+    @admin.display(description=lazy("removed"), ordering="created_at")
+    def removed_by(self, removal: CleanupAction) -> SafeString:
+        who = _("by %(who)s") % {"who": self.who(removal)}
+        return format_html('{} <span class="aside under">{}</span>', self.removed(removal), who)
 
     @admin.display(description=lazy("plays moved"))
     def plays(self, removal: CleanupAction) -> str:
@@ -260,8 +294,7 @@ class RemovalAdmin(pages.ReadOnlyAdmin):
         removed = removal.entries.filter(kind=LedgerKind.TRACK).order_by("pk").values_list("track_id", flat=True)
         ids = [pk for pk in removed[:COPIES_SHOWN] if pk is not None]
         here = Track.objects.in_bulk(ids)
-        gone = _("Track %(number)s, not here any more")
-        return pages.lines(_track_link(pk, str(here[pk])) if pk in here else gone % {"number": pk} for pk in ids)
+        return pages.lines(_track_link(pk, str(here[pk])) if pk in here else _GONE % {"number": pk} for pk in ids)
 
     @admin.display(description=lazy("changed besides"))
     def changed(self, removal: CleanupAction) -> SafeString | str:

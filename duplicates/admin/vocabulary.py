@@ -15,6 +15,8 @@ from duplicates.models import VersionWord
 from duplicates.services import vocabulary
 from library import admin_pages as pages
 
+CHANGED = pages.when("changed_at", lazy("changed"))
+
 
 class VersionWordForm(ModelForm[VersionWord]):
     """Refuses what the service would refuse, beside the field."""
@@ -37,7 +39,7 @@ class VersionWordAdmin(pages.CalmAdmin):
 
     form: Any = VersionWordForm
     change_list_template = "admin/duplicates/versionword/change_list.html"
-    list_display = ("phrase", "marker", "is_active", "user", "changed_at")
+    list_display = ("phrase", "marker", "is_active", "user", CHANGED)
     list_filter = ("marker", "is_active")
     list_select_related = ("user",)
     search_fields = ("phrase",)

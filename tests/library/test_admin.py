@@ -229,7 +229,8 @@ class TestValuesAsPeopleReadThem:
         assert percent(share) == text
 
     @pytest.mark.parametrize(
-        ("seconds", "text"), [(None, "–"), (0.42, "0.4 s"), (12, "12 s"), (200, "3 min 20 s"), (3_900, "1 h 5 min")]
+        ("seconds", "text"),
+        [(None, "–"), (0.042, "42 ms"), (0.42, "0.4 s"), (12, "12 s"), (200, "3 min 20 s"), (3_900, "1 h 5 min")],
     )
     def test_durations(self, seconds: float | None, text: str) -> None:
         assert duration(seconds) == text
