@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 
 from duplicates.admin.shared import person
 from duplicates.choices import CleanupState, LaterEdits, LedgerKind
@@ -31,9 +31,11 @@ SOON = timedelta(days=7)
 STATE_BADGES = {CleanupState.DONE: "warn", CleanupState.UNDONE: "good", CleanupState.PURGED: "quiet"}
 _GONE = lazy("Track %(number)s, not here any more")
 _CHANGED = {
-    LedgerKind.VALUE: lazy("%(count)s values of tracks changed"),
-    LedgerKind.PLACE: lazy("%(count)s playlist places changed"),
-    LedgerKind.GROUP: lazy("%(count)s groups decided"),
+    LedgerKind.VALUE: ngettext_lazy(
+        "%(count)s value of a track changed", "%(count)s values of tracks changed", "count"
+    ),
+    LedgerKind.PLACE: ngettext_lazy("%(count)s playlist place changed", "%(count)s playlist places changed", "count"),
+    LedgerKind.GROUP: ngettext_lazy("%(count)s group decided", "%(count)s groups decided", "count"),
 }
 
 

@@ -5,22 +5,35 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.db.models import F
+from django.urls import reverse
 from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, Answer, ExportFormat, Resolution
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, SampledGroup
-from duplicates.services import audit, exporting, refreshing, sampling
+from duplicates.models import (
+    DuplicateAnalysisGroup,
+    DuplicateAnalysisResult,
+    DuplicatePreferences,
+    KeeperProfile,
+    SampledGroup,
+    SiteSetting,
+    VersionWord,
+)
+from duplicates.roles import create_roles
+from duplicates.services import audit, exporting, planning, refreshing, sampling, tokens
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
+from duplicates.services.plan_work import work_on_plan
 from duplicates.services.progress import AnalysisProgress
 from duplicates.services.removal import remove_duplicates
 from duplicates.services.resolution import mark_groups_resolved
-from library.models import Track
+from duplicates.services.selecting import GroupFilter
+from library.models import ITunesTrack, Track
 from project import demo
 
 DUPLICATES_BEFORE = (248, 236, 221, 187)  # what earlier runs are said to have found, the oldest first
@@ -38,6 +51,17 @@ class Scene:
     sample: int
     sample_complete: int
     drawn: int
+    copy_of_group: int
+
+    def address(self, shot: Any) -> str:
+        """Return where a page of the list of pages is."""
+        query = shot.query.format(newest=self.newest) if shot.query else ""
+        return f"{reverse(f'admin:{shot.address}', args=shot.about(self))}{query and '?' + query}"
+
+    def row(self, label: str) -> Any:
+        """Return the key of the newest row of a model: `library_track`."""
+        model: Any = apps.get_model(*label.split("_"))
+        return model.objects.values_list("pk", flat=True).order_by(model._meta.get_latest_by or "-pk")[0]
 
     def sign_in(self, context: Any, server: str) -> None:
         """Give a browser the session of the demo's user."""
@@ -111,8 +135,35 @@ def worked(scene: Scene) -> None:
     for one in (ExportFormat.JSON, ExportFormat.CSV):
         exporting.request_export(newest, one, actor=user, now=now, enqueue=lambda export_id: None)
     Track.objects.filter(source="test").first().delete()
-    group = newest.groups.order_by("position")[0]
+    group = next(one for one in newest.groups.filter(is_resolved=False).order_by("position") if one.title.isascii())
     scene.group, scene.track = group.pk, group.keeper_track_id
+    scene.copy_of_group = group.members.exclude(track_id=group.keeper_track_id)[0].track_id
+    _one_of_everything(newest, user, now)
+
+
+def _one_of_everything(newest: DuplicateAnalysisResult, user: User, now: datetime) -> None:
+    """See to it that every list has something to show."""
+    create_roles(apps, "default")
+    DuplicatePreferences.objects.get_or_create(user=user)
+    tokens.create_token(
+        user=user, name="Nightly export", scopes=["read"], expires_at=now + timedelta(days=90), actor=user, now=now
+    )
+    KeeperProfile.objects.get_or_create(
+        name="Lossless first", defaults={"rules": [{"rule": "lossless", "prefer": []}], "changed_at": now}
+    )
+    VersionWord.objects.get_or_create(phrase="taper's mix", defaults={"marker": "remix", "changed_at": now})
+    SiteSetting.objects.get_or_create(
+        name="EXPORT_LIFETIME_HOURS", defaults={"value": 48, "changed_by": user, "changed_at": now}
+    )
+    plan = planning.plan_cleanup(
+        analysis=newest, wanted=GroupFilter(band="very_high"), resolution="deleted", actor=user, now=now
+    )
+    work_on_plan(plan.pk, now=timezone.now)
+    for number, track in enumerate(Track.objects.filter(quarantined_at=None).order_by("pk")[:40]):
+        ITunesTrack.objects.create(
+            persistent_id=f"{number:016X}", catalog="Apple Music", title=track.title, artist=track.artist,
+            album=track.album, year=track.year, duration_ms=track.duration_ms, play_count=number,
+        )  # fmt: skip
 
 
 def running(scene: Scene) -> None:

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.browser.looks import Look
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "screenshots"
-DESK, PHONE = (1280, 900), (390, 844)
-LOOKS = {"light": ("light", DESK), "dark": ("dark", DESK), "phone": ("light", PHONE)}
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,25 @@ def of(name: str) -> Callable[[Any], list[Any]]:
     return lambda scene: [getattr(scene, name)]
 
 
-_LISTS = (
+def row_of(label: str) -> Callable[[Any], list[Any]]:
+    """Say that an address is about the newest row of a model the scene's user may see."""
+    return lambda scene: [scene.row(label)]
+
+
+# Every model with pages of its own, in the order of the menu.
+MODELS = (
     "duplicates_duplicateanalysisresult", "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack",
-    "duplicates_duplicateanalysisexport", "duplicates_auditrecord", "duplicates_notduplicate", "duplicates_cleanupplan",
-    "duplicates_keeperprofile", "duplicates_versionword", "duplicates_apitoken", "duplicates_duplicatepreferences",
+    "duplicates_duplicateanalysisexport", "duplicates_auditrecord", "duplicates_notduplicate",
+    "duplicates_cleanupaction", "duplicates_cleanupplan", "duplicates_keeperprofile", "duplicates_versionword",
+    "duplicates_precisionsample", "duplicates_apitoken", "duplicates_duplicatepreferences", "duplicates_sitesetting",
     "library_track", "library_playlist", "library_libraryimport", "library_librarychange", "library_itunestrack",
+    "auth_user", "auth_group",
 )  # fmt: skip
+ADDED_BY_HAND = (
+    "duplicates_keeperprofile", "duplicates_versionword", "duplicates_apitoken", "auth_user", "auth_group",
+)  # fmt: skip
+# What stays in sight while one scrolls would hide the middle of a picture of the whole page.
+_AT_ITS_PLACE = ".verbs { position: static !important; }"
 _ANALYSIS = "duplicates_duplicateanalysisresult_change"
 
 PAGES = [
@@ -75,10 +88,17 @@ PAGES = [
     Shot("any-pair", "duplicates_explain_pair"),
     Shot("history", "duplicates_history"),
     Shot("monitoring", "monitoring"),
-    Shot("quarantine", "duplicates_cleanupaction_changelist"),
     Shot("new-plan", "duplicates_new_plan", query="analysis={newest}"),
     Shot("track", "library_track_change", of("track")),
-    *(Shot(f"list-{name.partition('_')[2]}", f"{name}_changelist") for name in _LISTS),
+    Shot("track-delete", "library_track_delete", row_of("library_track")),
+    Shot("member-explained", "duplicates_explain_member", lambda scene: [scene.group, scene.copy_of_group]),
+    Shot("decisions-import", "duplicates_decisions_import"),
+    Shot("import-file", "duplicates_import_file"),
+    Shot("password", "password_change"),
+    *(Shot(f"list-{name.partition('_')[2]}", f"{name}_changelist") for name in MODELS),
+    *(Shot(f"row-{name.partition('_')[2]}", f"{name}_change", row_of(name)) for name in MODELS),
+    *(Shot(f"story-{name.partition('_')[2]}", f"{name}_history", row_of(name)) for name in MODELS),
+    *(Shot(f"add-{name.partition('_')[2]}", f"{name}_add") for name in ADDED_BY_HAND),
 ]
 
 
@@ -120,47 +140,25 @@ def _take(wanted: list[Shot]) -> int:
             prepare(scene)
             shots = [shot for shot in wanted if shot.scene == name]
             for shot in shots:
-                faults += _take_one(tab, server, scene, shot)
+                for fault in _take_one(tab, server, scene, shot):
+                    print(fault, flush=True)
+                    faults.append(fault)
             if all(shot.scene in list(SCENES)[: list(SCENES).index(name) + 1] for shot in wanted):
                 break
-    for fault in faults:
-        print(fault)
-    print(f"{len(wanted) * len(LOOKS)} pictures in {FOLDER}, {len(faults)} faults")
+    print(f"{len(wanted) * len(Look)} pictures in {FOLDER}, {len(faults)} faults")
     return 1 if faults else 0
 
 
 def _take_one(tab: "Page", server: str, scene: Any, shot: Shot) -> Iterator[str]:
     """Take the pictures of one page; yield what is wrong with it."""
-    from django.urls import reverse  # noqa: PLC0415 (needs Django)
+    from tests.browser.judging import Judge  # noqa: PLC0415 (needs a browser)
 
-    address = reverse(f"admin:{shot.address}", args=shot.about(scene))
-    query = shot.query.format(newest=scene.newest) if shot.query else ""
-    complaints: list[str] = []
-    tab.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
     scene.sign_in(tab.context, server)
-    for look, (scheme, (width, height)) in LOOKS.items():
-        tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        tab.set_viewport_size({"width": width, "height": height})
-        answer = tab.goto(f"{server}{address}?{query}" if query else f"{server}{address}")
-        tab.screenshot(path=FOLDER / f"{shot.name}-{look}.png", full_page=True)
-        if look != "phone":
-            yield from (f"{shot.name}: axe: {fault} ({look})" for fault in _judged_by_axe(tab))
-        if answer is None or not answer.ok:
-            yield f"{shot.name}: answered {answer.status if answer else 'nothing'}"
-        if tab.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            yield f"{shot.name}: scrolls sideways ({look})"
-        inside = "[...document.querySelectorAll('.results')].some((one) => one.scrollWidth > one.clientWidth)"
-        if tab.evaluate(inside):
-            yield f"{shot.name}: its list scrolls sideways ({look})"
-    yield from (f"{shot.name}: {complaint}" for complaint in dict.fromkeys(complaints))
-
-
-def _judged_by_axe(tab: "Page") -> Iterator[str]:
-    """Yield what keeps people with a keyboard or a screen reader from using the page."""
-    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415 (needed only here)
-
-    for fault in Axe().run(tab).response["violations"]:
-        yield f"{fault['id']}: {fault['nodes'][0]['html'][:120]}"
+    judge = Judge(tab)
+    for look in Look:
+        judge.open(f"{server}{scene.address(shot)}", look)
+        tab.screenshot(path=FOLDER / f"{shot.name}-{look.name.lower()}.png", full_page=True, style=_AT_ITS_PLACE)
+        yield from (f"{shot.name}: {fault} ({look.name.lower()})" for fault in judge.faults())
 
 
 @contextmanager
