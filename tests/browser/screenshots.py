@@ -23,6 +23,8 @@ from tests.browser.looks import Look
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+    from tests.browser.judging import Judge
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "screenshots"
 
@@ -61,7 +63,7 @@ ADDED_BY_HAND = (
     "duplicates_keeperprofile", "duplicates_versionword", "duplicates_apitoken", "auth_user", "auth_group",
 )  # fmt: skip
 # What stays in sight while one scrolls would hide the middle of a picture of the whole page.
-_AT_ITS_PLACE = ".verbs { position: static !important; }"
+_AT_ITS_PLACE = "document.querySelector('.verbs')?.style.setProperty('position', 'static')"
 _ANALYSIS = "duplicates_duplicateanalysisresult_change"
 
 PAGES = [
@@ -130,17 +132,19 @@ def _prepare_django(folder: Path) -> None:
 
 
 def _take(wanted: list[Shot]) -> int:
+    from tests.browser.judging import Judge  # noqa: PLC0415 (needs a browser)
     from tests.browser.scenes import SCENES, Scene  # noqa: PLC0415 (needs Django)
 
     FOLDER.mkdir(exist_ok=True)
     faults: list[str] = []
     scene = Scene()
     with _server() as server, _tab() as tab:
+        judge = Judge(tab)
         for name, prepare in SCENES.items():
             prepare(scene)
             shots = [shot for shot in wanted if shot.scene == name]
             for shot in shots:
-                for fault in _take_one(tab, server, scene, shot):
+                for fault in _take_one(judge, server, scene, shot):
                     print(fault, flush=True)
                     faults.append(fault)
             if all(shot.scene in list(SCENES)[: list(SCENES).index(name) + 1] for shot in wanted):
@@ -149,15 +153,14 @@ def _take(wanted: list[Shot]) -> int:
     return 1 if faults else 0
 
 
-def _take_one(tab: "Page", server: str, scene: Any, shot: Shot) -> Iterator[str]:
+def _take_one(judge: "Judge", server: str, scene: Any, shot: Shot) -> Iterator[str]:
     """Take the pictures of one page; yield what is wrong with it."""
-    from tests.browser.judging import Judge  # noqa: PLC0415 (needs a browser)
-
+    tab = judge.tab
     scene.sign_in(tab.context, server)
-    judge = Judge(tab)
     for look in Look:
         judge.open(f"{server}{scene.address(shot)}", look)
-        tab.screenshot(path=FOLDER / f"{shot.name}-{look.name.lower()}.png", full_page=True, style=_AT_ITS_PLACE)
+        tab.evaluate(_AT_ITS_PLACE)
+        tab.screenshot(path=FOLDER / f"{shot.name}-{look.name.lower()}.png", full_page=True)
         yield from (f"{shot.name}: {fault} ({look.name.lower()})" for fault in judge.faults())
 
 
