@@ -1,15 +1,17 @@
 """Whatever order things happen in: no play, rating or playlist place is lost, an undo is exact, a last copy survives.
 
-A machine imports, prunes, removes one by one and by plan, chooses keepers, undoes, purges, declares pairs different and
-forgets analyses at random. Beside it runs the plainest model there is: what the source says of each song, and which
-song stands in for which.
+A machine imports, prunes, runs real analyses and refreshes them, removes one by one and by plan, chooses keepers,
+undoes, purges, decides and reopens groups, declares pairs different and forgets analyses at random. Beside it runs the
+plainest model there is: what the source says of each song, which song stands in for which, and who declares which pair.
 """
 
 from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -23,16 +25,20 @@ from hypothesis.stateful import (
 
 from duplicates.choices import PlanItemState
 from duplicates.engine.keeper_rules import PROFILES
-from duplicates.exceptions import DeclaredDifferent, LastCopy, NothingToUndo
+from duplicates.exceptions import DeclaredDifferent, InvalidOptions, LastCopy, NothingToUndo
 from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisResult, NotDuplicate
 from duplicates.models.records import identity_key
 from duplicates.services import different
 from duplicates.services.decision_review import look_at_decisions
+from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.impact import follow_library
 from duplicates.services.keeper_profiles import find_profile
 from duplicates.services.keepers import choose_keeper, take_back_choice
+from duplicates.services.options import AnalysisOptions
 from duplicates.services.purging import expired_removals, purge_removal
+from duplicates.services.refreshing import refresh_analysis
 from duplicates.services.removal import remove_duplicates
+from duplicates.services.resolution import mark_groups_resolved, reopen_groups
 from duplicates.services.undo import undo_action
 from library.changes import current_revision, recording
 from library.importers.records import ImportedPlaylist
@@ -45,7 +51,8 @@ from tests.duplicates.plans import carried_out, planned, undone
 from tests.duplicates.test_removal import NOW
 
 SONGS = ("a", "b", "c", "d", "e")
-FIELDS = ("title", "artist", "play_count", "rating", "loved")
+FIELDS = ("title", "artist", "album", "duration_ms", "play_count", "rating", "loved")
+TAGS = ("Harbour Lights", "The Quiet Tide", "Low Water", 215_000)
 LISTS = st.lists(st.sampled_from(SONGS), max_size=6)
 type Row = tuple[int, int | None, bool]
 ROWS = st.fixed_dictionaries(
@@ -67,7 +74,8 @@ class Library(RuleBasedStateMachine):
         self.actions: list[Any] = []
         self.purged: set[str] = set()
         self.pruned: set[str] = set()
-        self.different: set[tuple[str, str]] = set()
+        self.different: dict[tuple[str, str], set[int]] = {}  # by which groups; by none: declared by itself
+        self.decided: dict[int, str] = {}
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -106,7 +114,7 @@ class Library(RuleBasedStateMachine):
     def read_source(self, there: set[str]) -> None:
         writer = RowWriter(LIBRARY, source="test", fields=FIELDS, import_id=None)
         with recording("import"):
-            writer.apply([[song, "Harbour Lights", "Tide", *row] for song, row in self.said.items() if song in there])
+            writer.apply([[song, *TAGS, *row] for song, row in self.said.items() if song in there])
             for name, songs in self.listed.items():
                 replace_playlist(ImportedPlaylist(name, name, False, songs), source="test")
 
@@ -214,7 +222,7 @@ class Library(RuleBasedStateMachine):
         pair = data.draw(st.lists(st.sampled_from(here), min_size=2, max_size=2, unique=True))
         first, second = group_of(*(self.track(song) for song in pair)).members.order_by("position")
         different.declare_different([(first, second)], actor=None, now=NOW)
-        self.different.add(pair_of(*pair))
+        self.different[pair_of(*pair)] = set()
 
     @precondition(lambda self: self.different)
     @rule(data=st.data())
@@ -223,11 +231,89 @@ class Library(RuleBasedStateMachine):
         keys = sorted(identity_key("test", song) for song in pair)
         decisions = NotDuplicate.objects.in_force().filter(left_key=keys[0], right_key=keys[1])
         assert different.take_back(decisions, actor=None, now=NOW) == 1
-        self.different.discard(pair)
+        del self.different[pair]
+
+    @rule(data=st.data(), resolution=st.sampled_from(["not_duplicates", "not_duplicates", "kept_canonical"]))
+    def resolve(self, data: st.DataObject, resolution: str) -> None:
+        """Analyse some of the songs and decide about them, whatever else was decided about them before."""
+        here = self.in_the_library()
+        if len(here) < 2:
+            return
+        found = data.draw(st.lists(st.sampled_from(here), min_size=2, max_size=3, unique=True))
+        group = group_of(*map(self.track, found))
+        assert mark_groups_resolved(group.analysis, [group.pk], resolution, actor=None, now=NOW) == 1
+        self.decided[group.pk] = resolution
+        if resolution == "not_duplicates":
+            for pair in combinations(sorted(found), 2):
+                if self.different.get(pair) != set():
+                    self.different.setdefault(pair, set()).add(group.pk)
+
+    @precondition(lambda self: self.decided)
+    @rule(data=st.data())
+    def reopen(self, data: st.DataObject) -> None:
+        group = DuplicateAnalysisGroup.objects.get(pk=data.draw(st.sampled_from(sorted(self.decided))))
+        if group.remaining_count < 2:
+            with pytest.raises(InvalidOptions):
+                reopen_groups(group.analysis, [group.pk], actor=None, now=NOW)
+            return
+        assert reopen_groups(group.analysis, [group.pk], actor=None, now=NOW) == 1
+        del self.decided[group.pk]
+        for pair, groups in list(self.different.items()):
+            groups_left = groups - {group.pk}
+            if groups and not groups_left:
+                del self.different[pair]
+            else:
+                self.different[pair] = groups_left
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data(), is_refresh=st.booleans())
+    def analyse(self, data: st.DataObject, is_refresh: bool) -> None:
+        """Let the engine look at the library, or at what changed since it did, and clean up what it finds."""
+        before = everything()
+        run = DuplicateAnalysisResult.objects.completed().filter(cpu_seconds__isnull=False)  # not those of group_of
+        newest = run.order_by("created_at").last()
+        if is_refresh and newest is not None:
+            successor = refresh_analysis(newest, actor=None, now=timezone.now())
+            ran = DuplicateDetectionService().run_or_follow(successor)
+        else:
+            ran = DuplicateDetectionService().find_duplicates_with_persistence(AnalysisOptions(), force=True)
+        assert ran.analysis.status == "completed"
+        after = everything()
+        assert (after["tracks"], after["places"]) == (before["tracks"], before["places"])
+        grouped: set[str] = set()
+        for group in ran.analysis.groups.all():
+            members = list(group.members.values_list("source_track_id", flat=True))
+            assert not grouped & set(members)
+            grouped |= set(members)
+            pairs = {pair_of(*pair) for pair in combinations(members, 2)}
+            assert not pairs & self.different.keys(), "a pair declared different was put together"
+        group = ran.analysis.groups.first()
+        if group is not None and data.draw(st.booleans()):
+            self.remove_from(group, data)
+
+    def remove_from(self, group: DuplicateAnalysisGroup, data: st.DataObject) -> None:
+        """Remove a copy of a group that a real analysis found."""
+        copies = group.members.filter(matches_keeper=True).exclude(track_id=group.keeper_track_id)
+        names = dict(copies.values_list("source_track_id", "track_id"))
+        if not names:
+            return
+        gone = data.draw(st.sampled_from(sorted(names)))
+        keeper = Track.objects.get(pk=group.keeper_track_id).source_track_id
+        try:
+            action = remove_duplicates(
+                group=group, keeper_id=group.keeper_track_id, removing=[names[gone]], actor=None, now=NOW
+            )
+        except LastCopy:
+            assert not self.leaves_a_copy_everywhere([gone])
+        else:
+            self.keeper_of[gone] = keeper
+            self.removed_by[len(self.actions)] = [gone]
+            self.actions.append(action.pk)
 
     @rule()
     def forget_the_analyses(self) -> None:
         DuplicateAnalysisResult.objects.all().delete()
+        self.decided.clear()
 
     # --- What must hold ---------------------------------------------------------------------------------------------
 
