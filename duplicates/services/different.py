@@ -11,6 +11,7 @@ from itertools import batched, combinations
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import DecidingGroup, DuplicateAnalysisGroup, DuplicateAnalysisTrack, NotDuplicate
@@ -19,6 +20,7 @@ from duplicates.services import audit
 from duplicates.services.decision_evidence import Evidence, evidence_of
 from duplicates.services.stored_words import as_stored
 from library.models import Track
+from library.numbers import number
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -32,7 +34,10 @@ type Pair = tuple[str, str]
 def require_few_members(group: DuplicateAnalysisGroup, many: int) -> None:
     """Refuse a group whose members would make too many pairs."""
     if many > MOST_MEMBERS:
-        raise InvalidOptions(f"{group} has {many} members; at most {MOST_MEMBERS} can be declared different at once.")
+        raise InvalidOptions(
+            _("%(group)s has %(many)s members; at most %(most)s can be declared different at once.")
+            % {"group": group, "many": number(many), "most": number(MOST_MEMBERS)}
+        )
 
 
 def declare_groups_different(
@@ -72,8 +77,8 @@ def declare_different(
         if key_of(left) != key_of(right)
     ]
     with transaction.atomic():
-        known = _lock_in_force(pair_of(one) for one, _ in decisions)
-        new = [one for one, _ in decisions if pair_of(one) not in known]
+        known = _lock_in_force(pair_of(one) for one, _group in decisions)
+        new = [one for one, _group in decisions if pair_of(one) not in known]
         NotDuplicate.objects.bulk_create(new, ignore_conflicts=True)
         if decides_groups:
             _note_groups([(pair_of(one), group_id) for one, group_id in decisions], known)
@@ -93,7 +98,7 @@ def _lock_in_force(pairs: Iterable[Pair]) -> dict[Pair, int]:
     """Return the decisions in force on these pairs by pair, locked: nobody takes one back meanwhile."""
     wanted = set(pairs)
     found: dict[Pair, int] = {}
-    for part in batched(sorted({left for left, _ in wanted}), KEYS_A_QUERY):
+    for part in batched(sorted({left for left, _right in wanted}), KEYS_A_QUERY):
         rows = NotDuplicate.objects.in_force().select_for_update().filter(left_key__in=part).order_by("pk")
         found |= {(left, right): pk for pk, left, right in rows.values_list("pk", "left_key", "right_key")}
     return {pair: pk for pair, pk in found.items() if pair in wanted}
@@ -101,7 +106,7 @@ def _lock_in_force(pairs: Iterable[Pair]) -> dict[Pair, int]:
 
 def _note_groups(pairs: Sequence[tuple[Pair, int]], known: Mapping[Pair, int]) -> None:
     """Note by which groups the pairs are declared now, but for those that were declared by themselves before."""
-    declared = _lock_in_force(pair for pair, _ in pairs)
+    declared = _lock_in_force(pair for pair, _group in pairs)
     noted = DecidingGroup.objects.filter(decision__in=known.values()).values_list("decision_id", flat=True)
     alone = set(known.values()) - set(noted)
     DecidingGroup.objects.bulk_create(
@@ -185,7 +190,7 @@ def in_force(pairs: Iterable[Pair]) -> set[Pair]:
     """Return which of the pairs (smaller key first) are declared different."""
     wanted = set(pairs)
     found: set[Pair] = set()
-    for part in batched(sorted({left for left, _ in wanted}), KEYS_A_QUERY):
+    for part in batched(sorted({left for left, _right in wanted}), KEYS_A_QUERY):
         decided = NotDuplicate.objects.filter(left_key__in=part, revoked_at=None)
         found.update(decided.values_list("left_key", "right_key"))
     return found & wanted

@@ -56,7 +56,7 @@ def _activity(history: CleanupHistory) -> Iterator[Advice]:
         yield Advice("no_activity", Tone.INFO, sentence)
         return
     per_week = history.actions_per_week
-    said = {"count": f"{per_week:.1f}"}
+    said = {"count": number(per_week, 1)}
     if per_week < FEW_ACTIONS:
         yield Advice("low_activity", Tone.INFO, _("Little is cleaned up: %(count)s actions a week.") % said)
     elif per_week > MANY_ACTIONS:
@@ -98,15 +98,15 @@ def _speed(history: CleanupHistory) -> Iterator[Advice]:
     removals = history.by_action.get(REMOVALS, Tally())
     pace = removals.tracks_per_second
     if pace is not None and pace < SLOW_TRACKS:
-        sentence = _("Removals are slow: %(pace)s tracks a second.") % {"pace": f"{pace:.2f}"}
+        sentence = _("Removals are slow: %(pace)s tracks a second.") % {"pace": number(pace, 2)}
         yield Advice("slow_removals", Tone.WARN, sentence)
     elif pace is not None and pace > FAST_TRACKS:
-        sentence = _("Removals are fast: %(pace)s tracks a second.") % {"pace": f"{pace:.0f}"}
+        sentence = _("Removals are fast: %(pace)s tracks a second.") % {"pace": number(pace)}
         yield Advice("fast_removals", Tone.GOOD, sentence)
     mean = history.cleanup.mean_seconds
     if mean is not None and mean > SLOW_SECONDS:
         sentence = _("An action takes %(seconds)s seconds on average. Look at the load of the database.")
-        yield Advice("slow_actions", Tone.WARN, sentence % {"seconds": f"{mean:.1f}"})
+        yield Advice("slow_actions", Tone.WARN, sentence % {"seconds": number(mean, 1)})
 
 
 def _habits(history: CleanupHistory) -> Iterator[Advice]:

@@ -7,6 +7,7 @@ from django.utils.translation import ngettext
 
 from duplicates.services.history_advice import Advice, Tone
 from duplicates.services.impact_summary import ImpactSummary
+from library.numbers import number
 
 LITTLE_DONE, HALF_DONE = 25.0, 50.0  # percent of groups decided
 MUCH_ELIMINATED = 30.0  # percent of duplicates
@@ -32,14 +33,14 @@ def _left(summary: ImpactSummary) -> Iterator[Advice]:
     untouched = summary.groups_open - summary.groups_partly
     if untouched:
         sentence = ngettext("%(count)s group waits for a decision.", "%(count)s groups wait for a decision.", untouched)
-        yield Advice("unresolved_groups", Tone.INFO, sentence % {"count": f"{untouched:,}"})
+        yield Advice("unresolved_groups", Tone.INFO, sentence % {"count": number(untouched)})
     if summary.groups_partly:
         sentence = ngettext(
             "%(count)s group is cleaned up in part and has more copies to look at.",
             "%(count)s groups are cleaned up in part and have more copies to look at.",
             summary.groups_partly,
         )
-        yield Advice("partial_groups", Tone.INFO, sentence % {"count": f"{summary.groups_partly:,}"})
+        yield Advice("partial_groups", Tone.INFO, sentence % {"count": number(summary.groups_partly)})
 
 
 def _anew(summary: ImpactSummary) -> Iterator[Advice]:
@@ -52,4 +53,4 @@ def _anew(summary: ImpactSummary) -> Iterator[Advice]:
             "%(count)s tracks that were to be kept are gone. Look whether that was meant.",
             summary.keepers_gone,
         )
-        yield Advice("keepers_gone", Tone.WARN, sentence % {"count": f"{summary.keepers_gone:,}"})
+        yield Advice("keepers_gone", Tone.WARN, sentence % {"count": number(summary.keepers_gone)})

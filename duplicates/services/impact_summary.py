@@ -165,7 +165,7 @@ def _of_the_gone(analysis: DuplicateAnalysisResult) -> dict[str, Any]:
 
 def _reasons(summary: ImpactSummary, threshold: float) -> list[str]:
     eliminated = summary.duplicates_eliminated
-    percent = f"{summary.duplicates_eliminated_percent:.1f}"
+    percent = number(summary.duplicates_eliminated_percent, 1)
     said = [
         ngettext(
             "%(count)s of %(all)s duplicates is gone (%(percent)s %%).",

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import CleanupAction
@@ -198,6 +199,12 @@ class TestAdvice:
         found = get_recommendations(a_history(single_removals=6, bulk_removals=2, gone=10, keepers_gone=3))
 
         assert [advice.code for advice in found] == ["good_success"]
+
+    def test_writes_numbers_as_the_reader_does(self) -> None:
+        with translation.override("de"):
+            (advice, *_others) = get_recommendations(a_history(weeks=a_month(1, 1, 0, 0)))
+
+        assert "0,5" in advice.sentence
 
     def test_names_the_weeks_that_were_most_and_least_active(self) -> None:
         found = a_history(weeks=a_month(3, 0, 7, 1))

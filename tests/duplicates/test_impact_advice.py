@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from duplicates.services.impact_advice import get_impact_advice
 from duplicates.services.impact_summary import ImpactSummary
@@ -58,3 +59,10 @@ def test_counts_only_untouched_groups_as_waiting() -> None:
         "3 groups wait for a decision.",
         "2 groups are cleaned up in part and have more copies to look at.",
     ]
+
+
+def test_writes_numbers_as_the_reader_does() -> None:
+    with translation.override("de"):
+        found = get_impact_advice(summary(groups_open=1_234))
+
+    assert "1.234" in found[1].sentence
