@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as lazy
 
 def install_change_triggers(using: str, **kwargs: Any) -> None:
     """Put triggers and search indexes in place after every `migrate`: SQLite drops them when it rebuilds the table."""
-    from library import change_triggers, search  # noqa: PLC0415 (need loaded models)
+    from library import change_triggers, search, touches  # noqa: PLC0415 (need loaded models)
 
     change_triggers.install(using)
+    touches.install(using)
     search.install(using)
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "PlaylistEntry",
     "Track",
     "TrackQuerySet",
+    "TrackTouch",
 ]
 
 
@@ -307,6 +308,26 @@ class LibraryRevision(models.Model):
 
     def __str__(self) -> str:
         return _("Revision %(value)s") % {"value": self.value}
+
+
+class TrackTouch(models.Model):
+    """When a track was last touched: a play, a rating or the like, which is no change of the library.
+
+    Written by a database trigger and never by hand, one row a track. No constraint: a row may outlive its track.
+    """
+
+    track_id = models.BigIntegerField(primary_key=True)
+    stamp = models.PositiveBigIntegerField()  # grows; see `library.touches`
+
+    class Meta:
+        verbose_name_plural = "track touches"
+        indexes = [
+            # What was touched since an analysis is one range of this index.
+            models.Index(fields=["stamp"], name="touch_stamp"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.track_id} @ {self.stamp}"
 
 
 class ITunesTrack(models.Model):

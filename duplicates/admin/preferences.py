@@ -8,11 +8,13 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.admin.shared import person
 from duplicates.models import DuplicatePreferences
+from duplicates.services.preferring import change_preferences, reset_preferences
 from duplicates.time_zones import remember
 from library import admin_pages as pages
 
@@ -62,17 +64,17 @@ class PreferencesAdmin(pages.CalmAdmin):
 
     @admin.action(description=lazy("Reset to the defaults"), permissions=["change"], location=EVERYWHERE)
     def reset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for preferences in queryset:
-            preferences.reset()
-            preferences.save()
+        for row in queryset:
+            preferences = reset_preferences(row.user, actor=person(request), now=timezone.now())
             if preferences.user_id == request.user.pk:
                 remember(request.session, preferences)
         self.message_user(request, _("The defaults hold again."), messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Make a new row the property of its author."""
-        if not change:
-            obj.user_id = request.user.pk
-        super().save_model(request, obj, form, change)
-        if obj.user_id == request.user.pk:
-            remember(request.session, obj)
+        """Write what was changed the way the API does; a new row belongs to its author."""
+        author = person(request)
+        values = {name: form.cleaned_data[name] for name in (form.changed_data if change else form.cleaned_data)}
+        saved = change_preferences(obj.user if change else author, values, actor=author, now=timezone.now())
+        obj.pk, obj.user_id, obj._state.adding = saved.pk, saved.user_id, False
+        if saved.user_id == author.pk:
+            remember(request.session, saved)

@@ -121,6 +121,7 @@ class DuplicateAnalysisResult(models.Model):
     library_track_count = models.PositiveIntegerField(null=True, blank=True)
     library_revision = models.PositiveBigIntegerField(null=True, blank=True)
     newest_import = models.UUIDField(null=True, blank=True, editable=False)
+    touch_mark = models.PositiveBigIntegerField(null=True, blank=True, editable=False)  # see `library.touches`
 
     # A refresh that matched only what changed, and the full run whose tables it used
     learns_anew = models.BooleanField(default=False, help_text=lazy("Match every track, however few have changed."))

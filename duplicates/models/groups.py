@@ -75,7 +75,12 @@ class DuplicateAnalysisGroup(models.Model):
     keeper_reason = models.TextField(blank=True)
     keeper_chosen_at = models.DateTimeField(null=True, blank=True, help_text=lazy("Nothing where the analysis chose."))
     keeper_chosen_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.DB_SET_NULL,
+        related_name="+",
+        db_index=False,
     )
 
     # iTunes
@@ -94,7 +99,12 @@ class DuplicateAnalysisGroup(models.Model):
     resolution = models.CharField(max_length=16, choices=Resolution, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DB_SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.DB_SET_NULL,
+        related_name="+",
+        db_index=False,
     )
 
     class Meta:
@@ -110,6 +120,13 @@ class DuplicateAnalysisGroup(models.Model):
             models.Index(
                 fields=["resolution", "confidence", "identity"], name="group_decided", condition=Q(is_resolved=True)
             ),
+            # What a person who leaves has decided and chosen; few groups are in these and most cost nothing.
+            models.Index(fields=["resolved_by"], name="group_resolved_by", condition=Q(resolved_by__isnull=False)),
+            models.Index(
+                fields=["keeper_chosen_by"], name="group_chosen_by", condition=Q(keeper_chosen_by__isnull=False)
+            ),
+            # The chosen keepers of an analysis, which a refresh takes over.
+            models.Index(fields=["analysis"], name="group_chosen", condition=Q(keeper_chosen_at__isnull=False)),
         ]
         constraints = [
             # Paging in the order of the analysis; also keeps a repeated save from doubling groups.
@@ -212,7 +229,11 @@ class DuplicateAnalysisTrack(TrackSnapshot):
         constraints = [
             # Members in order; one query shows a page of groups with all of them.
             models.UniqueConstraint(fields=["group", "position"], name="member_position"),
-            models.UniqueConstraint(fields=["group"], condition=Q(is_canonical=True), name="member_one_keeper"),
+            # One keeper, since one member is first. A look at the row; an index would cost each one saved.
+            models.CheckConstraint(
+                condition=Q(is_canonical=True, position=0) | Q(is_canonical=False, position__gt=0),
+                name="member_keeper_is_first",
+            ),
         ]
 
     def __str__(self) -> str:

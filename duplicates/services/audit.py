@@ -143,7 +143,7 @@ def recorded[**P, R](verb: str, *, subject: str = "") -> Callable[[Callable[P, R
         @wraps(work)
         def timed(*args: P.args, **kwargs: P.kwargs) -> R:
             given = signature.bind(*args, **kwargs).arguments
-            actor = given["actor"] if "actor" in signature.parameters else given["user"]
+            actor = given["actor"] if "actor" in given else given["user"]
             with attempt(verb, subject=given.get(subject), actor=actor, now=given["now"]):
                 return work(*args, **kwargs)
 

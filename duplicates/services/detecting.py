@@ -112,8 +112,8 @@ class Detection:
 
     @property
     def reused(self) -> pl.DataFrame:
-        """The saved groups that say the same, with their places: `group_id` and `place`."""
-        placed = self.placed.select("group_id", "place")
+        """The saved groups that say the same, with their places: `group_id`, `place` and `size`."""
+        placed = self.placed.select("group_id", "place", "size")
         return placed.filter(pl.col("group_id") > 0)
 
     def iter_groups(self) -> Iterator[FoundGroup]:

@@ -5,6 +5,8 @@ that lived on, and carries its identity along. Whatever was split off is new, wh
 """
 
 import uuid
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import connection, models
@@ -18,7 +20,7 @@ from library.numbers import number
 
 _GROUPS, _MEMBERS = "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack"
 # Ties go to the group that comes first, so that the answer never depends on the order of rows.
-_LIVED_ON = f"""
+_LIVED_ON_AMONG = f"""
     SELECT new_id, old_id, shared, n.member_count - shared AS gained, o.member_count - shared AS lost
     FROM (
         SELECT new_id, old_id, shared,
@@ -30,11 +32,12 @@ _LIVED_ON = f"""
             JOIN {_MEMBERS} n ON n.group_id = gn.id
             JOIN {_MEMBERS} o ON o.track_id = n.track_id
             JOIN {_GROUPS} go ON go.id = o.group_id AND go.analysis_id = %s
-            WHERE gn.analysis_id = %s AND gn.id >= %s GROUP BY n.group_id, o.group_id
+            WHERE gn.analysis_id = %s {{only}} GROUP BY n.group_id, o.group_id
         ) overlap
     ) ranked
     JOIN {_GROUPS} n ON n.id = new_id JOIN {_GROUPS} o ON o.id = old_id
     WHERE best_of_new = 1 AND best_of_old = 1"""
+_LIVED_ON = _LIVED_ON_AMONG.format(only="")
 
 
 class GroupChange(models.TextChoices):
@@ -110,37 +113,46 @@ def groups_that_changed(
 
 
 def carry_identities_over(
-    older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, *, first_new: int = 0
+    older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, *, fresh: Collection[int] | None = None
 ) -> None:
     """Give every group of `newer` that lived on the identity it had in `older`; one whose own is taken gets another.
 
-    Groups with ids below `first_new` were copied from `older` and have theirs.
+    `fresh` are the groups that were not copied from `older` with theirs; None means that all are.
     """
-    keys = analysis_keys(older, newer, first_new)
+    lived_on = _LIVED_ON_AMONG.format(only=among("gn.id", fresh))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {_GROUPS} SET identity = o.identity FROM ({_LIVED_ON}) l JOIN {_GROUPS} o ON o.id = l.old_id "
+            f"UPDATE {_GROUPS} SET identity = o.identity FROM ({lived_on}) l JOIN {_GROUPS} o ON o.id = l.old_id "
             f"WHERE {_GROUPS}.id = l.new_id AND {_GROUPS}.identity <> o.identity",
-            keys,
+            analysis_keys(older, newer),
         )
-    _rename_those_whose_identity_is_taken(older, newer)
+    _rename_those_whose_identity_is_taken(older, newer, fresh)
 
 
-def _rename_those_whose_identity_is_taken(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> None:
+def _rename_those_whose_identity_is_taken(
+    older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, fresh: Collection[int] | None
+) -> None:
     """Tell new groups from those whose identity their key once was: {1, 2} comes back, but what it was moved on."""
-    counted = newer.groups.values("identity").annotate(many=models.Count("pk")).filter(many__gt=1)
-    if not (twice := list(counted.values_list("identity", flat=True))):
+    told = newer.groups.order_by("position")  # SQLite reads their rows one by one then
+    if fresh is not None:
+        own = DuplicateAnalysisGroup.objects.filter(pk__in=fresh).values_list("identity", flat=True)
+        told = told.filter(identity__in=list(own))
+    many = Counter(told.values_list("identity", flat=True))
+    if not (twice := [identity for identity, count in many.items() if count > 1]):
         return
     for group in groups_that_changed(older, newer, GroupChange.NEW).filter(identity__in=twice):
         group.identity = uuid.uuid5(newer.pk, group.identity).hex
         group.save(update_fields=["identity"])
 
 
-def analysis_keys(
-    older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, first_new: int = 0
-) -> list[str | int]:
-    """Return the values for SQL of our own: the keys of two analyses, and the first group of the newer that counts."""
-    return [analysis_key(older), analysis_key(newer), first_new]
+def among(column: str, ids: Collection[int] | None) -> str:
+    """Return the condition that a column holds one of some ids; nothing where all will do."""
+    return "" if ids is None else f"AND {column} IN ({', '.join(map(str, ids)) or 'NULL'})"
+
+
+def analysis_keys(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> list[str]:
+    """Return the values for SQL of our own: the keys of two analyses."""
+    return [analysis_key(older), analysis_key(newer)]
 
 
 def analysis_key(analysis: DuplicateAnalysisResult) -> str:

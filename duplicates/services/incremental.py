@@ -19,19 +19,18 @@ from duplicates.engine.incremental import Again, find_again
 from duplicates.engine.index import Index
 from duplicates.engine.pipeline import choose_keepers
 from duplicates.engine.records import Clusters, TrackColumns
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.models import DuplicateAnalysisResult, DuplicateAnalysisTrack
 from duplicates.services import indexes, itunes, loading
-from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
 from duplicates.services.detecting import Detection, group_figures, in_order
 from duplicates.services.difference import analysis_key
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import RunReporter
 from duplicates.services.retrying import retrying
 from duplicates.site_settings import site
-from library.change_triggers import MATCHING_FIELDS
 from library.changes import changes_since, count_changes_since, current_revision
 from library.models import LibraryChange, LibraryImport
 from library.numbers import number
+from library.touches import current_mark, touched_since
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -40,7 +39,7 @@ TRIES = 3  # at reading a library that people are editing
 IDS_PER_QUERY = 5_000
 _SAVED = """
     SELECT id, position, member_count FROM duplicates_duplicateanalysisgroup
-    WHERE analysis_id = %s AND keeper_chosen_at IS NULL"""
+    WHERE analysis_id = %s AND keeper_chosen_at IS NULL ORDER BY position"""  # SQLite reads their rows one by one then
 
 
 class EveryTrack(Exception):
@@ -85,6 +84,8 @@ def start_of(analysis: DuplicateAnalysisResult, options: AnalysisOptions) -> Sta
     if not older.engine_fingerprint == base.engine_fingerprint == fingerprint:
         raise EveryTrack(_("the matcher or its settings are not those of the earlier analysis"))
     _require_few_changes(base)
+    if older.touch_mark is None or older.touch_mark > current_mark():  # of an older release; restored elsewhere
+        raise EveryTrack(_("what was played or rated since the earlier analysis is not known"))
     result = indexes.load_result(indexes.shelf_of(older, fingerprint))
     index = indexes.load_index(base.pk, indexes.shelf_of(base, fingerprint)) if result else None
     if result is None or index is None:
@@ -130,19 +131,19 @@ def _require_few_changes(base: DuplicateAnalysisResult) -> None:
 
 
 def detect_again(
-    start: Start, options: AnalysisOptions, reporter: RunReporter, heard: Callable[[int, int], None]
+    start: Start, options: AnalysisOptions, reporter: RunReporter, heard: Callable[[int, int, int], None]
 ) -> tuple[Detection, int]:
     """Find the groups of the library as it is now; return them with the number of tracks that were matched again.
 
-    `heard` is told the number of tracks and the revision that was read. Raises EveryTrack when the library would not
-    hold still or its change log does not add up.
+    `heard` is told the number of tracks, the revision that was read and the mark of what was touched. Raises EveryTrack
+    when the library would not hold still or its change log does not add up.
     """
     for _again in range(TRIES):
         changes = retrying(lambda: loading.load_changes(start.base.library_revision or 0))
         total = _tracks_now(start.index, changes)
         reporter.set_total_tracks(total)
         reporter.begin("load", 1)
-        heard(total, changes.revision)
+        heard(total, changes.revision, changes.touch_mark)
         reading = _Reading(changes)
         again = _matched(start, changes, options, reporter, reading)
         detection = _judged(start, again, changes, options, reporter, reading, total)
@@ -237,42 +238,29 @@ def _rows_as_they_were(start: Start) -> pl.DataFrame:
     """Return the saved groups whose members all say what they said: id, smallest track id and size.
 
     Left out is what the library or a person has changed since: a member that was edited, played, rated or removed, and
-    a group whose keeper somebody chose. Edits and removals are in the change log; only the rest is compared.
+    a group whose keeper somebody chose. The library tells which tracks that may be; none is compared.
     """
     older = start.predecessor
-    key = analysis_key(older)
     with connection.cursor() as cursor:
-        cursor.execute(_SAVED, [key])
+        cursor.execute(_SAVED, [analysis_key(older)])
         rows = cursor.fetchall()
-        cursor.execute(_played(), [key])
-        played = [row[0] for row in cursor.fetchall()]
     # One edited and edited back is no change of the library, but its snapshot may be from in between.
     edited = changes_since(older.library_revision or 0).order_by().values_list("track_id", flat=True).distinct()
+    touched = touched_since(older.touch_mark or 0)
     saved = pl.DataFrame(rows, {"group_id": pl.Int64, "place": pl.Int64, "saved": pl.Int64}, orient="row")
     then = start.figures.select(pl.col("place").cast(pl.Int64), "oldest", "size")
     # One that lost a member while it was saved says something else than what was found.
     whole = saved.join(then, on="place").filter(pl.col("saved") == pl.col("size"))
-    left_out = pl.DataFrame({"group_id": [*played, *_groups_of(older, list(edited))]}, {"group_id": pl.Int64})
+    left_out = pl.DataFrame({"group_id": _groups_of(older, [*edited, *touched])}, {"group_id": pl.Int64})
     return whole.select("group_id", "oldest", "size").join(left_out, on="group_id", how="anti")
-
-
-def _played() -> str:
-    """Return the query of the groups with a member that says something else now of what no change log tells."""
-    differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
-    unlogged = [name for name in SNAPSHOT_COLUMNS if name not in MATCHING_FIELDS]
-    changed = " OR ".join(f"m.{name} {differs} t.{name}" for name in unlogged)
-    return f"""
-        SELECT m.group_id FROM duplicates_duplicateanalysisgroup g
-        JOIN duplicates_duplicateanalysistrack m ON m.group_id = g.id JOIN library_track t ON t.id = m.track_id
-        WHERE g.analysis_id = %s AND ({changed})"""
 
 
 def _groups_of(older: DuplicateAnalysisResult, track_ids: list[int]) -> list[int]:
     """Return the ids of the groups that one of the tracks is a member of."""
     found: list[int] = []
     for start in range(0, len(track_ids), IDS_PER_QUERY):
-        ids = track_ids[start : start + IDS_PER_QUERY]
-        found += older.groups.filter(members__track_id__in=ids).values_list("pk", flat=True)
+        members = DuplicateAnalysisTrack.objects.filter(track_id__in=track_ids[start : start + IDS_PER_QUERY])
+        found += members.values_list("group_id", flat=True)
     return found
 
 

@@ -1,5 +1,5 @@
 """What is left over and goes once its own time is past: files of exports, checkpoints, tables for refreshes, uploads,
-settled tasks, compacted changes of the library, old audit records, kept answers.
+settled tasks, compacted changes of the library, plays long seen, old audit records, kept answers.
 
 Each kind can say what would go and let it go; both ask the same question, so a dry run tells what a clean-up does.
 """
@@ -22,6 +22,7 @@ from duplicates.services.idempotency import forget_old_answers, old_answers
 from duplicates.services.impact import follow_library
 from duplicates.site_settings import site
 from library.changes import compact, count_needless
+from library.touches import forget_touches, needless_touches
 from library.uploads import stray_uploads, sweep_uploads
 
 
@@ -134,6 +135,12 @@ def _compact_changes(limits: Limits) -> Freed:
     return Freed(compact(_needed_revisions(limits), older_than=_changes_before(limits)))
 
 
+def _needed_marks(limits: Limits) -> Iterator[int]:
+    """Yield the moments from which a kept analysis asks what was played."""
+    kept = DuplicateAnalysisResult.objects.exclude(pk__in=limits.gone).exclude(touch_mark=None)
+    yield from (mark for mark in kept.values_list("touch_mark", flat=True) if mark is not None)
+
+
 def _old_records(limits: Limits) -> Freed:
     oldest = limits.now - timedelta(days=site.AUDIT_RETENTION_DAYS)
     return Freed(AuditRecord.objects.older_than(oldest).count())
@@ -153,6 +160,10 @@ KINDS = {
     "library_changes": Kind(
         lambda limits: Freed(count_needless(_needed_revisions(limits), older_than=_changes_before(limits))),
         _compact_changes,
+    ),
+    "touches": Kind(
+        lambda limits: Freed(needless_touches(_needed_marks(limits)).count()),
+        lambda limits: Freed(forget_touches(_needed_marks(limits))),
     ),
     "audit_records": Kind(_old_records, lambda limits: Freed(audit.forget_old_records(now=limits.now))),
     "kept_answers": Kind(

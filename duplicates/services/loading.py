@@ -19,6 +19,7 @@ from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA, TrackColumns
 from duplicates.services.decision_review import look_at_decisions
 from library.changes import current_revision, net_changes_since
 from library.models import ChangeKind, ITunesTrack, Track
+from library.touches import current_mark
 
 ROWS_PER_CHUNK = 20_000
 IDS_PER_QUERY = 5_000
@@ -37,6 +38,7 @@ class Library:
 
     columns: TrackColumns
     revision: int
+    touch_mark: int  # what was played or rated before it is seen by whoever reads on
     not_duplicates: npt.NDArray[np.int64]
 
     def fingerprint(self) -> str:
@@ -51,6 +53,7 @@ def load_library(*, report: Callable[[int], None] = lambda done: None) -> Librar
         f"SELECT {_TRACK_COLUMNS}, (SELECT value FROM library_libraryrevision WHERE id = 1) "
         "FROM library_track t WHERE t.quarantined_at IS NULL ORDER BY t.id"
     )
+    mark = current_mark()
     chunks, revision, done = [], None, 0
     for rows in _rows(query):
         *values, revisions = zip(*rows, strict=True)
@@ -60,7 +63,7 @@ def load_library(*, report: Callable[[int], None] = lambda done: None) -> Librar
         report(done)
     frame = pl.concat(chunks, rechunk=True) if chunks else pl.DataFrame(schema=TRACK_SCHEMA)
     seen = current_revision() if revision is None else revision
-    return Library(TrackColumns(frame), seen, load_not_duplicates())
+    return Library(TrackColumns(frame), seen, mark, load_not_duplicates())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Changes:
     changed: TrackColumns
     gone: npt.NDArray[np.int64]
     revision: int
+    touch_mark: int
 
     def __len__(self) -> int:
         return len(self.changed) + len(self.gone)
@@ -77,6 +81,7 @@ class Changes:
 
 def load_changes(since: int) -> Changes:
     """Read the net changes after a revision, with the revision they belong to: one statement, one snapshot."""
+    mark = current_mark()
     net, values = net_changes_since(since)
     query = (
         f"SELECT c.kind, c.track_id, (SELECT value FROM library_libraryrevision WHERE id = 1), {_TRACK_COLUMNS} "
@@ -89,7 +94,7 @@ def load_changes(since: int) -> Changes:
     there = [row[3:] for row in rows if row[0] != ChangeKind.DELETED]
     frame = _track_frame(list(zip(*there, strict=True))) if there else pl.DataFrame(schema=TRACK_SCHEMA)
     revision = rows[0][2] if rows else current_revision()
-    return Changes(TrackColumns(frame), np.array(gone, np.int64), revision)
+    return Changes(TrackColumns(frame), np.array(gone, np.int64), revision, mark)
 
 
 def load_tracks(track_ids: npt.NDArray[np.int64]) -> TrackColumns:
@@ -100,8 +105,14 @@ def load_tracks(track_ids: npt.NDArray[np.int64]) -> TrackColumns:
 
 
 def count_active_tracks() -> int:
-    """Return how many tracks the library holds now."""
-    return Track.objects.active().count()
+    """Return how many tracks the library holds now: all without those in quarantine, of which there is an index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT COUNT(*) FROM library_track) - "
+            "(SELECT COUNT(*) FROM library_track WHERE quarantined_at IS NOT NULL)"
+        )
+        count: int = cursor.fetchone()[0]
+    return count
 
 
 def count_catalog_entries() -> int:

@@ -1,4 +1,7 @@
-"""Changes one person's preferences, as a whole or back to the defaults."""
+"""Changes one person's preferences, as a whole or back to the defaults; the one road of page and API.
+
+Who changes them is that person, unless an `actor` is named.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +17,9 @@ if TYPE_CHECKING:
 
 
 @audit.recorded("preferences.changed")
-def change_preferences(user: "AbstractBaseUser", values: Mapping[str, Any], *, now: datetime) -> DuplicatePreferences:
+def change_preferences(
+    user: "AbstractBaseUser", values: Mapping[str, Any], *, now: datetime, actor: "AbstractBaseUser | None" = None
+) -> DuplicatePreferences:
     """Set some preferences; the others stay. Raises ValidationError, naming the field, and then changes nothing."""
     with transaction.atomic():
         preferences = _own(user)
@@ -23,18 +28,22 @@ def change_preferences(user: "AbstractBaseUser", values: Mapping[str, Any], *, n
             setattr(preferences, name, value)
         preferences.full_clean()
         preferences.save()
-        audit.record("preferences.changed", actor=user, now=now, before=before, after=dict(values))
+        audit.record(
+            "preferences.changed", actor=actor or user, now=now, subject=preferences, before=before, after=dict(values)
+        )
     return preferences
 
 
 @audit.recorded("preferences.reset")
-def reset_preferences(user: "AbstractBaseUser", *, now: datetime) -> DuplicatePreferences:
+def reset_preferences(
+    user: "AbstractBaseUser", *, now: datetime, actor: "AbstractBaseUser | None" = None
+) -> DuplicatePreferences:
     """Put every preference back to its default."""
     with transaction.atomic():
         preferences = _own(user)
         preferences.reset()
         preferences.save()
-        audit.record("preferences.reset", actor=user, now=now)
+        audit.record("preferences.reset", actor=actor or user, now=now, subject=preferences)
     return preferences
 
 

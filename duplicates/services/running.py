@@ -163,12 +163,12 @@ class _Run:
         """Note what the run looks at and set its deadline."""
         from duplicates.services.checkpoints import StageCheckpoints  # noqa: PLC0415 (loads numpy)
 
-        self.read(len(library.columns), library.revision)
+        self.read(len(library.columns), library.revision, library.touch_mark)
         belongs_to = f"{self.options.engine_settings().fingerprint()}-{library.fingerprint()}"
         self.kept = StageCheckpoints(self.analysis.pk, belongs_to)
         return self.kept
 
-    def read(self, tracks: int, revision: int) -> None:
+    def read(self, tracks: int, revision: int, touch_mark: int) -> None:
         """Note how many tracks the run looks at, of which state of the library, and make room for what it leaves."""
         from duplicates.services.indexes import shelf_of  # noqa: PLC0415 (loads numpy)
 
@@ -181,6 +181,7 @@ class _Run:
                 now=self.now(),
                 library_track_count=tracks,
                 library_revision=revision,
+                touch_mark=touch_mark,
                 newest_import=lifecycle.newest_import(),
             )
         )
@@ -364,11 +365,12 @@ class _Run:
         from duplicates.services.saving_again import save_again  # noqa: PLC0415 (likewise)
 
         self.analysis.learnt_tables = detection.groups.clusters.tables  # by which chosen keepers are judged
+        fresh: list[int] | None = None
         if self.start is None:
-            saved, first_new = save_groups(detection, self.claimed, now=self.now, report=self.reporter.advance), 0
+            saved = save_groups(detection, self.claimed, now=self.now, report=self.reporter.advance)
         else:
-            saved, first_new = save_again(detection, self.claimed, now=self.now, report=self.reporter.advance)
-        retrying(lambda: carry_over(self.analysis, self.claimed, now=self.now(), first_new=first_new))
+            saved, fresh = save_again(detection, self.claimed, now=self.now, report=self.reporter.advance)
+        retrying(lambda: carry_over(self.analysis, self.claimed, now=self.now(), fresh=fresh))
         return saved
 
     def _leave_result(self, detection: "Detection") -> None:

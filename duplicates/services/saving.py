@@ -13,9 +13,10 @@ from typing import Any
 
 import orjson
 from django.db import transaction
+from django.db.models import Count, Sum
 
 from duplicates.choices import ITunesMatch
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services import bulk_rows, claims
 from duplicates.services.claims import Claim
 from duplicates.services.detecting import Detection, FoundGroup, FoundMember
@@ -69,11 +70,10 @@ def save_groups(
 
 def saved_so_far(claimed: Claim) -> Saved:
     """Return how far an earlier save came."""
-    members = DuplicateAnalysisTrack.objects.filter(group__analysis_id=claimed.analysis_id)
+    groups = DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id)
     return Saved(
         DuplicateAnalysisResult.objects.values_list("saved_groups", flat=True).get(pk=claimed.analysis_id),
-        DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id).count(),
-        members.count(),
+        **groups.aggregate(groups=Count("pk"), members=Sum("member_count", default=0)),
     )
 
 

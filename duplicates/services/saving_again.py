@@ -1,7 +1,8 @@
 """Saves a refresh that matched only what changed: groups that say the same are copied by the database, row by row.
 
-Their identities and decisions come along. Every batch keeps the library still while it copies, so that no track
-leaves between the look at it and the row that says it is there.
+Their identities and decisions come along. Most of them follow each other in the result as they did in the one before,
+so a whole run of them is copied at once, all by the same distance. Every batch keeps the library still while it copies,
+so that no track leaves between the look at it and the row that says it is there.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from datetime import datetime
 from functools import partial
 from itertools import batched
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 from django.db import connection, transaction
 
@@ -18,20 +21,22 @@ from duplicates.services.claims import Claim
 from duplicates.services.detecting import Detection, FoundGroup
 from duplicates.services.impact import follow_tracks
 from duplicates.services.retrying import retrying
-from duplicates.services.saving import GROUPS_PER_BATCH, Saved, group_row, member_row, saved_so_far, still_there, sweep
+from duplicates.services.saving import GROUPS_PER_BATCH, Saved, group_row, member_row, still_there, sweep
 from library.changes import current_revision, hold_still
 from library.copying import copy_rows
 from library.models import ChangeKind, LibraryChange
 
 COPIED_PER_BATCH = 20_000  # groups
-_MAP = "duplicates_reused"
+_RUNS = "duplicates_reused"
+_RUN = ("first_id", "last_id", "id_shift", "place_shift")
 Placed = tuple[int, FoundGroup]
+Ints = npt.NDArray[np.int64]
 
 
 def save_again(
     detection: Detection, claimed: Claim, *, now: Callable[[], datetime], report: Callable[[int], None]
-) -> tuple[Saved, int]:
-    """Write all groups, from the beginning; return what was written and the smallest id of a group that is new.
+) -> tuple[Saved, list[int]]:
+    """Write all groups, from the beginning; return what was written and the ids of the groups that are new.
 
     Places are those of the whole result. A new group that has lost its point meanwhile leaves its place free.
     """
@@ -42,13 +47,33 @@ def save_again(
         retrying(partial(_copy, part, detection.revision, claimed, now))
         done += part.height
         report(done)
-    last = DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id).order_by("-pk").first()
+    last_copied = retrying(partial(_last_copied, reused, claimed))
     placed = zip(detection.fresh["place"].to_list(), detection.iter_groups(), strict=True)
     for batch in batched(placed, GROUPS_PER_BATCH):
         retrying(partial(_write, batch, detection, claimed, now))
         done += len(batch)
         report(done)
-    return retrying(lambda: saved_so_far(claimed)), last.pk + 1 if last else 0
+    fresh = retrying(lambda: _sizes_after(last_copied, claimed))
+    members = int(reused["size"].sum()) + sum(fresh.values())
+    return Saved(groups=reused.height + len(fresh), members=members), list(fresh)
+
+
+def _last_copied(reused: pl.DataFrame, claimed: Claim) -> int:
+    """Return the greatest id of a copied group, 0 where there is none: they are numbered in the order of places."""
+    if not reused.height:
+        return 0
+    groups = DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id)
+    return groups.only("pk").get(position=reused["place"][-1]).pk
+
+
+def _sizes_after(last_copied: int, claimed: Claim) -> dict[int, int]:
+    """Return the sizes of our groups with an id above one."""
+    rows = DuplicateAnalysisGroup.objects.filter(pk__gt=last_copied)
+    if not last_copied:
+        rows = rows.filter(analysis_id=claimed.analysis_id)
+    # Whose they are is asked here, or both databases would look at all groups of ours instead of the newest few.
+    sizes = rows.values_list("pk", "analysis_id", "member_count")
+    return {pk: size for pk, owner, size in sizes if owner == claimed.analysis_id}
 
 
 def _write(batch: tuple[Placed, ...], detection: Detection, claimed: Claim, now: Callable[[], datetime]) -> None:
@@ -77,11 +102,13 @@ def _copy(part: pl.DataFrame, revision: int, claimed: Claim, now: Callable[[], d
         claims.renew(claimed, now=now())
         if DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id, position=part["place"][0]).exists():
             return
-        ids = bulk_rows.reserve_ids(part.height)
-        _name_rows(zip(part["group_id"].to_list(), ids, part["place"].to_list(), strict=True))
+        ids = np.array(bulk_rows.reserve_ids(part.height), np.int64)
+        _name_runs(_runs(part["group_id"].to_numpy(), ids, part["place"].to_numpy().astype(np.int64)))
         with connection.cursor() as cursor:
-            cursor.execute(_GROUPS_COPIED, [bulk_rows.key_value(claimed.analysis_id)])
-            cursor.execute(_MEMBERS_COPIED)
+            cursor.execute(
+                _copied(DuplicateAnalysisGroup, "id", _OF_A_GROUP), [bulk_rows.key_value(claimed.analysis_id)]
+            )
+            cursor.execute(_copied(DuplicateAnalysisTrack, "group_id", _OF_A_MEMBER))
         if current_revision() != revision:
             _follow(claimed, revision, now())
 
@@ -93,43 +120,53 @@ def _follow(claimed: Claim, revision: int, now: datetime) -> None:
     follow_tracks(list(members.values_list("track_id", flat=True)), actor=None, now=now, may_lose=True)
 
 
-def _name_rows(rows: Iterator[tuple[int, int, int]]) -> None:
-    """Write which saved group becomes which, and where, into a table of this connection."""
+def _runs(old: Ints, new: Ints, place: Ints) -> Iterator[tuple[int, ...]]:
+    """Yield the runs of groups whose old ids, new ids and places all go up by one, as first, last and two shifts."""
+    ends = np.flatnonzero((np.diff(old) != 1) | (np.diff(new) != 1) | (np.diff(place) != 1))
+    first, last = np.append(0, ends + 1), np.append(ends, len(old) - 1)
+    columns = (old[first], old[last], new[first] - old[first], place[first] - old[first])
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _name_runs(runs: Iterator[tuple[int, ...]]) -> None:
+    """Write which saved groups become which, and where, into a table of this connection."""
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {_MAP} (old_id bigint, new_id bigint, place integer)")
-        cursor.execute(f"DELETE FROM {_MAP}")
+        columns = ", ".join(f"{name} bigint" for name in _RUN)
+        cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {_RUNS} ({columns})")
+        cursor.execute(f"DELETE FROM {_RUNS}")
         if connection.vendor == "postgresql":
-            copy_rows(_MAP, ("old_id", "new_id", "place"), rows)
+            copy_rows(_RUNS, _RUN, runs)
         else:
-            cursor.executemany(f"INSERT INTO {_MAP} VALUES (%s, %s, %s)", list(rows))
+            cursor.executemany(f"INSERT INTO {_RUNS} VALUES (%s, %s, %s, %s)", list(runs))
 
 
-def _copied(model: type[DuplicateAnalysisGroup | DuplicateAnalysisTrack], joined: str, given: dict[str, str]) -> str:
+def _copied(
+    model: type[DuplicateAnalysisGroup | DuplicateAnalysisTrack], group_column: str, given: dict[str, str]
+) -> str:
     """Return the statement that copies rows of a model, some columns as given."""
     columns = [str(field.column) for field in model._meta.concrete_fields]
     names = [name for name in columns if given.get(name, name)]
     values = ", ".join(given.get(name, f"o.{name}") for name in names)
     table = model._meta.db_table
-    return f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM {_MAP} m JOIN {table} o ON {joined}"
+    run = f"WHERE o.{group_column} BETWEEN r.first_id AND r.last_id"
+    # Both forms say the same and leave no choice: a run after the other, each one range of an index.
+    rows = (
+        f"LATERAL (SELECT * FROM {table} o {run} OFFSET 0) o"
+        if connection.vendor == "postgresql"
+        else f"{table} o {run}"
+    )
+    return f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM {_RUNS} r CROSS JOIN {rows}"
 
 
 # A decision counts while it stands; what an analysis before it lost or chose does not come along.
-_GROUPS_COPIED = _copied(
-    DuplicateAnalysisGroup,
-    "o.id = m.old_id",
-    {
-        "id": "m.new_id",
-        "analysis_id": "%s",
-        "position": "m.place",
-        "remaining_count": "o.member_count",
-        "lost_at": "NULL",
-        "resolution": "CASE WHEN o.is_resolved THEN o.resolution ELSE '' END",
-        "resolved_at": "CASE WHEN o.is_resolved THEN o.resolved_at END",
-        "resolved_by_id": "CASE WHEN o.is_resolved THEN o.resolved_by_id END",
-    },
-)
-_MEMBERS_COPIED = _copied(
-    DuplicateAnalysisTrack,
-    "o.group_id = m.old_id",
-    {"id": "", "group_id": "m.new_id", "still_exists": "TRUE", "deleted_at": "NULL"},
-)
+_OF_A_GROUP = {
+    "id": "o.id + r.id_shift",
+    "analysis_id": "%s",
+    "position": "o.id + r.place_shift",
+    "remaining_count": "o.member_count",
+    "lost_at": "NULL",
+    "resolution": "CASE WHEN o.is_resolved THEN o.resolution ELSE '' END",
+    "resolved_at": "CASE WHEN o.is_resolved THEN o.resolved_at END",
+    "resolved_by_id": "CASE WHEN o.is_resolved THEN o.resolved_by_id END",
+}
+_OF_A_MEMBER = {"id": "", "group_id": "o.group_id + r.id_shift", "still_exists": "TRUE", "deleted_at": "NULL"}

@@ -11,14 +11,28 @@ from pytest_django import DjangoAssertNumQueries
 
 from duplicates.choices import AnalysisStatus, Resolution, Trigger
 from duplicates.engine import model
+from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack, NotDuplicate
-from duplicates.services import bulk_rows, incremental, keepers, lifecycle, refreshing, running, saving_again
+from duplicates.services import (
+    bulk_rows,
+    detecting,
+    incremental,
+    itunes,
+    keepers,
+    lifecycle,
+    refreshing,
+    retention,
+    running,
+    saving_again,
+)
 from duplicates.services.different import declare_different, take_back
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.resolution import mark_groups_resolved, reopen_groups
 from duplicates.services.running import run_analysis
 from duplicates.services.work_folder import drop_needless_indexes, index_bytes, index_folder, indexes
-from library.models import LibraryChange, Track
+from library.change_triggers import MATCHING_FIELDS
+from library.models import LibraryChange, Track, TrackTouch
+from library.touches import TOUCHED_FIELDS
 from tests.duplicates.factories import TrackFactory
 
 pytestmark = pytest.mark.django_db
@@ -193,6 +207,48 @@ class TestResult:
         assert "Incremental" in note_of(second)
         again = DuplicateAnalysisTrack.objects.get(group__analysis=second, track_id=member.track_id)
         assert again.album == member.album
+
+    def test_what_decides_about_a_keeper_and_is_no_change_of_the_library_is_weighed_again(self) -> None:
+        # Protecting a track is in no snapshot; a comparison of snapshots missed it.
+        a_library()
+        first = first_run()
+        group = first.groups.order_by("position")[4]
+        other = group.members.order_by("position")[1].track_id
+        Track.objects.filter(pk=other).update(is_protected=True)
+
+        second = refreshed(first)
+
+        assert "Incremental" in note_of(second)
+        assert second.groups.get(group_key=group.group_key).keeper_track_id == other != group.keeper_track_id
+
+    def test_what_was_played_while_the_first_run_went_on_is_weighed_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Its snapshot already says so, but its keeper was chosen before.
+        a_library()
+        whole = first_run()
+        group = whole.groups.filter(member_count=2).order_by("position")[1]
+        other = group.members.order_by("position")[1].track_id
+        choose = detecting.choose_keepers
+
+        def play_after(*args: Any, **kwargs: Any) -> Any:
+            chosen = choose(*args, **kwargs)
+            Track.objects.filter(pk=other).update(play_count=1_000)
+            return chosen
+
+        monkeypatch.setattr(detecting, "choose_keepers", play_after)
+        first = first_run()
+        monkeypatch.undo()
+
+        second = refreshed(first)
+
+        assert first.groups.get(group_key=group.group_key).keeper_track_id == group.keeper_track_id
+        assert second.groups.get(group_key=group.group_key).keeper_track_id == other
+
+    def test_what_it_reads_of_a_track_is_told_by_the_library(self) -> None:
+        read = {*bulk_rows.SNAPSHOT_COLUMNS, *KEEPER_SCHEMA, *TRACK_SCHEMA, *itunes._MEMBER} - {"track_id"}
+
+        assert read <= {*MATCHING_FIELDS, *TOUCHED_FIELDS}
 
     def test_a_group_that_was_lost_while_it_was_saved_moves_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
         # Groups are found again by their places: each must keep its own.
@@ -372,6 +428,14 @@ class TestFullRunInstead:
 
         assert "looks at every group" in note_of(refreshed(first_run(search="harbour")))
 
+    @pytest.mark.parametrize("mark", [None, 2**60], ids=["of an older release", "of another server"])
+    def test_because_nobody_knows_what_was_played(self, mark: int | None) -> None:
+        a_library()
+        first = first_run()
+        DuplicateAnalysisResult.objects.filter(pk=first.pk).update(touch_mark=mark)
+
+        assert "what was played or rated since" in note_of(refreshed(first))
+
     def test_because_the_change_log_does_not_add_up(self) -> None:
         tracks = a_library()
         first = first_run()
@@ -453,6 +517,19 @@ class TestWhatIsKept:
 
         assert indexes() == []
         assert "REPRISE_KEPT_INDEXES is 0" in note_of(refreshed(first))
+
+
+def test_cleaning_up_keeps_what_a_kept_analysis_has_not_seen() -> None:
+    tracks = a_library(20)
+    first = first_run()
+    Track.objects.filter(pk__in=[track.pk for track in tracks[:5]]).update(play_count=99)
+
+    plan = retention.plan_cleanup(now=timezone.now())
+    result = retention.cleanup_old_results(plan, actor=None, now=timezone.now())
+
+    assert result.leftovers["touches"].count == 0
+
+    assert TrackTouch.objects.filter(stamp__gte=first.touch_mark).count() == 5
 
 
 def test_copying_takes_as_many_queries_for_many_groups_as_for_few(

@@ -375,7 +375,7 @@ class TestDryRun:
         assert untouched == (7, 8)
         assert told["leftovers"] == done["leftovers"]
         assert {name: freed["count"] for name, freed in done["leftovers"].items()} == {
-            "checkpoints": 7, "tasks": 1, "exports": 3, "indexes": 5, "uploads": 1, "library_changes": 0,
+            "checkpoints": 7, "tasks": 1, "exports": 3, "indexes": 5, "uploads": 1, "library_changes": 0, "touches": 0,
             "audit_records": 1, "kept_answers": 1,
         }  # fmt: skip
         assert told["by_count"] == done["by_count"]

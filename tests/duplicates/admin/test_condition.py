@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
+from duplicates.models import AuditRecord, DuplicateAnalysisResult, DuplicatePreferences
 from library.changes import current_revision
 from library.models import Track
 from tests.duplicates.factories import VIEWS, AnalysisFactory, GroupFactory, MemberFactory, TrackFactory, UserFactory
@@ -168,6 +168,41 @@ class TestPreferences:
 
         mine = DuplicatePreferences.objects.get(user=person)
         assert (mine.stale_after_hours, mine.warn_of_age) == (72, False)
+        assert AuditRecord.objects.get(action="preferences.changed").user_name == person.get_username()
+
+    def test_somebody_else_can_help_and_the_trail_says_who(self, client: Client, person: User) -> None:
+        theirs = DuplicatePreferences.objects.create(user=person, stale_after_hours=72)
+        helper = UserFactory(is_superuser=True)
+        client.force_login(helper)
+        page = reverse("admin:duplicates_duplicatepreferences_change", args=[theirs.pk])
+        values = {"default_preset": "song", "export_format": "json", "groups_per_page": 50, "stale_after_hours": 72}
+
+        client.post(page, values)
+
+        theirs.refresh_from_db()
+        assert (theirs.default_preset, theirs.user) == ("song", person)
+        record = AuditRecord.objects.get(action="preferences.changed")
+        assert (record.user_name, record.after["default_preset"]) == (helper.get_username(), "song")
+        assert "stale_after_hours" not in record.after
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("groups_per_page", 1000),
+            ("significant_percent", 101),
+            ("stale_after_hours", 0.5),
+            ("time_zone", "Moon"),
+            ("export_format", "xml"),
+        ],
+    )
+    def test_a_wrong_value_is_refused(self, browser: Client, person: User, field: str, value: object) -> None:
+        person.user_permissions.set(_all_of_preferences())
+        values = {"default_preset": "recording", "export_format": "json", "groups_per_page": 50, field: value}
+
+        page = browser.post(reverse("admin:duplicates_duplicatepreferences_add"), values)
+
+        assert field in page.context["adminform"].form.errors
+        assert not DuplicatePreferences.objects.exists()
 
     def test_they_can_be_reset(self, browser: Client, person: User) -> None:
         person.user_permissions.set(_all_of_preferences())
@@ -178,6 +213,7 @@ class TestPreferences:
 
         mine.refresh_from_db()
         assert (mine.stale_after_hours, mine.warn_of_age) == (None, True)
+        assert AuditRecord.objects.filter(action="preferences.reset").count() == 1
 
     def test_times_are_shown_in_their_zone(self, client: Client, person: User) -> None:
         DuplicatePreferences.objects.create(user=person, time_zone="Asia/Tokyo")
