@@ -206,7 +206,7 @@ class AnalysisViewSet(
     @extend_schema(
         operation_id="refresh_analysis",
         summary="Run an analysis again",
-        request=shapes.ParametersSerializer,
+        request=shapes.RefreshSerializer,
         responses={201: shapes.StartedSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
@@ -215,16 +215,21 @@ class AnalysisViewSet(
     def refresh(self, request: Request, pk: Any = None) -> Response:
         """Queue a successor with the same parameters or some of them changed. 409 with the id while one runs."""
         analysis = self._readable()
-        overrides = _parameters(self.read(shapes.ParametersSerializer))
+        wish = self.read(shapes.RefreshSerializer)
         successor = refreshing.refresh_analysis(
-            analysis, actor=self.person, now=timezone.now(), enqueue=enqueue_analysis, overrides=overrides
+            analysis,
+            actor=self.person,
+            now=timezone.now(),
+            enqueue=enqueue_analysis,
+            overrides=_parameters(wish),
+            learns_anew=wish["learns_anew"],
         )
         return self._started(successor, is_new=True)
 
     @extend_schema(
         operation_id="quick_refresh",
         summary="Refresh my most recent analysis",
-        request=shapes.ParametersSerializer,
+        request=shapes.RefreshSerializer,
         responses={201: shapes.StartedSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
@@ -232,9 +237,13 @@ class AnalysisViewSet(
     @idempotent
     def quick_refresh(self, request: Request) -> Response:
         """The same for the newest completed analysis of whoever asks."""
-        overrides = _parameters(self.read(shapes.ParametersSerializer))
+        wish = self.read(shapes.RefreshSerializer)
         successor = refreshing.quick_refresh(
-            actor=self.person, now=timezone.now(), enqueue=enqueue_analysis, overrides=overrides
+            actor=self.person,
+            now=timezone.now(),
+            enqueue=enqueue_analysis,
+            overrides=_parameters(wish),
+            learns_anew=wish["learns_anew"],
         )
         return self._started(successor, is_new=True)
 

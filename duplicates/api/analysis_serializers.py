@@ -42,6 +42,12 @@ class StartSerializer(ParametersSerializer):
     keep_partial = serializers.BooleanField(default=True, help_text="When it is stopped, keep the groups found so far.")
 
 
+class RefreshSerializer(ParametersSerializer):
+    """What to ask otherwise this time."""
+
+    learns_anew = serializers.BooleanField(default=False, help_text="Match every track, however few have changed.")
+
+
 class AgeSerializer(serializers.Serializer[Any]):
     """How old a result is."""
 

@@ -215,6 +215,15 @@ class TestRefreshing:
         assert answer.status_code == 201
         assert DuplicateAnalysisResult.objects.get(pk=answer.json()["analysis_id"]).predecessor == newest
 
+    @pytest.mark.parametrize("door", ["{0}/refresh/", "quick-refresh/"])
+    def test_both_can_be_told_to_match_every_track(self, api: APIClient, admin: User, door: str) -> None:
+        older = AnalysisFactory(user=admin)
+
+        answer = api.post(f"{ANALYSES}{door.format(older.pk)}", {"learns_anew": True})
+
+        successor = DuplicateAnalysisResult.objects.get(pk=answer.json()["analysis_id"])
+        assert (successor.learns_anew, successor.parameters) == (True, older.parameters)
+
     def test_quick_refresh_without_any_says_so(self, api: APIClient) -> None:
         answer = api.post(f"{ANALYSES}quick-refresh/", {})
 
