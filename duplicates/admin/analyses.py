@@ -137,7 +137,7 @@ class AnalysisAdmin(RefreshActions, KeepingActions, pages.ReadOnlyAdmin):
         suggestion = (
             _("%(action)s: %(urgency)s urgency")
             % {"action": advice.suggested_action.label, "urgency": str(advice.urgency.label).lower()}
-            if advice.should_refresh
+            if condition.suggests_refresh
             else ""
         )
         return pages.two_lines(condition.changes.sentence, suggestion)

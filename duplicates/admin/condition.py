@@ -39,8 +39,9 @@ class ListWithConditions(ChangeList):
         super().get_results(request)
         self.result_list = list(self.result_list)
         readable = [row for row in self.result_list if row.is_readable]
-        preferences = DuplicatePreferences.objects.of(person(request))
-        for row, condition in zip(readable, judge_conditions(readable, preferences, now=timezone.now()), strict=True):
+        preferences, ignored = DuplicatePreferences.objects.of(person(request)), ignored_in(request.session)
+        conditions = judge_conditions(readable, preferences, now=timezone.now(), ignored=ignored)
+        for row, condition in zip(readable, conditions, strict=True):
             row.condition = condition
 
 
@@ -62,7 +63,7 @@ def banner_of(
     analysis: DuplicateAnalysisResult, preferences: DuplicatePreferences, *, now: datetime, session: SessionBase
 ) -> Banner:
     """Return what to say about a result to one person in one session."""
-    condition = judge_condition(analysis, preferences, now=now, ignores_changes=is_ignored(session, analysis))
+    condition = judge_condition(analysis, preferences, now=now, ignores_changes=str(analysis.pk) in ignored_in(session))
     return Banner(
         condition=condition,
         kind=CALLOUTS.get(condition.level, ""),
@@ -73,12 +74,12 @@ def banner_of(
 
 def ignore_changes(session: SessionBase, analysis: DuplicateAnalysisResult) -> None:
     """Say no more about library changes since this analysis for as long as the session lasts."""
-    session[IGNORED] = sorted({*session.get(IGNORED, []), str(analysis.pk)})
+    session[IGNORED] = sorted(ignored_in(session) | {str(analysis.pk)})
 
 
-def is_ignored(session: SessionBase, analysis: DuplicateAnalysisResult) -> bool:
-    """Did this person choose to ignore changes since this analysis?"""
-    return str(analysis.pk) in session.get(IGNORED, [])
+def ignored_in(session: SessionBase) -> frozenset[str]:
+    """Return the ids of the analyses about which a person has heard enough."""
+    return frozenset(session.get(IGNORED, []))
 
 
 def fates_since_predecessor(analysis: DuplicateAnalysisResult) -> list[Fate]:

@@ -13,6 +13,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from duplicates.admin.condition import ignored_in
 from duplicates.admin.next_step_view import StepView, view_of_step
 from duplicates.admin.progress import phase_marks, progress_values
 from duplicates.admin.shared import STALENESS_BADGES, asked_by, person, status_badge
@@ -45,7 +46,8 @@ def dashboard_context(request: HttpRequest) -> dict[str, Any]:
     if not permissions.may_read(user):
         return {}
     now = timezone.now()
-    board = get_dashboard(user, DuplicatePreferences.objects.of(user), now=now)
+    preferences = DuplicatePreferences.objects.of(user)
+    board = get_dashboard(user, preferences, now=now, ignored=ignored_in(request.session))
     return {"board": board, **_Words(board, user, now).context()}
 
 
@@ -130,7 +132,7 @@ class _Words:
             "when": pages.moment(latest.age_anchor, self.now),
             "change_line": condition.changes.sentence,
             "is_significant": condition.changes.is_significant,
-            "advice": condition.recommendation.advice if condition.recommendation.should_refresh else "",
+            "advice": condition.recommendation.advice if condition.suggests_refresh else "",
             "facts": [
                 (_("Groups"), pages.number(latest.groups_found)),
                 (_("Duplicates"), pages.number(latest.duplicates_found)),

@@ -3,7 +3,7 @@
 Each part is left out (None or empty) where the person may not see it; the page shows what is there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -70,11 +70,16 @@ class Dashboard:
     next_step: NextStep
 
 
-def get_dashboard(user: "AbstractUser", preferences: DuplicatePreferences, *, now: datetime) -> Dashboard:
-    """Gather what this person may see. They may see analyses at all; whoever asks has checked that."""
+def get_dashboard(
+    user: "AbstractUser", preferences: DuplicatePreferences, *, now: datetime, ignored: Collection[str] = ()
+) -> Dashboard:
+    """Gather what this person may see. They may see analyses at all; whoever asks has checked that.
+
+    `ignored` are the ids of analyses whose library changes they ignore for this session.
+    """
     visible = DuplicateAnalysisResult.objects.visible_to(user).for_lists().order_by("-created_at")
     latest, newest = visible.completed().first(), visible.first()
-    condition = judge_conditions([latest], preferences, now=now)[0] if latest else None
+    condition = judge_conditions([latest], preferences, now=now, ignored=ignored)[0] if latest else None
     left = count_left(latest) if latest else None
     runs = list(visible.active().select_related("user")[:RUNS_SHOWN])
     has_tracks = Track.objects.exists()

@@ -51,9 +51,8 @@ def get_next_step(now: Situation) -> NextStep:
     watch = NextStep(Step.WATCH, now.active) if now.active else None
     if now.latest is None or now.condition is None:
         return watch or NextStep(Step.START)
-    advice = now.condition.recommendation
-    if advice.should_refresh and now.may_run and watch is None:
-        is_other = advice.suggested_action == SuggestedAction.NEW_ANALYSIS
+    if now.condition.suggests_refresh and now.may_run and watch is None:
+        is_other = now.condition.recommendation.suggested_action == SuggestedAction.NEW_ANALYSIS
         return NextStep(Step.START_ANEW if is_other else Step.REFRESH, now.latest)
     if now.groups_open:
         return NextStep(Step.REVIEW, now.latest)

@@ -4,7 +4,7 @@ It adds nothing to what `staleness` and `library_changes` found: it only weighs 
 the same advice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -96,6 +96,11 @@ class ResultCondition:
     offers: tuple[SuggestedAction, ...]  # the buttons beside the warnings
 
     @property
+    def suggests_refresh(self) -> bool:
+        """Is there something to do, and does the person want to hear of it?"""
+        return bool(self.offers)
+
+    @property
     def level(self) -> WarningLevel:
         """The loudest of the warnings."""
         order = list(WarningLevel)
@@ -138,12 +143,19 @@ def judge_condition(
 
 
 def judge_conditions(
-    analyses: Sequence[DuplicateAnalysisResult], preferences: DuplicatePreferences, *, now: datetime
+    analyses: Sequence[DuplicateAnalysisResult],
+    preferences: DuplicatePreferences,
+    *,
+    now: datetime,
+    ignored: Collection[str] = (),
 ) -> list[ResultCondition]:
-    """Return the same for a list of results with one query; how many groups are touched is left uncounted."""
+    """Return the same for a list of results with one query; how many groups are touched is left uncounted.
+
+    `ignored` are the ids of those whose changes the person ignores for this session.
+    """
     summaries = get_library_change_summaries(analyses, thresholds=Thresholds.for_preferences(preferences))
     return [
-        _condition(analysis, changes, preferences, now, ignores_changes=False)
+        _condition(analysis, changes, preferences, now, ignores_changes=str(analysis.pk) in ignored)
         for analysis, changes in zip(analyses, summaries, strict=True)
     ]
 

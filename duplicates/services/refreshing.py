@@ -44,10 +44,12 @@ def refresh_analysis(
     InvalidOptions for an override that is no parameter or has a value out of range.
     """
     options = _overridden(analysis, overrides or {})
-    running = DuplicateAnalysisResult.objects.of(actor).active().filter(predecessor=analysis).for_lists().first()
-    if running is not None:
-        raise _already(running)
     with transaction.atomic():
+        # Two who press at once come here one after the other, whatever they override.
+        list(DuplicateAnalysisResult.objects.select_for_update().filter(pk=analysis.pk).values_list("pk"))
+        running = DuplicateAnalysisResult.objects.of(actor).active().filter(predecessor=analysis).for_lists().first()
+        if running is not None:
+            raise _already(running)
         queued = lifecycle.queue_analysis(
             options,
             actor=actor,

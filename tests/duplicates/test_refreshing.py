@@ -1,10 +1,12 @@
 """Refreshing: a successor with the same parameters, what it takes over, and what became of the groups."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection, connections
 from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, Preset, Resolution, Trigger
@@ -92,6 +94,28 @@ class TestRefresh:
             with pytest.raises(AnalysisAlreadyRunning) as refused:
                 refresh(first, **overrides)
             assert refused.value.facts == {"analysis_id": str(successor.pk)}
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+    def test_of_two_that_come_at_once_one_is_refused_whatever_they_ask_for(self) -> None:
+        first, outcomes = AnalysisFactory(), []
+        both_here = threading.Barrier(2)
+
+        def press(preset: str) -> None:
+            both_here.wait(5)
+            try:
+                outcomes.append(refresh(first, preset=preset).status)
+            except AnalysisAlreadyRunning:
+                outcomes.append("refused")
+            connections.close_all()
+
+        people = [threading.Thread(target=press, args=[preset]) for preset in ("song", "exact")]
+        for one in people:
+            one.start()
+        for one in people:
+            one.join()
+
+        assert sorted(outcomes) == [AnalysisStatus.QUEUED, "refused"]
 
     def test_the_old_result_stays_current_until_the_new_one_is_there(self) -> None:
         TrackFactory.create_batch(2)

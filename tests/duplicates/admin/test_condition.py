@@ -85,6 +85,29 @@ class TestBanner:
         again.force_login(person)
         assert "1 track added since." in again.get(page_of(first)).content.decode()
 
+    def test_what_is_ignored_is_suggested_nowhere_else(self, browser: Client) -> None:
+        analysis = seen(minutes=5)
+        TrackFactory.create_batch(11)
+        overview = reverse("admin:index")
+        assert "Refresh it to be sure." in browser.get(overview).content.decode()
+        assert "Refresh: medium urgency" in browser.get(LIST).content.decode()
+
+        press(browser, analysis, "ignore_changes")
+
+        assert "Refresh it to be sure." not in browser.get(overview).content.decode()
+        page = browser.get(LIST).content.decode()
+        assert "urgency" not in page
+        assert "11 tracks added since." in page
+
+    def test_who_wants_no_suggestion_gets_none(self, browser: Client, person: User) -> None:
+        DuplicatePreferences.objects.create(user=person, suggest_refresh=False)
+        analysis = seen(days=8)
+
+        pages = [browser.get(url).content.decode() for url in (reverse("admin:index"), LIST, page_of(analysis))]
+
+        assert not any("Refresh it" in page or "urgency" in page.lower() for page in pages)
+        assert "This result is from" in pages[-1]
+
     def test_the_page_takes_a_constant_number_of_queries(
         self, browser: Client, django_assert_max_num_queries: Any
     ) -> None:
