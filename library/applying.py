@@ -23,6 +23,7 @@ from library.changes import recording
 from library.importers.spool import KeyIndex, SpoolReader
 from library.last_copies import last_copies
 from library.models import LibraryImport, Playlist
+from library.page_cache import page_cache
 from library.playlists import replace_playlist, vanished_playlists
 from library.reconciliation import EXAMPLES
 from library.upserting import CATALOG, LIBRARY, BatchOutcome, RowWriter
@@ -58,22 +59,6 @@ class ImportProgress(Protocol):
 
 
 @contextmanager
-def _small_cache() -> Iterator[None]:
-    """Keep SQLite's page cache small meanwhile: an import passes each page once and gains nothing from a large one."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    with connection.cursor() as cursor:
-        before = cursor.execute("PRAGMA cache_size").fetchone()[0]
-        cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA cache_size = {before}")
-
-
-@contextmanager
 def _unlogged() -> Iterator[None]:
     """Keep no log of statements meanwhile: with DEBUG on, Django would quote every value of a library into it."""
     connection.make_debug_cursor = connection.make_cursor  # type: ignore[assignment, method-assign]
@@ -104,7 +89,8 @@ class Application:
 
     def run(self) -> None:
         """Apply what is not applied yet: tracks, playlists, and the rows that the source does not have any more."""
-        with _small_cache(), _unlogged():
+        # A large cache would gain nothing: an import passes each page once.
+        with page_cache(CACHE_KIB), _unlogged():
             self._run()
             self._count_anew()
 

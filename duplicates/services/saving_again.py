@@ -25,8 +25,11 @@ from duplicates.services.saving import GROUPS_PER_BATCH, Saved, group_row, membe
 from library.changes import current_revision, hold_still
 from library.copying import copy_rows
 from library.models import ChangeKind, LibraryChange
+from library.page_cache import page_cache
 
-COPIED_PER_BATCH = 20_000  # groups
+COPIED_PER_BATCH = 50_000  # groups: a second or two in which nobody else can write to SQLite
+# Rows of titles and keys go all over their indexes; with less, SQLite wrote the same pages again and again.
+CACHE_KIB = 128_000
 _RUNS = "duplicates_reused"
 _RUN = ("first_id", "last_id", "id_shift", "place_shift")
 Placed = tuple[int, FoundGroup]
@@ -42,11 +45,12 @@ def save_again(
     """
     retrying(partial(sweep, claimed))
     reused, done = detection.reused, 0
-    for start in range(0, reused.height, COPIED_PER_BATCH):
-        part = reused.slice(start, COPIED_PER_BATCH)
-        retrying(partial(_copy, part, detection.revision, claimed, now))
-        done += part.height
-        report(done)
+    with page_cache(CACHE_KIB):
+        for start in range(0, reused.height, COPIED_PER_BATCH):
+            part = reused.slice(start, COPIED_PER_BATCH)
+            retrying(partial(_copy, part, detection.revision, claimed, now))
+            done += part.height
+            report(done)
     last_copied = retrying(partial(_last_copied, reused, claimed))
     placed = zip(detection.fresh["place"].to_list(), detection.iter_groups(), strict=True)
     for batch in batched(placed, GROUPS_PER_BATCH):
