@@ -1,7 +1,7 @@
 """Keeps storage bounded: which analyses may go, and their deletion in short transactions.
 
-A plan is made first; the dry run and the real run share it. Pinned, queued and running analyses, those
-being refreshed and the newest completed one of each user stay whatever their age. What else is past its time is in `leftovers`.
+A plan is made first; the dry run and the real run share it. Pinned, queued and running analyses, those being refreshed
+and the newest completed one of each user stay whatever their age. What else is past its time is in `leftovers`.
 """
 
 import logging
