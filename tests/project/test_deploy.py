@@ -241,6 +241,22 @@ class TestCompose:
 
         assert given - set(settings.ENVIRONMENT.variables) == set()
 
+    @pytest.mark.parametrize("is_told", [True, False], ids=["with the three", "with nothing"])
+    def test_is_read_by_compose_which_asks_for_the_three(self, tmp_path: Path, is_told: bool) -> None:
+        if shutil.which("docker-compose") is None:
+            pytest.skip("docker-compose is not installed (apt-get install docker-compose)")
+        for name in ("compose.yaml", "Containerfile"):
+            shutil.copy(ROOT / name, tmp_path)
+        three = dict.fromkeys(("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "POSTGRES_PASSWORD"), "letters1and2digits")
+        (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in three.items() if is_told))
+
+        command = ["docker-compose", "-f", "compose.yaml", "config"]
+        path = {"PATH": os.environ["PATH"]}
+        done = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False)
+
+        assert done.returncode == (0 if is_told else 1), done.stderr
+        assert is_told or "into .env" in done.stderr
+
     def test_no_secret_has_a_default(self) -> None:
         text = (ROOT / "compose.yaml").read_text()
 
