@@ -20,7 +20,12 @@ from duplicates.admin.version_badges import Words
 from duplicates.choices import ITunesMatch, Resolution
 from duplicates.engine.evidence import contradiction
 from duplicates.exceptions import DeclaredDifferent, MemberGone
-from duplicates.models import CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisTrack
+from duplicates.models import (
+    CleanupAction,
+    DuplicateAnalysisGroup,
+    DuplicateAnalysisResult,
+    DuplicateAnalysisTrack,
+)
 from duplicates.services import permissions
 from duplicates.services.guards import is_decided
 from duplicates.services.preview import RemovalPreview, preview_removal
@@ -112,8 +117,15 @@ class GroupPage:
             "preview_url": reverse("admin:duplicates_preview_removal", args=[group.pk]),
             "pair_url": reverse("admin:duplicates_explain_pair"),
             "preview": RemovalView(preview),
+            "newer_url": self._newer_url(),
             **self._verbs(preview),
         }
+
+    def _newer_url(self) -> str:
+        """Return where the newest refresh of this result is: what is decided here does not go over to it any more."""
+        refreshed = DuplicateAnalysisResult.objects.visible_to(self.user).completed()
+        found = refreshed.filter(predecessor=self.group.analysis_id).order_by("-created_at").values_list("pk").first()
+        return reverse("admin:duplicates_duplicateanalysisresult_change", args=found) if found else ""
 
     def _verbs(self, preview: RemovalPreview) -> dict[str, Any]:
         """Return what this person may do with the group as it is."""

@@ -207,7 +207,7 @@ class TestPage:
         client.get(page(small))  # the first request fills Django's memory of content types
 
         for group in (small, large):
-            with django_assert_num_queries(21):
+            with django_assert_num_queries(22):
                 client.get(page(group))
 
     def test_a_member_without_direct_match_is_pointed_out(self, colleague: User) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -370,6 +371,20 @@ class TestTold:
         group = group_of(kept, gone, analysis=analysis())
 
         assert f"{playlist.name}, place 1" in shown(signed_in(curator).get(page(group)))
+
+    def test_it_says_that_decisions_here_come_too_late_for_the_refresh(self, curator: User) -> None:
+        (group,) = pairs(1)
+        address = page(group)
+        newer = AnalysisFactory(predecessor=group.analysis, status="failed")
+        theirs = AnalysisFactory(predecessor=group.analysis, user=UserFactory())
+        assert "refreshed since" not in shown(signed_in(curator).get(address))
+
+        AnalysisFactory(predecessor=group.analysis, pk=(mine := uuid4()))
+
+        said = shown(signed_in(curator).get(address))
+        assert "refreshed since" in said
+        assert reverse("admin:duplicates_duplicateanalysisresult_change", args=[mine]) in said
+        assert not any(str(other.pk) in said for other in (newer, theirs))
 
     def test_it_takes_few_queries_however_many_members(self, curator: User, django_assert_max_num_queries: Any) -> None:
         client, of = signed_in(curator), analysis()
