@@ -26,8 +26,8 @@ from duplicates.services.progress import AnalysisProgress
 
 logger = logging.getLogger("reprise.analysis")
 
-# How often the thread looks whether the run was cancelled.
-LOOK_SECONDS = 0.5
+# How often the thread looks whether the run was cancelled, so that its process stops working for nothing.
+LOOK_SECONDS = 1.0
 
 
 class LeaseKeeper(threading.Thread):
@@ -72,13 +72,13 @@ class LeaseKeeper(threading.Thread):
             self._over.wait(settings.LEASE_RENEW_SECONDS)
 
     def _look(self) -> None:
-        claims.require(self._claimed)
         news, self._news = self._news, None
         if news is not None:
             claims.renew(self._claimed, now=self._now(), progress=news.as_json(), phase=news.phase)
         elif time.monotonic() - self._renewed_at >= settings.LEASE_RENEW_SECONDS:
             claims.renew(self._claimed, now=self._now())
         else:
+            claims.require(self._claimed)
             return
         self._renewed_at = time.monotonic()
 

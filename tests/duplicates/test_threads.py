@@ -10,7 +10,7 @@ import pytest
 
 from duplicates.models import Worker
 from duplicates.services import claims, lifecycle, workers
-from duplicates.services.leasing import kept_alive
+from duplicates.services.leasing import LeaseKeeper, kept_alive
 from duplicates.worker import Heartbeat
 from tests.duplicates.queued import queue
 
@@ -51,7 +51,7 @@ def test_a_lease_is_renewed_after_an_error_that_names_its_analysis(
     analysis = queue()
     claimed = claims.claim(analysis.pk, now=NOW)
     before = lifecycle.get_analysis(analysis.pk).lease_until
-    monkeypatch.setattr(claims, "require", failing_once(claims.require))
+    monkeypatch.setattr(LeaseKeeper, "_look", failing_once(LeaseKeeper._look))
 
     with caplog.at_level(logging.ERROR), kept_alive(claimed, lambda: LATER) as lease:
         wait_until(lambda: lifecycle.get_analysis(analysis.pk).lease_until > before)
@@ -64,7 +64,7 @@ def test_a_lease_is_renewed_after_an_error_that_names_its_analysis(
 def test_a_cancel_is_still_heard_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     analysis = queue()
     claimed = claims.claim(analysis.pk, now=NOW)
-    monkeypatch.setattr(claims, "require", failing_once(claims.require))
+    monkeypatch.setattr(LeaseKeeper, "_look", failing_once(LeaseKeeper._look))
 
     with kept_alive(claimed, lambda: LATER) as lease:
         lifecycle.request_cancel(analysis, actor=None, now=NOW)
