@@ -15,7 +15,7 @@ ANALYSIS, EXPORT, BATCH = (
 EXAMPLES: dict[str, Any] = {
     # Sent
     "StartRequest": {"preset": "recording", "min_confidence": 0.9},
-    "ParametersRequest": {"preset": "release", "search": "harbour lights"},
+    "RefreshRequest": {"preset": "release", "search": "harbour lights", "learns_anew": True},
     "ResumeRequest": {"time_limit_seconds": 1800},
     "PatchedPinRequest": {"is_pinned": True},
     "ResolveRequest": {"resolution": "not_duplicates"},
