@@ -78,9 +78,10 @@ else:
     assert answer.status_code == 302, answer.content
 """
 
-# A command, or the product's own worker, that waits before the call of this number to a function or method.
+# A command, or the product's own worker, that waits before the call of this number to a function or method, until it is
+# killed or told by SIGUSR1 to go on.
 _PAUSED_BEFORE_A_CALL = """
-import importlib, sys, time
+import importlib, signal, sys, time
 import django
 django.setup()
 from django.core.management import call_command
@@ -94,12 +95,23 @@ for holder in holders:
     owner = getattr(owner, holder)
 real, left = getattr(owner, last), int(left)
 
+class GoOn(Exception):
+    pass
+
+def go_on(*_):
+    raise GoOn
+
+signal.signal(signal.SIGUSR1, go_on)
+
 def wait_once(*arguments, **options):
     global left
     left -= 1
     if left == 0:
-        print("paused", flush=True)
-        time.sleep(600)
+        try:
+            print("paused", flush=True)
+            time.sleep(600)
+        except GoOn:
+            pass
     return real(*arguments, **options)
 
 setattr(owner, last, wait_once)
