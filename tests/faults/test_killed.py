@@ -31,7 +31,8 @@ def test_a_run_killed_in_any_stage_is_finished_by_another_worker(home: House, un
     row = home.wait_for(analysis_id, "completed", "failed", seconds=600)
 
     print(f"killed in {stage}: finished by another worker {time.monotonic() - killed_at:.1f} s later")
-    assert (row["status"], row["attempt"]) == ("completed", 2)
+    assert row["status"] == "completed"
+    assert row["attempt"] > 1  # on a crowded machine the next worker may lose its short lease, too
     assert home.groups(analysis_id) == undisturbed
 
 
@@ -47,7 +48,7 @@ def test_an_owner_frozen_past_its_lease_changes_nothing_when_it_wakes_up(home: H
     time.sleep(4)
 
     assert home.groups(analysis_id) == found == undisturbed
-    assert home.analysis(analysis_id)["attempt"] == 2
+    assert home.analysis(analysis_id)["attempt"] > 1
 
 
 def test_a_worker_asked_to_stop_hands_back_and_loses_no_attempt(home: House, undisturbed) -> None:
