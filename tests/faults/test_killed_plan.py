@@ -190,11 +190,12 @@ class Watch:
 
     @property
     def growth(self) -> int:
-        """By how many megabytes a worker grew at most in the second half of its steps.
+        """By how many megabytes the worker that lived longest grew in the second half of its steps.
 
-        In the first it loads the matcher, which is no growth with the groups.
+        In the first it loads the matcher, which is no growth with the groups; those killed early come no further.
         """
-        return max(held[-1] - held[len(held) // 2] for held in self._held.values())
+        held = max(self._held.values(), key=len)
+        return held[-1] - held[len(held) // 2]
 
     @property
     def most(self) -> int:
