@@ -80,7 +80,8 @@ def ask(cases: Iterable[Case], guard: Callable[[Case], None]) -> None:
 def lock(wanted: Sequence[Wanted]) -> list[Case]:
     """Lock the groups and return a case for each, in order; one whose group is gone is refused."""
     ids = [one.group_id for one in wanted]
-    rows = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("resolved_by")
+    # Not joined: PostgreSQL would show the person of before the wait for the lock, that is, nobody.
+    rows = DuplicateAnalysisGroup.objects.select_for_update().prefetch_related("resolved_by")
     groups = {group.pk: group for group in rows.filter(pk__in=ids).order_by("pk")}
     share_analyses(groups.values())
     members = members_of(groups)

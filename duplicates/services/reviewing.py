@@ -108,8 +108,8 @@ def _as_seen(
 ) -> Iterator[DuplicateAnalysisGroup]:
     """Lock a group that is still what the person saw, in a transaction; keep a record of a refusal."""
     with audit.attempt(verb, subject=group, actor=actor, now=now), transaction.atomic():
-        rows = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis", "resolved_by")
-        locked = rows.get(pk=group.pk)
+        rows = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis")
+        locked = rows.get(pk=group.pk)  # whoever resolved it is read after the lock: a join shows who it was before
         guards.require_seen(locked, seen_version)
         yield locked
 
