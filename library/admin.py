@@ -340,7 +340,9 @@ class LibraryImportAdmin(pages.ReadOnlyAdmin):
     @admin.display(description=lazy("report"))
     def report_text(self, row: LibraryImport) -> str | SafeString:
         """Show the report in the words the import printed."""
-        return format_html('<pre class="json">{}</pre>', "\n".join(report_lines(row))) if row.report else pages.UNKNOWN
+        if not row.report:
+            return pages.UNKNOWN
+        return format_html('<pre class="json" tabindex="0">{}</pre>', "\n".join(report_lines(row)))
 
     @admin.display(description=lazy("options"))
     def asked(self, row: LibraryImport) -> SafeString:
