@@ -55,6 +55,7 @@ def carry_late(analysis: DuplicateAnalysisResult) -> None:
         _carry_keepers_over(analysis.predecessor, analysis, None)
         _carry_decisions_over(analysis.predecessor, analysis, None)
         _open_what_was_taken_back(analysis)
+        _hand_pairs_on(analysis.predecessor, analysis)
 
 
 def _carry_keepers_over(
@@ -117,3 +118,12 @@ def _open_what_was_taken_back(analysis: DuplicateAnalysisResult) -> None:
     analysis.groups.filter(pk__in=taken_back).update(
         is_resolved=False, resolution="", resolved_at=None, resolved_by=None
     )
+
+
+def _hand_pairs_on(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> None:
+    """Let the pairs that a group declared be taken back where people see its decision from now on."""
+    declared = {"is_resolved": True, "resolution": Resolution.NOT_DUPLICATES}
+    carried = dict(newer.groups.filter(**declared).values_list("group_key", "pk"))
+    if carried:
+        before = older.groups.filter(**declared, group_key__in=carried.keys()).values_list("pk", "group_key")
+        different.hand_on({pk: carried[key] for pk, key in before})

@@ -175,6 +175,12 @@ def take_back_groups(
     return take_back([one for pk, one in sorted(found.items()) if declared[pk] <= ids], actor=actor, now=now)
 
 
+def hand_on(groups: Mapping[int, int]) -> None:
+    """Let what groups declared be declared by others, which carry their decision on: the older by the newer."""
+    for older, newer in groups.items():
+        DecidingGroup.objects.filter(group_id=older).update(group_id=newer)
+
+
 def join(ending: NotDuplicate, staying: NotDuplicate) -> None:
     """Let one of two decisions on the same pair stand for both: by itself, if one of them does, or for their groups."""
     noted = [set(one.deciding_groups.values_list("group_id", flat=True)) for one in (ending, staying)]

@@ -354,7 +354,12 @@ class TestDecisions:
         monkeypatch.setattr(running._Run, "_leave_result", declare_meanwhile)
         second = refreshed(first, learns_anew=learns_anew)
 
-        assert second.groups.get(group_key=group.group_key).resolution == Resolution.NOT_DUPLICATES
+        again = second.groups.get(group_key=group.group_key)
+        assert again.resolution == Resolution.NOT_DUPLICATES
+
+        # Reopened, it once left the pair declared by the group of the earlier analysis.
+        reopen_groups(second, [again.pk], actor=None, now=timezone.now())
+        assert not NotDuplicate.objects.in_force().exists()
 
     @pytest.mark.parametrize("learns_anew", [False, True], ids=["incremental", "full"])
     def test_a_chosen_keeper_comes_along_where_no_member_changed(self, learns_anew: bool) -> None:
