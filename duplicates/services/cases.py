@@ -91,9 +91,24 @@ def lock(wanted: Sequence[Wanted]) -> list[Case]:
         case = Case(one, group, members[one.group_id], one.keeper_id, list(one.removing), one.rule, one.reason)
         case.before = decision_of(group)
         if one.group_id not in groups:
-            case.refused = GroupChanged(_("%(label)s is gone: its analysis was deleted.") % {"label": one.label})
+            case.refused = gone(one.label)
         cases.append(case)
     return cases
+
+
+def lock_one(group: DuplicateAnalysisGroup) -> DuplicateAnalysisGroup:
+    """Lock one group and return it as it is now. Raises GroupChanged where it is gone."""
+    # Whoever resolved it is read after the lock: a join shows who it was before.
+    rows = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis")
+    locked = rows.defer("analysis__learnt_tables").filter(pk=group.pk).first()
+    if locked is None:
+        raise gone(str(group))
+    return locked
+
+
+def gone(label: str) -> GroupChanged:
+    """Return what is said of a group that is there no more; looking at it again would not help."""
+    return GroupChanged(_("%(label)s is gone: its analysis was deleted.") % {"label": label}, way_out="")
 
 
 def share_analyses(groups: Iterable[DuplicateAnalysisGroup]) -> None:

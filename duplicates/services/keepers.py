@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from duplicates.exceptions import InvalidOptions, NothingToUndo
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, KeeperChoice
 from duplicates.services import audit, guards
-from duplicates.services.cases import Case, Wanted, allowed, ask, lock
+from duplicates.services.cases import Case, Wanted, allowed, ask, lock, lock_one
 from duplicates.services.evidence import NOT_COMPARED, Verdict, Verdicts, verdicts_against
 from library.models import Track
 from library.moved import as_json
@@ -150,7 +150,7 @@ def take_back_choice(
     Raises NothingToUndo where nobody has chosen, and for a version that is no longer true as `choose_keeper` does.
     """
     with audit.attempt("keeper.choice_undone", subject=group, actor=actor, now=now), transaction.atomic():
-        group = _locked(group)
+        group = lock_one(group)
         guards.require_seen(group, seen_version)
         guards.require_open(group)
         choice = group.keeper_choices.filter(undone_at=None).order_by("-pk").first()
@@ -251,11 +251,6 @@ def _write(groups: Collection[DuplicateAnalysisGroup], members: Iterable[Duplica
         is_canonical=False, position=F("position") + _OUT_OF_THE_WAY
     )
     update_rows(DuplicateAnalysisTrack, named, ([one.pk, *(getattr(one, name) for name in named)] for one in members))
-
-
-def _locked(group: DuplicateAnalysisGroup) -> DuplicateAnalysisGroup:
-    wanted = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis", "resolved_by")
-    return wanted.defer("analysis__learnt_tables").get(pk=group.pk)
 
 
 def _require_a_member_that_is_here(case: Case, tracks: guards.Tracks) -> None:

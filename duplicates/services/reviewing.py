@@ -16,7 +16,7 @@ from duplicates.choices import Resolution
 from duplicates.exceptions import InvalidOptions, NothingToUndo
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from duplicates.services import audit, different, guards, keepers
-from duplicates.services.cases import Case, Wanted, allowed, ask, lock
+from duplicates.services.cases import Case, Wanted, allowed, ask, lock, lock_one
 from duplicates.services.resolution import mark_groups_resolved, reopen_groups
 from library.models import Track
 
@@ -108,8 +108,7 @@ def _as_seen(
 ) -> Iterator[DuplicateAnalysisGroup]:
     """Lock a group that is still what the person saw, in a transaction; keep a record of a refusal."""
     with audit.attempt(verb, subject=group, actor=actor, now=now), transaction.atomic():
-        rows = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis")
-        locked = rows.get(pk=group.pk)  # whoever resolved it is read after the lock: a join shows who it was before
+        locked = lock_one(group)
         guards.require_seen(locked, seen_version)
         yield locked
 
