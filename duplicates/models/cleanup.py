@@ -32,7 +32,7 @@ class CleanupActionQuerySet(models.QuerySet["CleanupAction"]):
         if sees_all(user):
             return self
         visible = DuplicateAnalysisResult.objects.visible_to(user).values("pk")
-        return self.filter(Q(user_id=user.pk) | Q(user_id=None) | Q(analysis__in=visible))
+        return self.filter(Q(user_id=user.pk) | Q(user_id=None, user_name="") | Q(analysis__in=visible))
 
     def expired(self, now: datetime) -> CleanupActionQuerySet:
         """Removals whose tracks may be purged."""
@@ -100,6 +100,11 @@ class CleanupAction(models.Model):
             "removed_count": self.removed_count,
             "label": self.label,
         }
+
+    @property
+    def is_of_the_system(self) -> bool:
+        """Has nobody done this? What somebody did who has left since keeps their name and stays theirs."""
+        return self.user_id is None and not self.user_name
 
 
 class LedgerEntry(models.Model):

@@ -142,7 +142,7 @@ def _quarantine(user: "AbstractUser", now: datetime) -> Quarantine:
     actions = CleanupAction.objects.done()
     if not sees_all(user):
         seen = DuplicateAnalysisResult.objects.visible_to(user)
-        actions = actions.filter(Q(user_id=user.pk) | Q(user=None) | Q(analysis__in=seen.values("pk")))
+        actions = actions.filter(Q(user_id=user.pk) | Q(user=None, user_name="") | Q(analysis__in=seen.values("pk")))
     soon = Q(expires_at__lte=now + EXPIRES_SOON)
     return Quarantine(
         **actions.aggregate(

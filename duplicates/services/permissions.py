@@ -132,7 +132,7 @@ def may_undo(user: "Person", action: CleanupAction) -> bool:
     """May this person bring back what an action removed? Their own, and those in analyses they see."""
     if not _has(user, REMOVE):
         return False
-    if action.user_id in (None, user.pk) or sees_all(user):
+    if action.user_id == user.pk or action.is_of_the_system or sees_all(user):
         return True
     return action.analysis is not None and may_view(user, action.analysis)
 

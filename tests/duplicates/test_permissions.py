@@ -1,5 +1,6 @@
 """Who may do what: the functions every door asks, and the ready-made groups."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +108,19 @@ class TestOnWhat:
         answers = [permissions.may_undo(person, one) for one in (action_of(person), in_sight, foreign)]
 
         assert answers == [True, True, False]
+
+    def test_a_removal_of_somebody_who_has_left_is_not_the_systems(self) -> None:
+        """Anybody who removes copies could once undo it; now it takes whoever sees everybody's work."""
+        anybody = UserFactory(permissions=["duplicates.view_duplicateanalysisresult", permissions.REMOVE])
+        manager = UserFactory(permissions=[permissions.REMOVE, "duplicates.manage_all_analyses"])
+        of_the_system, left = action_of(None), action_of(None)
+        of_the_system.batch_id = left.batch_id = uuid.uuid4()
+        left.user_name = "somebody"
+        CleanupAction.objects.bulk_create([of_the_system, left])
+
+        for person, undoes in ((anybody, [of_the_system]), (manager, [of_the_system, left])):
+            assert [one for one in (of_the_system, left) if permissions.may_undo(person, one)] == undoes
+            assert set(CleanupAction.objects.visible_to(person)) == set(undoes)
 
     @pytest.mark.parametrize(
         "user", [AnonymousUser(), User(is_active=False, is_superuser=True)], ids=["nobody", "gone"]
