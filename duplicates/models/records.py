@@ -159,6 +159,7 @@ class DecidingGroup(models.Model):
 # What the plain reading of a code would say badly.
 _ACTION_WORDS = {
     "analyses.followed_library": lazy("Analyses brought up to the library"),
+    "group.followed_library": lazy("Group brought up to the library"),
     "analysis.cancel_requested": lazy("Cancelling of an analysis asked for"),
     "analysis.reclaimed": lazy("Analysis taken over from a dead worker"),
     "cleanup.analyses": lazy("Old analyses cleaned up"),

@@ -4,7 +4,7 @@ A group counts its members in the library. When one is left it is resolved as `d
 what it was before. Other decisions stay: they were made by a person.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from duplicates.choices import LedgerKind, Resolution
 from duplicates.exceptions import LastCopy
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry, LibraryMark
+from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry, LibraryMark
 from duplicates.services import audit
 from library.changes import current_revision
 from library.models import ChangeKind, LibraryChange, LibraryRevision, Track
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TRACKS_A_STEP = 1_000
 DECISION = ("is_resolved", "resolution", "resolved_at", "resolved_by_id")
 _OPEN: dict[str, Any] = {"is_resolved": False, "resolution": "", "resolved_at": None, "resolved_by_id": None}
+_GROUP = DuplicateAnalysisGroup._meta.model_name
+FOLLOWED = "group.followed_library"
 _UNDECIDED = ("", Resolution.MANUAL_REVIEW)
 
 
@@ -57,12 +59,22 @@ def follow_library(*, now: datetime) -> int:
         newest = current_revision()
         ids = _not_followed(mark.revision, newest)
         for part in batched(ids, TRACKS_A_STEP):
-            follow_tracks(part, actor=None, now=now, may_lose=True)
+            _remember(follow_tracks(part, actor=None, now=now, may_lose=True), now=now)
         mark.revision = newest
         mark.save(update_fields=["revision"])
         if ids:
             audit.record("analyses.followed_library", actor=None, now=now, counts={"tracks": len(ids)})
     return len(ids)
+
+
+def _remember(decided: Iterable[Decided], *, now: datetime) -> None:
+    """Write down which groups were set aside when they lost their copies: no removal's ledger says it."""
+    aside = {one.group_id: one for one in decided if one.before["resolution"] == Resolution.MANUAL_REVIEW}
+    groups = DuplicateAnalysisGroup.objects.in_bulk(aside) if aside else {}
+    audit.record_each(
+        audit.new_record(FOLLOWED, actor=None, now=now, subject=group, before=aside[pk].before, after=aside[pk].after)
+        for pk, group in groups.items()
+    )
 
 
 def _is_behind() -> bool:
@@ -107,7 +119,7 @@ def _recount(
     there = DuplicateAnalysisTrack.objects.filter(group_id__in=ids, still_exists=True).values("group_id")
     counts = dict(there.annotate(many=Count("pk")).values_list("group_id", "many"))
     changed = [group for group in groups if group.remaining_count != counts.get(group.pk, 0)]
-    before = _decisions_before(group.pk for group in changed if group.resolution == Resolution.DELETED)
+    before = _decisions_before([group for group in changed if group.resolution == Resolution.DELETED])
     rows, decided = [], []
     for group in changed:
         count = counts.get(group.pk, 0)
@@ -142,14 +154,32 @@ def _following_decision(
     return {}
 
 
-def _decisions_before(group_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Return what was decided before the removal that left one copy, of the groups about which that is written."""
-    ids = list(group_ids)
-    if not ids:
-        return {}
-    entries = LedgerEntry.objects.filter(kind=LedgerKind.GROUP, group_id__in=ids, after__resolution=Resolution.DELETED)
-    rows = entries.order_by("pk").values_list("group_id", "before")
-    return {pk: _from_json(before) for pk, before in rows if pk is not None and isinstance(before, dict)}
+def _decisions_before(groups: Sequence[DuplicateAnalysisGroup]) -> dict[int, dict[str, Any]]:
+    """Return what was decided before each group came to have one copy left, as far as that is written.
+
+    What other removals say of it, undone ones or earlier, is not what it was: only who decided it as it is counts.
+    """
+    decided = {group.pk: group.resolved_at for group in groups}
+    found = {pk: before for pk, before, after in _written(decided) if _moment(after) == decided[pk]}
+    return {pk: _from_json(before) for pk, before in found.items()}
+
+
+def _written(group_ids: Collection[int]) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
+    """Yield group, decision before and after, wherever one became `deleted`: by the library, and by removals."""
+    if not group_ids:
+        return
+    names = [str(pk) for pk in group_ids]
+    records = AuditRecord.objects.filter(subject_type=_GROUP, subject_id__in=names, action=FOLLOWED).order_by("pk")
+    for subject_id, before, after in records.values_list("subject_id", "before", "after"):
+        yield int(subject_id), before, after
+    entries = LedgerEntry.objects.filter(kind=LedgerKind.GROUP, group_id__in=group_ids).order_by("pk")
+    for pk, before, after in entries.values_list("group_id", "before", "after"):
+        if pk is not None and isinstance(before, dict) and after["resolution"] == Resolution.DELETED:
+            yield pk, before, after
+
+
+def _moment(decision: dict[str, Any]) -> datetime | None:
+    return _from_json(decision)["resolved_at"]
 
 
 def write_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:

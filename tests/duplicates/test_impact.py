@@ -13,6 +13,7 @@ from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisGroup
 from duplicates.services import retention
 from duplicates.services.impact import follow_library
 from duplicates.services.purging import expired_removals, purge_removal
+from duplicates.services.resolution import mark_groups_resolved, reopen_groups
 from duplicates.services.undo import undo_action
 from library.changes import current_revision
 from library.models import LibraryChange, Track
@@ -21,12 +22,25 @@ from tests.duplicates.factories import UserFactory
 from tests.duplicates.test_removal import NOW, remove
 
 pytestmark = pytest.mark.django_db
+LATER = NOW + timedelta(hours=1)
 EXPIRED = NOW + timedelta(days=31)
 
 
 def state_of(group: DuplicateAnalysisGroup) -> tuple[int, str]:
     group.refresh_from_db()
     return group.remaining_count, group.resolution
+
+
+def set_aside(group: DuplicateAnalysisGroup) -> None:
+    before = NOW - timedelta(days=1)
+    mark_groups_resolved(group.analysis, [group.pk], Resolution.MANUAL_REVIEW, actor=None, now=before)
+
+
+def away_and_back(track: Track) -> None:
+    """Let a track leave the library by another road than clean-up, and return."""
+    for number, moment in enumerate((LATER, None)):
+        Track.objects.filter(pk=track.pk).update(quarantined_at=moment)
+        follow_library(now=LATER + timedelta(minutes=number))
 
 
 class TestFollowingTheLibrary:
@@ -50,6 +64,24 @@ class TestFollowingTheLibrary:
         Track.objects.filter(pk=gone.pk).update(quarantined_at=None)
 
         follow_library(now=NOW)
+
+        assert state_of(group) == (2, "")
+
+    def test_a_group_set_aside_is_so_again_when_its_track_comes_back(self) -> None:
+        group = group_of(copy(), gone := copy())
+        set_aside(group)
+        away_and_back(gone)
+
+        assert state_of(group) == (2, Resolution.MANUAL_REVIEW)
+        assert group.resolved_at == NOW - timedelta(days=1)
+
+    def test_what_an_undone_removal_says_of_a_decision_is_not_what_it_was(self) -> None:
+        """Set aside, removed and undone, opened again: an import that lost the copy once made it set aside anew."""
+        group = group_of(copy(), gone := copy())
+        set_aside(group)
+        undo_action(action=remove(group, gone), actor=None, now=NOW)
+        reopen_groups(group.analysis, [group.pk], actor=None, now=NOW)
+        away_and_back(gone)
 
         assert state_of(group) == (2, "")
 
