@@ -150,6 +150,7 @@ class CleanupPlanItem(models.Model):
     action_id = models.UUIDField(null=True, help_text=_("The removal, where copies went."))
     choice_id = models.BigIntegerField(null=True, help_text=_("The choice of another keeper, where there was one."))
     before = models.JSONField(null=True, help_text=_("The decision on the group as it was."))
+    decided_at = models.DateTimeField(null=True, help_text=_("By it undo knows the plan's own decision from a later."))
 
     class Meta:
         default_permissions = ()

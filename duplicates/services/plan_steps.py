@@ -22,7 +22,7 @@ from duplicates.services.undo import undo_together
 from library.changes import recording
 from library.row_updates import update_rows
 
-_DONE = ("state", "code", "message", "before", "choice_id", "action_id")
+_DONE = ("state", "code", "message", "before", "decided_at", "choice_id", "action_id")
 
 
 def do_items(items: Sequence[CleanupPlanItem], plan: CleanupPlan, *, now: datetime) -> None:
@@ -46,15 +46,17 @@ def do_items(items: Sequence[CleanupPlanItem], plan: CleanupPlan, *, now: dateti
         else:
             cases = decide_together(wanted, Resolution(plan.resolution), actor=plan.confirmed_by, now=now)
     for item, case in zip(items, cases, strict=True):
-        _note(item, case)
+        _note(item, case, plan.resolution, now)
     update_rows(CleanupPlanItem, _DONE, ([item.pk, *(getattr(item, name) for name in _DONE)] for item in items))
 
 
-def _note(item: CleanupPlanItem, case: Case) -> None:
+def _note(item: CleanupPlanItem, case: Case, resolution: str, now: datetime) -> None:
     if case.refused is not None:
         item.state, item.code, item.message = PlanItemState.REFUSED, case.refused.code, case.refused.sentence
         return
     item.state, item.before = PlanItemState.DONE, case.before
+    # One that was set aside already keeps the moment at which it was.
+    item.decided_at = case.group.resolved_at if case.before["resolution"] == resolution else now
     item.choice_id = case.choice.pk if case.choice else None
     item.action_id = case.action.pk if case.action else None
 
@@ -94,6 +96,8 @@ def _undo_decisions(
         try:
             if group.resolution != plan.resolution:
                 raise GroupChanged(_("%(label)s was decided otherwise since.") % {"label": item.label})
+            if item.decided_at not in (None, group.resolved_at):
+                raise GroupChanged(_("%(label)s was decided anew since.") % {"label": item.label})
             require_several_left(group)
         except DuplicatesError as error:
             refused[item.pk] = error

@@ -1,6 +1,7 @@
 """Clean-up plans: the preview is exact, what it says is what is done, and one undo brings all of it back."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from duplicates.services.keeper_profiles import find_profile
 from duplicates.services.keepers import choose_keeper
 from duplicates.services.plan_lease import MOST_ATTEMPTS, waiting_plans
 from duplicates.services.planning import cancel_plan, confirm_plan, continue_plan, plan_cleanup, refused_items
-from duplicates.services.resolution import mark_groups_resolved
+from duplicates.services.resolution import mark_groups_resolved, reopen_groups
 from duplicates.services.reviewing import split_out
 from duplicates.services.selecting import GroupFilter
 from duplicates.services.undo import undo_action
@@ -344,6 +345,21 @@ class TestOtherDecisions:
         undone(plan)
 
         assert set(NotDuplicate.objects.in_force()) == declared
+
+    @pytest.mark.parametrize("resolution", ["not_duplicates", "kept_canonical"])
+    def test_undone_it_leaves_what_a_person_reopened_and_decided_the_same_way(
+        self, analysis: DuplicateAnalysisResult, resolution: str
+    ) -> None:
+        """Only the kind of decision was compared once, and the person's own was reopened."""
+        theirs, other = groups_of_two(analysis, 2)
+        plan = carried_out(planned(analysis, resolution=resolution))
+        reopen_groups(analysis, [theirs.pk], actor=None, now=LATER)
+        mark_groups_resolved(analysis, [theirs.pk], Resolution(resolution), actor=None, now=LATER + timedelta(days=1))
+
+        plan = undone(plan)
+
+        assert codes(plan) == {theirs.pk: "GROUP_CHANGED"}
+        assert dict(analysis.groups.values_list("pk", "resolution")) == {theirs.pk: resolution, other.pk: ""}
 
     def test_a_keeper_by_rules_is_kept_and_given_back(self, analysis: DuplicateAnalysisResult) -> None:
         group = group_of(copy(), rated := copy(play_count=7), analysis=analysis)
