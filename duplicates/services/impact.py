@@ -160,11 +160,14 @@ def _decisions_before(groups: Sequence[DuplicateAnalysisGroup]) -> dict[int, dic
     What other removals say of it, undone ones or earlier, is not what it was: only who decided it as it is counts.
     """
     decided = {group.pk: group.resolved_at for group in groups}
-    found = {pk: before for pk, before, after in _written(decided) if _moment(after) == decided[pk]}
-    return {pk: _from_json(before) for pk, before in found.items()}
+    found: dict[int, dict[str, Any]] = {}
+    for pk, before, after in _written(decided):
+        if isinstance(before, dict) and isinstance(after, dict) and _moment(after) == decided[pk]:
+            found[pk] = _from_json(before)
+    return found
 
 
-def _written(group_ids: Collection[int]) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
+def _written(group_ids: Collection[int]) -> Iterator[tuple[int, Any, Any]]:
     """Yield group, decision before and after, wherever one became `deleted`: by the library, and by removals."""
     if not group_ids:
         return
@@ -174,12 +177,13 @@ def _written(group_ids: Collection[int]) -> Iterator[tuple[int, dict[str, Any], 
         yield int(subject_id), before, after
     entries = LedgerEntry.objects.filter(kind=LedgerKind.GROUP, group_id__in=group_ids).order_by("pk")
     for pk, before, after in entries.values_list("group_id", "before", "after"):
-        if pk is not None and isinstance(before, dict) and after["resolution"] == Resolution.DELETED:
+        if pk is not None:
             yield pk, before, after
 
 
 def _moment(decision: dict[str, Any]) -> datetime | None:
-    return _from_json(decision)["resolved_at"]
+    moment: datetime | None = _from_json(decision)["resolved_at"]
+    return moment
 
 
 def write_decisions(decisions: Mapping[int, dict[str, Any]]) -> None:
