@@ -9,6 +9,7 @@ from typing import Any
 Values = dict[str, Any]
 
 SUMMED = ("play_count", "skip_count")
+MOST_COUNTED = 2**31 - 1  # as far as their columns count; what each copy says itself is kept all the same
 # What belongs to the recording fills a blank from any copy.
 OF_THE_RECORDING = ("title", "artist", "genre", "isrc", "musicbrainz_recording_id", "explicit")
 # What belongs to the release only from a copy on the same one: a track number of another album would be wrong here.
@@ -32,7 +33,7 @@ def fold(own: Values, copies: Sequence[Values], *, unparsed: Iterable[str] = ())
     left_alone = set(unparsed)
     for copy in copies:
         for name in SUMMED:
-            folded[name] += copy[name]
+            folded[name] = min(folded[name] + copy[name], MOST_COUNTED)
         for name, best in _BEST.items():
             known = [value for value in (folded[name], copy[name]) if value is not None]
             folded[name] = best(known) if known else None

@@ -26,6 +26,7 @@ from duplicates.exceptions import (
 from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry
 from duplicates.services.removal import remove_duplicates
 from duplicates.services.resolution import mark_groups_resolved
+from duplicates.services.undo import undo_action
 from library.models import LibraryChange, Track
 from tests.duplicates.copies import copy, everything, group_of, places, playlist_of
 from tests.duplicates.factories import UserFactory
@@ -41,6 +42,19 @@ def remove(group: DuplicateAnalysisGroup, *tracks: Track, actor: User | None = N
 
 @pytest.mark.django_db
 class TestWhatTheKeeperTakesOver:
+    def test_plays_add_up_as_far_as_a_column_counts_and_come_back_exactly(self) -> None:
+        """On PostgreSQL a larger sum was refused by the column and answered 500."""
+        most = 2**31 - 1
+        keeper, gone = copy(play_count=most - 1, skip_count=5), copy(play_count=7, skip_count=most)
+        action = remove(group_of(keeper, gone), gone)
+        keeper.refresh_from_db()
+        assert (keeper.play_count, keeper.skip_count, action.plays_moved) == (most, most, 7)
+
+        undo_action(action=action, actor=None, now=NOW)
+
+        counts = Track.objects.order_by("pk").values_list("play_count", "skip_count")
+        assert list(counts) == [(most - 1, 5), (7, most)]
+
     @pytest.mark.parametrize(
         ("field", "keeper", "duplicate", "becomes"),
         [
