@@ -17,12 +17,12 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import OperationalError, connection
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
-from library.changes import recording
+from library.changes import current_revision, recording
 from library.importers.spool import KeyIndex, SpoolReader
 from library.last_copies import last_copies
-from library.models import LibraryImport, Playlist
+from library.models import ChangeKind, ITunesTrack, LibraryChange, LibraryImport, Playlist
 from library.page_cache import page_cache
 from library.playlists import replace_playlist, vanished_playlists
 from library.reconciliation import EXAMPLES
@@ -35,6 +35,7 @@ BATCH_ROWS = 500
 CACHE_KIB = 2_000
 # From so many added rows on PostgreSQL's statistics are looked at as outdated.
 ROWS_UNLIKE_BEFORE = 10_000
+LARGEST_KEY = 2**63 - 1
 COUNTS = (
     "added_count",
     "changed_count",
@@ -66,6 +67,13 @@ def _unlogged() -> Iterator[None]:
         yield
     finally:
         del connection.make_debug_cursor
+
+
+def what_is_there() -> dict[str, int]:
+    """Return up to where things were there when an import began: what comes later has not vanished from its source."""
+    newest = {"catalogue": ITunesTrack, "playlist": Playlist}
+    keys = {name: model._default_manager.aggregate(last=Max("pk"))["last"] or 0 for name, model in newest.items()}
+    return {"revision": current_revision(), **keys}
 
 
 def _name(title: str, artist: str) -> str:
@@ -176,8 +184,21 @@ class Application:
         ):
             last_id = page[-1][0]
             gone = self._keys.missing([key for _, key, _, _ in page])
-            if found := [(pk, _name(title, artist)) for pk, key, title, artist in page if key in gone]:
+            found = [(pk, _name(title, artist)) for pk, key, title, artist in page if key in gone]
+            came_since = self._came_since([pk for pk, _ in found])
+            if found := [row for row in found if row[0] not in came_since]:
                 yield found
+
+    def _came_since(self, ids: list[int]) -> set[int]:
+        """Return which of these rows another import of the source, or a person, has added since this one began."""
+        began = self._row.options.get("began")
+        if not ids or began is None:
+            return set()
+        if self._target is CATALOG:
+            return {pk for pk in ids if pk > began["catalogue"]}
+        # Asked of the log and not of the keys: a keeper that comes back has the one it had.
+        added = LibraryChange.objects.filter(kind=ChangeKind.ADDED, revision__gt=began["revision"], track_id__in=ids)
+        return set(added.values_list("track_id", flat=True))
 
     def _known_rows(self) -> QuerySet[Any]:
         """Return the rows of the source that are part of the library, or of the catalogue."""
@@ -188,12 +209,14 @@ class Application:
         if not self._writes or not gone:
             return len(gone)
         # Asked again under the lock: a removal may have made one of them a keeper, or put it into quarantine, since.
-        last = {pk for pk, _ in self._last_copies(gone)}
-        rows = self._known_rows().filter(pk__in=[pk for pk, _ in gone if pk not in last])
+        # Nor may it have been added again.
+        staying = {pk for pk, _ in self._last_copies(gone)} | self._came_since([pk for pk, _ in gone])
+        rows = self._known_rows().filter(pk__in=[pk for pk, _ in gone if pk not in staying])
         return rows.delete()[1].get(self._target.model._meta.label, 0)
 
     def _reckon_vanished_playlists(self) -> None:
-        gone = vanished_playlists(self._row.source, self._present_playlists)
+        newest = self._row.options.get("began", {}).get("playlist", LARGEST_KEY)
+        gone = vanished_playlists(self._row.source, self._present_playlists, newest=newest)
         if not gone:
             return
         prunes = self._prunes

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from library.applying import Application, ImportProgress
+from library.applying import Application, ImportProgress, what_is_there
 from library.importers.reading import ReadingOptions, default_source, read_source, resolve_format
 from library.importers.records import (
     ImportedItem,
@@ -173,6 +173,7 @@ class _Import:
         try:
             if not row.is_dry_run:
                 complete_interrupted_imports(now=self._now, progress=self._progress)
+            row.options["began"] = what_is_there()
             row.status, row.spool = ImportStatus.READING, spool_name(row)
             spool = SpoolWriter(spool_folder() / row.spool, longest_key=self._target.longest_key)
             self._save()

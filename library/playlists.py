@@ -45,10 +45,11 @@ def replace_playlist(playlist: ImportedPlaylist, *, source: str, writes: bool = 
     return "changed" if has_other_places or has_other_name else "unchanged"
 
 
-def vanished_playlists(source: str, present: Iterable[str]) -> list[tuple[int, str]]:
-    """Return (primary key, name) of the playlists of a source that it does not have any more."""
+def vanished_playlists(source: str, present: Iterable[str], *, newest: int) -> list[tuple[int, str]]:
+    """Return (primary key, name) of the playlists of a source, up to the `newest`, that it does not have any more."""
     there = set(present)
-    rows = Playlist.objects.filter(source=source).order_by("pk").values_list("pk", "source_playlist_id", "name")
+    known = Playlist.objects.filter(source=source, pk__lte=newest)
+    rows = known.order_by("pk").values_list("pk", "source_playlist_id", "name")
     return [(pk, name) for pk, playlist_id, name in rows if playlist_id not in there]
 
 

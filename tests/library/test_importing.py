@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from library import applying
+from library import applying, importing
 from library.importing import ImportRefused
 from library.models import ITunesTrack, LibraryChange, LibraryImport, Playlist, Track
 from library.reconciliation import report_lines
@@ -264,6 +264,27 @@ class TestVanished:
         row = library(tmp_path, entry(1), prune=True)
 
         assert (row.pruned_count, Track.objects.quarantined().count()) == (0, 1)
+
+    @pytest.mark.parametrize("catalog", [False, True], ids=["library", "catalogue"])
+    def test_prune_leaves_what_another_import_of_the_source_added_meanwhile(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: bool
+    ) -> None:
+        """The older file was read, the newer one applied; then everything new was removed as vanished."""
+        library(tmp_path, entry(1), entry(2), playlists=[playlist("Mix", [101])], catalog=catalog)
+        settle = importing._Import._settle
+
+        def another_first(*args: Any, **kwargs: Any) -> None:
+            monkeypatch.setattr(importing._Import, "_settle", settle)
+            lists = [playlist("Mix", [101]), playlist("New", [103])]
+            library(tmp_path, entry(1), entry(2), entry(3), playlists=lists, catalog=catalog)
+            settle(*args, **kwargs)
+
+        monkeypatch.setattr(importing._Import, "_settle", another_first)
+        row = library(tmp_path, entry(1), playlists=[playlist("Mix", [101])], catalog=catalog, prune=True)
+
+        left = (ITunesTrack if catalog else Track).objects.order_by("title").values_list("title", flat=True)
+        assert (row.vanished_count, row.pruned_count, list(left)) == (1, 1, ["Song 1", "Song 3"])
+        assert Playlist.objects.count() == (0 if catalog else 2)
 
     def test_an_empty_folder_prunes_nothing(self, music: Path) -> None:
         # A disk that is not mounted looks like a library somebody cleared.
