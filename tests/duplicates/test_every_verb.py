@@ -419,7 +419,8 @@ VERBS: dict[Callable[..., Any], Verb] = {
 NO_VERBS = {
     "audit": {"new_record", "attempt"},
     "dashboard": {"get_dashboard"},
-    "different": {"declare_groups_different", "new_decision"},  # of resolution; of declaring and importing
+    # The first and last are parts of resolution; the other of declaring and importing.
+    "different": {"declare_groups_different", "new_decision", "take_back_groups"},
     "downloading": {"stream_unsaved"},  # reads what no database holds; tests/duplicates/test_unsaved.py
     "idempotency": {"once"},
     "impact": {"follow_tracks"},
