@@ -198,7 +198,8 @@ class TestProcess:
 
     def test_ctrl_c_cancels_cleanly(self, environment) -> None:
         script = (
-            "import django, sys, time; django.setup()\n"
+            "import django, signal, sys, time; django.setup()\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in what a shell runs behind itself
             "from django.core.management import call_command\n"
             "from duplicates.services import loading\n"
             "def slow(report):\n"

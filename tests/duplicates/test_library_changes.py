@@ -230,4 +230,4 @@ def test_cleaning_up_compacts_the_log_up_to_the_oldest_kept_analysis() -> None:
 
     result = retention.cleanup_old_results(plan, actor=None, now=LATER)
 
-    assert (result.changes, LibraryChange.objects.count()) == (3, 1)
+    assert (result.leftovers["library_changes"].count, LibraryChange.objects.count()) == (3, 1)

@@ -135,7 +135,7 @@ class TestCleaningUp:
 
         retention.cleanup_old_results(plan, actor=None, now=NOW)
 
-        assert plan.checkpoints == (analysis.pk,)
+        assert plan.leftovers["checkpoints"].count == 1
         assert work_folder.checkpoint_file(analysis.pk, "scoring").exists()
 
 

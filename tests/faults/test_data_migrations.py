@@ -31,7 +31,8 @@ def group(of, tracks, resolution="", at=None):
         is_resolved=bool(resolution), resolution=resolution, resolved_at=at)
     for place, name in enumerate(tracks):
         get("DuplicateAnalysisTrack").objects.create(
-            group=made, position=place, track_id=ord(name), source="s", source_track_id=name, title="T",
+            group=made, position=place, is_canonical=place == 0, track_id=ord(name), source="s", source_track_id=name,
+            title="T",
             similarity=0.9, match_weight=1.0,
             matches_keeper=True, evidence=0)
     return made

@@ -47,15 +47,23 @@ class Person:
         """Send one request and note how long it took; None where the connection broke."""
         began = now()
         try:
-            answer = self.session.request(
-                method, urljoin(self.address, path), timeout=90, allow_redirects=method == "GET", **what
-            )
+            answer = self._send(method, urljoin(self.address, path), **what)
         except requests.RequestException:
             self.journal.answers.append(Answer(kind, 0, now() - began, now(), path))
             return None
-        finally:
-            self.session.close()  # a server may close a connection without a word, just as the next request takes it
         self.journal.answers.append(Answer(kind, answer.status_code, now() - began, now(), path))
+        return answer
+
+    def _send(self, method: str, address: str, **what: Any) -> requests.Response:
+        """Send a request on a connection of its own, and one more for each place a page sends on to.
+
+        A server may close a connection without a word, just as the next request takes it.
+        """
+        answer = self.session.request(method, address, timeout=90, allow_redirects=False, **what)
+        self.session.close()
+        while method == "GET" and answer.next is not None:
+            answer = self.session.send(answer.next, timeout=90, allow_redirects=False)
+            self.session.close()
         return answer
 
     def visit(self, kind: str, path: str) -> requests.Response | None:
