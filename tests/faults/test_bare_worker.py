@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from pathlib import Path
 
 import pytest
 
@@ -39,6 +38,14 @@ def newest_analysis(home: House) -> str:
     return str(uuid.UUID(str(home.rows(query)[0][0])))
 
 
+def exports_of(home: House, analysis_id: str) -> list[tuple[str, str]]:
+    """Return the ids and states of the exports of one analysis: other tests share the house."""
+    rows = home.rows("SELECT analysis_id, export_id, status FROM duplicates_duplicateanalysisexport")
+    return [
+        (str(uuid.UUID(str(one))), status) for of, one, status in rows if uuid.UUID(str(of)) == uuid.UUID(analysis_id)
+    ]
+
+
 @pytest.mark.usefixtures("undisturbed")
 def test_it_runs_the_analysis_and_the_export_that_the_admin_queued(home: House) -> None:
     home.script(_PRESS, "run", "-")
@@ -49,8 +56,9 @@ def test_it_runs_the_analysis_and_the_export_that_the_admin_queued(home: House) 
     assert done["status"] == "completed"
 
     home.script(_PRESS, "export_json", analysis_id)
-    assert home.rows("SELECT status FROM duplicates_duplicateanalysisexport") == [("pending",)]
+    ((export_id, status),) = exports_of(home, analysis_id)
+    assert status == "pending"
     home.manage("db_worker", "--batch")
-    assert home.rows("SELECT status FROM duplicates_duplicateanalysisexport") == [("completed",)]
-    (written,) = Path(home.environment["REPRISE_WORK_DIR"], "exports").iterdir()
+    assert exports_of(home, analysis_id) == [(export_id, "completed")]
+    (written,) = [path for path in home.files("exports") if path.name.startswith(export_id)]
     assert len(json.loads(written.read_bytes())["groups"]) == done["groups_found"] > 0
