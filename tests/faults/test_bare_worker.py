@@ -42,7 +42,7 @@ def exports_of(home: House, analysis_id: str) -> list[tuple[str, str]]:
     """Return the ids and states of the exports of one analysis: other tests share the house."""
     rows = home.rows("SELECT analysis_id, export_id, status FROM duplicates_duplicateanalysisexport")
     return [
-        (str(uuid.UUID(str(one))), status) for of, one, status in rows if uuid.UUID(str(of)) == uuid.UUID(analysis_id)
+        (uuid.UUID(str(one)).hex, status) for of, one, status in rows if uuid.UUID(str(of)) == uuid.UUID(analysis_id)
     ]
 
 
