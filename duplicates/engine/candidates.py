@@ -8,7 +8,6 @@ whatever the vocabulary does: a library of one title repeated a million times re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
 from duplicates.engine.postings import BAND_OF, CAPS, ROW_BITS, Floats, Postings, build_postings, chunks_of_work
 from duplicates.engine.progress import Arrays, Checkpoints, Stage
 from duplicates.engine.settings import EngineSettings, Preset
+from duplicates.engine.sorting import ordered
 from duplicates.engine.threads import in_threads
 
 POSTINGS_BUDGET = 200  # posting entries one record may read, besides those of its rarest features
@@ -39,19 +39,19 @@ UNITS_APART = 100  # a length so many times the other's was read in another unit
 CHUNK_PRODUCTS = 2_000_000  # sparse products computed at a time: bounds memory
 
 
-class Looked(Protocol):
+@dataclass(frozen=True, slots=True)
+class Looks:
     """What is looked at before two records are worth comparing."""
 
-    @property
-    def letters(self) -> Hashes:
-        """Return the letter pairs of the titles as bit sets."""
-
-    @property
-    def duration_ms(self) -> Ints:
-        """Return the lengths, 0 where not known."""
+    track_id: Ints
+    letters: Hashes  # letter pairs of the titles as bit sets
+    duration_ms: Ints  # 0: not known
 
     def __len__(self) -> int:
-        """Return the number of records."""
+        return len(self.track_id)
+
+    def of(self, rows: Ints) -> "Looks":
+        return Looks(self.track_id[rows], self.letters[rows], self.duration_ms[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,17 @@ def propose(
 
     Only originals are looked up and found. `advance` hears how many records are done. What has been looked up is kept
     in parts with `checkpoints`; the postings are built anew. `leave` is handed what a later run may start from.
+
+    The work is done with the records in the order of their artists: those that share the most lie side by side in
+    memory, which saves a fifth of the time where a library comes in no order. Rows come back as they were.
     """
     count = len(records)
     if count < 2:
         return _once(np.empty(0, np.int64), np.empty(0, np.float32), max(count, 1))
-    postings = build_postings(records, original, lambda done: advance(done // 5), settings.threads, leave)
+    order = np.argsort(records.artist, kind="stable")
+    place_of = np.empty(count, np.int64)
+    place_of[order] = np.arange(count)
+    postings = build_postings(records, original, place_of, lambda done: advance(done // 5), settings.threads, leave)
     asked, cost, bands = _within_budget(postings, settings.threads, lambda done: advance(count * 2 // 5 + done // 5))
     lists, place = _side_by_side(postings)
     postings = replace(postings, by_feature=lists)  # in their old order they take as much memory again
@@ -91,7 +97,8 @@ def propose(
     advance(count * 3 // 5)
     codes, shares = [], []
     chunks = chunks_of_work(cost, budget(count, settings).chunk(CHUNK_PRODUCTS))
-    work = partial(best_partners, asked=asked, cost=cost, lists=lists, records=records, preset=settings.preset)
+    looks = Looks(records.track_id[order], records.letters[order], records.duration_ms[order])
+    work = partial(best_partners, asked=asked, cost=cost, lists=lists, looks=looks, preset=settings.preset)
     for code, share in in_parts(
         chunks,
         work,
@@ -101,10 +108,11 @@ def propose(
     ):
         codes.append(code)
         shares.append(share)
-    code, share = np.concatenate(codes), np.concatenate(shares)
+    row, partner = np.divmod(np.concatenate(codes), count)
+    code, share = order[row] * count + order[partner], np.concatenate(shares)
     silent = postings.is_silent(asked)
     if leave is not leave_nothing:
-        reach: Arrays = {"scale": postings.scale, "bands": bands, "silent": silent}
+        reach: Arrays = {"scale": postings.scale[place_of], "bands": bands[place_of], "silent": silent[place_of]}
         leave("lists", reach | lists_of(code, share, count))
     copy = np.flatnonzero(original != np.arange(count))
     code = np.concatenate([original[copy] * count + copy, code])
@@ -112,8 +120,9 @@ def propose(
 
 
 def lists_of(code: Ints, share: Floats, count: int) -> Arrays:
-    """Return the partners that each record named, row by row. `code` is row times count plus partner, by row."""
-    row, partner = np.divmod(code, count)
+    """Return the partners that each record named, row by row. `code` is row times count plus partner."""
+    by_row = np.argsort(code)
+    (row, partner), share = np.divmod(code[by_row], count), share[by_row]
     starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=count))])
     return {"starts": starts, "partner": partner.astype(np.int32), "share": share}
 
@@ -220,7 +229,7 @@ def _side_by_side(postings: Postings) -> tuple["sparse.csr_matrix", npt.NDArray[
     key = BAND_OF[postings.frequency].astype(np.uint64) << np.uint64(ROW_BITS)
     key |= table.indices[table.indptr[:-1]].astype(np.uint64)
     key = key << np.uint64(bits) | np.arange(lists, dtype=np.uint64)
-    key.sort()
+    key = ordered(key)
     order = (key & np.uint64((1 << bits) - 1)).astype(np.int32)
     place = np.empty(lists, np.int32)
     place[order] = np.arange(lists, dtype=np.int32)
@@ -233,7 +242,7 @@ def best_partners(
     asked: "sparse.csr_matrix",
     cost: Ints,
     lists: "sparse.csr_matrix",
-    records: Looked,
+    looks: Looks,
     preset: Preset,
 ) -> tuple[Ints, Floats]:
     """Return the best partners of a run of records, as row times count plus partner, with their shares."""
@@ -243,12 +252,13 @@ def best_partners(
     row = np.searchsorted(offsets, at, side="right") - 1 + start
     partner, share = partners[at].astype(np.int64), shares[at]
     # Most pairs go by the cheapest look: their lengths contradict.
-    apart = _lengths_contradict(records, row, partner, preset)
-    keep = (row != partner) & ((share >= HIGH_SHARE) | ~apart)
+    apart = _lengths_contradict(looks, row, partner, preset)
+    keep = np.flatnonzero((row != partner) & ((share >= HIGH_SHARE) | ~apart))
     row, partner, share = row[keep], partner[keep], share[keep]
-    keep = worth_a_look(records, row, partner, share, preset)
-    row, partner, share = _keep_best(row[keep], partner[keep], share[keep])
-    return row * len(records) + partner, share
+    keep = np.flatnonzero(worth_a_look(looks, row, partner, share, preset))
+    row, partner, share = row[keep], partner[keep], share[keep]
+    best = _best(row, looks.track_id[partner], share)
+    return row[best] * len(looks) + partner[best], share[best]
 
 
 def _product(
@@ -270,46 +280,43 @@ def _product(
     return offsets, columns[: offsets[-1]], values[: offsets[-1]]
 
 
-def _keep_best(row: Ints, partner: Ints, share: Floats) -> tuple[Ints, Ints, Floats]:
-    """Keep the BEST partners of each row; equal shares go to the lower partner. `row` is ascending."""
-    if not len(row):
-        return row, partner, share
-    crowded = np.flatnonzero(np.bincount(row - row[0])[row - row[0]] > BEST)
-    if len(crowded):
-        order = crowded[np.lexsort((partner[crowded], -share[crowded], row[crowded]))]
+def _best(row: Ints, track_id: Ints, share: Floats) -> npt.NDArray[np.bool_]:
+    """Tell which are the BEST partners of each row; equal shares go to the lower track id. `row` is ascending."""
+    keep = np.ones(len(row), np.bool_)
+    if len(row):
+        crowded = np.flatnonzero(np.bincount(row - row[0])[row - row[0]] > BEST)
+        order = crowded[np.lexsort((track_id[crowded], -share[crowded], row[crowded]))]
         place = np.arange(len(order)) - np.searchsorted(row[order], row[order], side="left")
-        keep = np.ones(len(row), np.bool_)
         keep[order[place >= BEST]] = False
-        row, partner, share = row[keep], partner[keep], share[keep]
-    return row, partner, share
+    return keep
 
 
-def worth_a_look(records: Looked, row: Ints, partner: Ints, share: Floats, preset: Preset) -> npt.NDArray[np.bool_]:
+def worth_a_look(looks: Looks, row: Ints, partner: Ints, share: Floats, preset: Preset) -> npt.NDArray[np.bool_]:
     """Tell which pairs to compare: the less two records have in common, the more alike their titles must look.
 
     Records of quite different lengths are seldom one song, so both must speak for them: of 300,000 pairs proposed
     otherwise in a library of 120,000, two were.
     """
-    left, right = records.letters[row], records.letters[partner]
+    left, right = looks.letters[row], looks.letters[partner]
     shorter = np.minimum(np.bitwise_count(left), np.bitwise_count(right))
     common = np.bitwise_count(left & right)
     some = common >= shorter * COMMON_LETTERS  # a missing title may agree with any
     most = (common >= shorter * MOST_LETTERS) & (shorter > 0)
-    close = _lengths_agree(records.duration_ms[row], records.duration_ms[partner])
+    close = _lengths_agree(looks.duration_ms[row], looks.duration_ms[partner])
     high = share >= HIGH_SHARE
     worth: npt.NDArray[np.bool_] = high | (share >= FAIR_SHARE) & (some | close) | most | some & close
-    worth &= ~_lengths_contradict(records, row, partner, preset) | high & most
+    worth &= ~_lengths_contradict(looks, row, partner, preset) | high & most
     return worth
 
 
-def _lengths_contradict(records: Looked, row: Ints, partner: Ints, preset: Preset) -> npt.NDArray[np.bool_]:
+def _lengths_contradict(looks: Looks, row: Ints, partner: Ints, preset: Preset) -> npt.NDArray[np.bool_]:
     """Tell which lengths are known and far apart, and not one length read in two units.
 
     A song is the same however long somebody plays it: under that preset lengths contradict nothing.
     """
     if preset is Preset.SONG:
         return np.zeros(len(row), np.bool_)
-    left, right = records.duration_ms[row], records.duration_ms[partner]
+    left, right = looks.duration_ms[row], looks.duration_ms[partner]
     shorter, longer = np.minimum(left, right), np.maximum(left, right)
     contradict: npt.NDArray[np.bool_] = (shorter > 0) & (longer - shorter > FAR_LENGTH_MS)
     contradict &= longer < UNITS_APART * shorter

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from duplicates.engine import model
-from duplicates.engine.candidates import BEST, CandidatePairs, narrowed
+from duplicates.engine.candidates import BEST, CandidatePairs, Looks, narrowed
 from duplicates.engine.comparisons import compare
 from duplicates.engine.copies import fingerprints, first_of_each
 from duplicates.engine.hashing import Hashes, Ints
@@ -22,7 +22,6 @@ from duplicates.engine.levels import pack
 from duplicates.engine.neighbours import (
     Held,
     Lists,
-    Looks,
     frequency_in,
     held_by,
     holders,

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from duplicates.engine import levels as lv
 from duplicates.engine.evidence import BITS_PER_LEVEL, TABLES_FORMAT
+from duplicates.engine.sorting import places_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +50,7 @@ class Model:
 
     def weights(self, codes: lv.Codes) -> Floats:
         """Return the match weight of each packed vector in bits."""
-        distinct, where = np.unique(codes, return_inverse=True)
+        distinct, where = places_of(codes)
         logs = self.log_classes(lv.unpack(distinct, len(self.comparisons)))
         return (logs[:, 0] - _log2_sum(logs[:, 1:]))[where]
 
@@ -86,7 +87,8 @@ def fit(shipped: Model, codes: lv.Codes) -> Model:
     """Return the shipped model bent towards the candidate pairs of this library."""
     if not len(codes):
         return shipped
-    distinct, counts = np.unique(codes, return_counts=True)
+    distinct, where = places_of(codes)
+    counts = np.bincount(where)
     table, learnt = _one_hot(lv.unpack(distinct)), _learnt_levels(shipped)
     levels = table.T.tocsr()
     model = shipped

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from duplicates.engine.candidates import BEST, CHUNK_PRODUCTS, allowed_bands, best_partners
+from duplicates.engine.candidates import BEST, CHUNK_PRODUCTS, Looks, allowed_bands, best_partners
 from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.index import Index
 from duplicates.engine.normalise import Records
@@ -36,24 +36,6 @@ Flags = npt.NDArray[np.bool_]
 # A feature is read up to this many times its frozen frequency, and ROOM records more.
 GROWTH, ROOM = 2, 10
 _BITS = np.uint64(ROW_BITS)
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """What is looked at before two records are worth comparing: of a library that has changed.
-
-    Rows below `len(index)` are those of the index, the ones above it are fresh: tracks that were added or edited.
-    """
-
-    track_id: Ints
-    letters: Hashes
-    duration_ms: Ints
-
-    def __len__(self) -> int:
-        return len(self.track_id)
-
-    def of(self, rows: Ints) -> "Looks":
-        return Looks(self.track_id[rows], self.letters[rows], self.duration_ms[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +147,7 @@ def partners(asking: Held, asked: Floats, held: Held, weight: Floats, looks: Loo
     if not len(asking.row) or not len(held.row):
         return Lists(rows[:0], rows[:0], np.empty(0, np.float32))
     work = partial(
-        best_partners, asked=questions, cost=cost, lists=answers, records=looks.of(rows), preset=settings.preset
+        best_partners, asked=questions, cost=cost, lists=answers, looks=looks.of(rows), preset=settings.preset
     )
     found = list(in_threads(work, chunks_of_work(cost, CHUNK_PRODUCTS), settings.threads))
     row, partner = np.divmod(np.concatenate([codes for codes, _ in found]), len(rows))

@@ -20,6 +20,7 @@ from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.index import Leave, leave_nothing
 from duplicates.engine.normalise import Records
 from duplicates.engine.parts import Chunk
+from duplicates.engine.sorting import ordered
 from duplicates.engine.threads import in_threads
 
 # Upper ends of the bands of document frequency; above the last a feature says too little to be read.
@@ -68,18 +69,20 @@ class Range:
 def build_postings(
     records: Records,
     original: Ints,
+    place_of: Ints,
     advance: Callable[[int], None],
     threads: int,
     leave: Leave = leave_nothing,
 ) -> Postings:
-    """Return the posting lists of a library, in which only originals stand.
+    """Return the posting lists of a library, in which only originals stand, each at its place in the order wanted.
 
-    `advance` hears how much is done, of twice the number of records. `leave` is handed every feature of every original.
+    `advance` hears how much is done, of twice the number of records. `leave` is handed every feature of every original,
+    with its row, ordered by feature.
     """
     count = len(records)
     squares, common, lonely = np.zeros(count), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     row, frequency, left = [np.empty(0, np.int32)], [np.empty(0, np.int32)], []
-    pieces = features_by_range(records, original, advance, threads)
+    pieces = features_by_range(records, original, place_of, advance, threads)
     many = len(pieces)
     ranges = in_threads(partial(read_range, count=count), _taken_out(pieces), threads)
     for done, found in enumerate(ranges, 1):
@@ -90,7 +93,7 @@ def build_postings(
         left += [] if leave is leave_nothing else [found.entries]
         advance(count + done * count // many)
     if left:
-        leave("features", {"features": np.concatenate(left)})
+        leave("features", {"features": _with_rows(np.concatenate(left), np.argsort(place_of))})
     rows, shared = np.concatenate(row), np.concatenate(frequency)
     scale = scale_of(squares)
     weights = np.repeat(weights_of(shared, count), shared) * scale[rows]
@@ -101,7 +104,13 @@ def build_postings(
 
 def packed_features(records: Records, original: Ints, advance: Callable[[int], None], threads: int) -> Hashes:
     """Return every feature of every original once, hash and row in one number, in order."""
-    return np.concatenate([sorted_range(pieces) for pieces in features_by_range(records, original, advance, threads)])
+    ranges = features_by_range(records, original, np.arange(len(records)), advance, threads)
+    return np.concatenate([sorted_range(pieces) for pieces in ranges])
+
+
+def _with_rows(entries: Hashes, order: Ints) -> Hashes:
+    """Return entries with the rows of the records, given which stands at each place."""
+    return entries & ~ROW_MASK | order.astype(np.uint64)[entries & ROW_MASK]
 
 
 def weights_of(frequency: npt.NDArray[np.integer[Any]], count: int) -> Floats:
@@ -122,11 +131,12 @@ def scale_of(squares: npt.NDArray[np.float64]) -> Floats:
 
 
 def features_by_range(
-    records: Records, original: Ints, advance: Callable[[int], None], threads: int
+    records: Records, original: Ints, place_of: Ints, advance: Callable[[int], None], threads: int
 ) -> list[list[Hashes]]:
-    """Return the features of every record, hash and row in one number, as sorted pieces of ranges of hashes."""
+    """Return the features of every record, hash and place in one number, as sorted pieces of ranges of hashes."""
     chunks = chunks_of_work(_letters_of(records), CHUNK_LETTERS)
-    parts = in_threads(partial(_features_of_chunk, records=records, original=original), chunks, threads)
+    work = partial(_features_of_chunk, records=records, original=original, place_of=place_of)
+    parts = in_threads(work, chunks, threads)
     pieces: list[list[Hashes]] = []
     for (_, stop), part in zip(chunks, parts, strict=True):
         if not pieces:  # the first chunk tells how many there will be
@@ -141,9 +151,7 @@ def features_by_range(
 
 def sorted_range(pieces: list[Hashes]) -> Hashes:
     """Put the pieces of one range of hashes together, in order."""
-    entries = np.concatenate(pieces)
-    entries.sort()
-    return entries
+    return ordered(np.concatenate(pieces))
 
 
 def read_range(pieces: list[Hashes], *, count: int) -> Range:
@@ -180,12 +188,11 @@ def _letters_of(records: Records) -> Ints:
     return many.to_numpy() + RECORD_LETTERS
 
 
-def _features_of_chunk(chunk: Chunk, *, records: Records, original: Ints) -> Hashes:
+def _features_of_chunk(chunk: Chunk, *, records: Records, original: Ints, place_of: Ints) -> Hashes:
     """Return the features of the originals in one chunk of records, each once, in order."""
     values, rows = features(records, *chunk)
     searched = original[rows] == rows
-    packed: Hashes = values[searched] & ~ROW_MASK | rows[searched].astype(np.uint64)
-    packed.sort()
+    packed = ordered(values[searched] & ~ROW_MASK | place_of[rows[searched]].astype(np.uint64))
     again = packed[1:] == packed[:-1]  # a record that has a feature twice is not two records
     once: Hashes = packed[np.append(True, ~again)[: len(packed)]]
     return once

@@ -12,6 +12,7 @@ from duplicates.engine.artists import GUESTS
 from duplicates.engine.bags import Bags, bags
 from duplicates.engine.hashing import Hashes, Ints
 from duplicates.engine.normalise import Records
+from duplicates.engine.sorting import distinct
 from duplicates.engine.spellings import Flags, Spellings, spellings, word_starts
 from duplicates.engine.threads import in_threads
 
@@ -80,5 +81,5 @@ def _starts_of_more(texts: pl.DataFrame, has_more: Flags) -> Hashes:
 
 def prepare_rows(records: Records, left: Ints, right: Ints) -> tuple[Prepared, Ints, Ints]:
     """Prepare only the records of some pairs; the pairs come back as rows of what is prepared."""
-    rows = np.unique(np.concatenate([left, right]))
+    rows = distinct(np.concatenate([left, right]))
     return prepare(records.taken(rows)), np.searchsorted(rows, left), np.searchsorted(rows, right)

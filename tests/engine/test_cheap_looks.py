@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from rapidfuzz import fuzz
 
 from duplicates.engine.bags import bags, in_common, may_reach, may_reach_in_words
-from duplicates.engine.candidates import FAIR_SHARE, HIGH_SHARE, LOW_SHARE, worth_a_look
-from duplicates.engine.neighbours import Looks
+from duplicates.engine.candidates import FAIR_SHARE, HIGH_SHARE, LOW_SHARE, Looks, worth_a_look
 from duplicates.engine.settings import Preset
 from duplicates.engine.spellings import by_words, word_starts
 from duplicates.engine.titles import MAY_COUNT, may_count, numbers_a_part, part_numbers

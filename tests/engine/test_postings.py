@@ -21,7 +21,8 @@ def records() -> Records:
 
 
 def postings_of(records: Records, threads: int = 1) -> Postings:
-    return build_postings(records, np.arange(len(records)), lambda done: None, threads)
+    rows = np.arange(len(records))
+    return build_postings(records, rows, rows, lambda done: None, threads)
 
 
 class TestPostingLists:
@@ -75,7 +76,7 @@ class TestBudget:
         """The features of a whole library used to be sorted in one step, deaf to a cancel."""
         monkeypatch.setattr("duplicates.engine.postings.RANGE_ENTRIES", 500)
         told: list[int] = []
-        build_postings(records, np.arange(COUNT), told.append, 1)
+        build_postings(records, np.arange(COUNT), np.arange(COUNT), told.append, 1)
         assert len(set(told)) > COUNT * 20 // 500 / 2
         assert told == sorted(told)
         assert told[-1] == 2 * COUNT
