@@ -14,6 +14,7 @@ from duplicates.engine.normalise import WORDS
 from duplicates.engine.people import EQUAL, UNLIKE, judge_guests, judge_names
 from duplicates.engine.prepared import ELSEWHERE as MORE_COLUMNS
 from duplicates.engine.prepared import Prepared
+from duplicates.engine.sorting import first_places
 from duplicates.engine.spellings import Flags, Level, by_words, pairwise, ratio
 from duplicates.engine.title_levels import DOUBTFUL, TITLE_ELSEWHERE, at_level, raise_by_script, raised_by_words
 
@@ -29,19 +30,13 @@ def judge_column(prepared: Prepared, field: str, left: Ints, right: Ints) -> Lev
     known = (key[left] != 0) & (key[right] != 0)
     level = np.where(known & (key[left] == key[right]), np.uint8(EQUAL), np.uint8(0))
     rows = np.flatnonzero(known & (level == 0))
-    once, where = _distinct(key[left[rows]], key[right[rows]])
+    once, where = first_places(both(key[left[rows]], key[right[rows]]))
     level[rows] = _judge_couples(prepared, field, left[rows[once]], right[rows[once]])[where]
     if field == "artist":
         judge_guests(prepared, left, right, level)
     rows = np.flatnonzero((key[left] != 0) != (key[right] != 0))
     level[rows] = _elsewhere(prepared, field, left[rows], right[rows])
     return level
-
-
-def _distinct(left: Hashes, right: Hashes) -> tuple[Ints, Ints]:
-    """Return the first place of each distinct couple of hashes, and for each place its couple."""
-    _, once, where = np.unique(both(left, right), return_index=True, return_inverse=True)
-    return once, where
 
 
 def _judge_couples(prepared: Prepared, field: str, left: Ints, right: Ints) -> Level:

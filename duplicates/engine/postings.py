@@ -110,7 +110,8 @@ def packed_features(records: Records, original: Ints, advance: Callable[[int], N
 
 def _with_rows(entries: Hashes, order: Ints) -> Hashes:
     """Return entries with the rows of the records, given which stands at each place."""
-    return entries & ~ROW_MASK | order.astype(np.uint64)[entries & ROW_MASK]
+    named: Hashes = entries & ~ROW_MASK | order.astype(np.uint64)[entries & ROW_MASK]
+    return named
 
 
 def weights_of(frequency: npt.NDArray[np.integer[Any]], count: int) -> Floats:

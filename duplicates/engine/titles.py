@@ -231,7 +231,7 @@ def classify_for(tail: str, album: str, vocabulary: Vocabulary, *, may_be_album:
             return "guess", 0
         if album and _same_name(tail, album):
             return "album", 0
-    elif kind == "version" and words_of(tail) not in vocabulary.own:
+    elif kind == "version" and not (vocabulary.own and words_of(tail) in vocabulary.own):
         if may_be_album and not say.said(say.SURE_VERSION, words_of(tail).split(" ")):
             return "guess", 0
         if album and fuzz.ratio(tail, album) >= SAME_VERSION_ALBUM:

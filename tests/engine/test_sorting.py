@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from duplicates.engine.sorting import distinct, ordered, places_of
+from duplicates.engine.sorting import distinct, first_places, ordered, places_of
 
 ANY_INTEGERS = arrays(np.int64, st.integers(0, 40))
 FEW_INTEGERS = arrays(np.int64, st.integers(0, 40), elements=st.integers(-3, 3))
@@ -28,3 +28,12 @@ def test_each_value_is_found_at_its_place_among_the_distinct_ones(values: np.nda
     few, place = places_of(values)
     assert few.tolist() == sorted(set(values.tolist()))
     assert few[place].tolist() == values.tolist()
+
+
+@given(arrays(np.uint64, st.integers(0, 40), elements=st.integers(0, 5) | st.integers(1 << 62, (1 << 62) + 5)))
+def test_each_hash_is_led_to_a_place_where_it_stands(hashes: np.ndarray) -> None:
+    """Whatever their lowest bits, which are cut off while sorting."""
+    once, where = first_places(hashes)
+    assert (hashes[once[where]] == hashes).all()
+    assert len(where) == len(hashes)
+    assert set(once.tolist()) >= {hashes.tolist().index(value) for value in hashes.tolist()}
