@@ -113,6 +113,8 @@ def main() -> int:
     )
     asked = parser.parse_args()
     wanted = [page for page in PAGES if asked.only in page.name and asked.scene in ("", page.scene)]
+    if not wanted:
+        parser.error(f"No page of PAGES has {asked.only!r} in its name and is of scene {asked.scene!r}.")
     with tempfile.TemporaryDirectory(prefix="reprise-screenshots-") as folder:
         _prepare_django(Path(folder))
         return _take(wanted)
