@@ -130,6 +130,7 @@ def test_it_works_without_javascript(
     context = chromium.new_context(java_script_enabled=False)
     page = log_in(context.new_page(), live_server, "mara")
     page.goto(address(groups[1]))
+    expect(page.locator("#show-keys")).to_be_hidden()  # a button, and keys, that would do nothing
 
     page.get_by_role("checkbox").first.uncheck()
     page.get_by_role("button", name="Remove the others").click()

@@ -10,16 +10,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import PASSWORD
 from tests.faults.support import House
 
 pytestmark = pytest.mark.browser
 SONGS = 150  # some 240 tracks
+WORDS = (".messagelist", "#unsaved", ".last-decision", ".decided")
 PATIENCE = 60_000  # milliseconds; a worker has to come up, and a crowded machine is no bug
 _MAKE_PERSON = """
 import sys
@@ -37,6 +38,15 @@ class Site:
     home: House
     page: Page
     address: str
+    asked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", lambda asked: self._note(asked, "asked for"))
+        self.page.on("response", lambda answer: self._note(answer.request, str(answer.status)))
+
+    def _note(self, request: Request, became: str) -> None:
+        if request.is_navigation_request():
+            self.asked.append(f"{request.method} {request.url} {became}")
 
     def open(self, path: str) -> None:
         self.page.goto(f"{self.address}/admin/{path}")
@@ -48,8 +58,17 @@ class Site:
     def press(self, key: str, then: str) -> None:
         """Press a key of the review page, and wait for the place in the queue it leads to."""
         self.page.keyboard.press(key)
-        expect(self.page.locator(".queue-place strong")).to_have_text(then, timeout=PATIENCE)
+        try:
+            expect(self.page.locator(".queue-place strong")).to_have_text(then, timeout=PATIENCE)
+        except AssertionError as failed:
+            raise AssertionError(f"{failed}\nAfter {key!r}: {self.seen()}") from None
         expect(self.page.locator("#show-keys")).to_be_visible(timeout=PATIENCE)
+
+    def seen(self) -> str:
+        """Return what a person would look at when a key did not do what it should, and what the server was asked."""
+        said = [text for one in WORDS for text in self.page.locator(f"{one}:visible").all_inner_texts()]
+        focus = self.page.evaluate("`${document.activeElement.outerHTML.slice(0, 200)}, ${document.hasFocus()}`")
+        return "\n".join((f"The page says {said}; the focus is at {focus}.", *self.asked[-5:]))
 
 
 @pytest.fixture
