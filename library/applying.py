@@ -23,9 +23,9 @@ from library.changes import current_revision, recording
 from library.importers.spool import KeyIndex, SpoolReader
 from library.last_copies import last_copies
 from library.models import ChangeKind, ITunesTrack, LibraryChange, LibraryImport, Playlist
-from library.page_cache import page_cache
 from library.playlists import replace_playlist, vanished_playlists
 from library.reconciliation import EXAMPLES
+from library.sqlite_bulk import page_cache
 from library.upserting import CATALOG, LIBRARY, BatchOutcome, RowWriter
 
 logger = logging.getLogger(__name__)

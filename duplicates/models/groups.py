@@ -48,6 +48,7 @@ class DuplicateAnalysisGroup(models.Model):
 
     # Identity
     # No index of its own, here and at the members: every row saved pays for it, and longer ones below begin with it.
+    # On PostgreSQL no foreign key either: triggers do the same by the statement (migration 0045).
     analysis = models.ForeignKey(
         DuplicateAnalysisResult, on_delete=models.DB_CASCADE, related_name="groups", db_index=False
     )
@@ -114,8 +115,6 @@ class DuplicateAnalysisGroup(models.Model):
             # Paging by confidence, and the open ones of an analysis.
             models.Index(fields=["analysis", "-confidence", "id"], name="group_by_confidence"),
             models.Index(fields=["analysis", "is_resolved", "position"], name="group_open"),
-            # The same group in other analyses.
-            models.Index(fields=["group_key"], name="group_identity"),
             # How often people agreed with the matcher, by confidence; only what is decided is in it.
             models.Index(
                 fields=["resolution", "confidence", "identity"], name="group_decided", condition=Q(is_resolved=True)

@@ -7,10 +7,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from duplicates.choices import Resolution
-from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
+from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
 from duplicates.services import claims, different
 from duplicates.services.claims import Claim
-from duplicates.services.difference import among, analysis_keys, carry_identities_over
+from duplicates.services.difference import analysis_keys, carry_identities_over, is_among
 from duplicates.services.keepers import carry_choice
 
 _GROUPS, _MEMBERS = "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack"
@@ -62,13 +62,21 @@ def _carry_keepers_over(
     older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, fresh: Collection[int] | None
 ) -> None:
     """Choose again what a person chose in each group that has the same members, none of which has changed."""
-    renewed = newer.groups.filter(keeper_chosen_at=None)
     done = newer.groups.filter(keeper_chosen_at__isnull=False).values("group_key")
     waiting = older.groups.filter(keeper_chosen_at__isnull=False).exclude(group_key__in=done)
     for chosen in waiting.select_related("keeper_chosen_by").order_by("pk"):
-        group = renewed.filter(group_key=chosen.group_key).first()
+        group = _again(chosen, newer)
         if group is not None and (fresh is None or group.pk in fresh) and _said(group) == _said(chosen):
             carry_choice(chosen, group)
+
+
+def _again(chosen: DuplicateAnalysisGroup, newer: DuplicateAnalysisResult) -> DuplicateAnalysisGroup | None:
+    """Return the group of another analysis that has the same members. A track is in few groups; keys have no index."""
+    for member in DuplicateAnalysisTrack.objects.filter(track_id=chosen.keeper_track_id).select_related("group"):
+        if member.group.analysis_id == newer.pk and member.group.group_key == chosen.group_key:
+            member.group.analysis = newer  # whose tables are not saved yet
+            return member.group
+    return None
 
 
 def _said(group: DuplicateAnalysisGroup) -> list[tuple[Any, ...]]:
@@ -83,28 +91,37 @@ def _carry_decisions_over(
 
     One that has a single member left says so already.
     """
-    # Two questions, each of an index of what is decided, or every group would be looked up in the other analysis.
-    for decided in ("o", _GROUPS):
-        _carry_decisions_of(decided, older, newer, fresh)
+    # Two questions, each of an index of what is decided, or every group would be looked up in the other analysis. There
+    # it is found by its first member: a track is in few groups, and keys have no index. CROSS JOIN keeps SQLite to
+    # that order, and DISTINCT from mixing it with that of the statement around it.
+    for decided, way in (
+        ("o", f"{_GROUPS} o CROSS JOIN {_MEMBERS} om CROSS JOIN {_MEMBERS} nm CROSS JOIN {_GROUPS} n"),
+        ("n", f"{_GROUPS} n CROSS JOIN {_MEMBERS} nm CROSS JOIN {_MEMBERS} om CROSS JOIN {_GROUPS} o"),
+    ):
+        among = "" if fresh is None else f"AND {is_among('n.id', fresh)}"
+        pairs = (
+            f"SELECT DISTINCT n.id AS new_id, o.id AS old_id FROM {way} "
+            f"WHERE o.analysis_id = %s AND n.analysis_id = %s AND {decided}.is_resolved = TRUE "
+            f"AND {decided}m.position = 0 AND om.group_id = o.id AND nm.group_id = n.id "
+            f"AND nm.track_id = om.track_id AND n.group_key = o.group_key {among}"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(_decided_alike(pairs), analysis_keys(older, newer))
 
 
-def _carry_decisions_of(
-    decided: str, older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult, fresh: Collection[int] | None
-) -> None:
+def _decided_alike(pairs: str) -> str:
+    """Return the statement that decides new groups like the old ones of a query, where they differ in that alone."""
     differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
     changed = " OR ".join(f"om.{name} {differs} nm.{name}" for name in SEEN)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {_GROUPS} SET is_resolved = o.is_resolved, resolution = o.resolution, "
-            f"resolved_at = o.resolved_at, resolved_by_id = o.resolved_by_id FROM {_GROUPS} o "
-            f"WHERE o.analysis_id = %s AND {_GROUPS}.analysis_id = %s {among(f'{_GROUPS}.id', fresh)} "
-            f"AND {decided}.is_resolved = TRUE AND o.group_key = {_GROUPS}.group_key "
-            f"AND {_GROUPS}.resolution <> '{Resolution.DELETED}' "
-            f"AND (o.is_resolved <> {_GROUPS}.is_resolved OR o.resolution <> {_GROUPS}.resolution) "
-            f"AND NOT EXISTS (SELECT 1 FROM {_MEMBERS} om JOIN {_MEMBERS} nm "
-            f"ON nm.group_id = {_GROUPS}.id AND nm.track_id = om.track_id WHERE om.group_id = o.id AND ({changed}))",
-            analysis_keys(older, newer),
-        )
+    return (
+        f"UPDATE {_GROUPS} SET is_resolved = o.is_resolved, resolution = o.resolution, "
+        f"resolved_at = o.resolved_at, resolved_by_id = o.resolved_by_id "
+        f"FROM ({pairs}) pair JOIN {_GROUPS} o ON o.id = pair.old_id WHERE {_GROUPS}.id = pair.new_id "
+        f"AND {_GROUPS}.resolution <> '{Resolution.DELETED}' "
+        f"AND (o.is_resolved <> {_GROUPS}.is_resolved OR o.resolution <> {_GROUPS}.resolution) "
+        f"AND NOT EXISTS (SELECT 1 FROM {_MEMBERS} om JOIN {_MEMBERS} nm "
+        f"ON nm.group_id = pair.new_id AND nm.track_id = om.track_id WHERE om.group_id = pair.old_id AND ({changed}))"
+    )
 
 
 def _open_what_was_taken_back(analysis: DuplicateAnalysisResult) -> None:
@@ -125,5 +142,5 @@ def _hand_pairs_on(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResul
     declared = {"is_resolved": True, "resolution": Resolution.NOT_DUPLICATES}
     carried = dict(newer.groups.filter(**declared).values_list("group_key", "pk"))
     if carried:
-        before = older.groups.filter(**declared, group_key__in=carried.keys()).values_list("pk", "group_key")
-        different.hand_on({pk: carried[key] for pk, key in before})
+        before = older.groups.filter(**declared).values_list("pk", "group_key")
+        different.hand_on({pk: carried[key] for pk, key in before if key in carried})

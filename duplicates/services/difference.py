@@ -19,6 +19,7 @@ from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from library.numbers import number
 
 _GROUPS, _MEMBERS = "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack"
+# CROSS JOIN is the order in which SQLite looks: of a few new groups it would otherwise look at all the old ones.
 # Ties go to the group that comes first, so that the answer never depends on the order of rows.
 _LIVED_ON_AMONG = f"""
     SELECT new_id, old_id, shared, n.member_count - shared AS gained, o.member_count - shared AS lost
@@ -28,16 +29,14 @@ _LIVED_ON_AMONG = f"""
                ROW_NUMBER() OVER (PARTITION BY old_id ORDER BY shared DESC, new_id) AS best_of_old
         FROM (
             SELECT n.group_id AS new_id, o.group_id AS old_id, COUNT(*) AS shared
-            FROM {_GROUPS} gn
-            JOIN {_MEMBERS} n ON n.group_id = gn.id
-            JOIN {_MEMBERS} o ON o.track_id = n.track_id
-            JOIN {_GROUPS} go ON go.id = o.group_id AND go.analysis_id = %s
-            WHERE gn.analysis_id = %s {{only}} GROUP BY n.group_id, o.group_id
+            FROM {_GROUPS} gn CROSS JOIN {_MEMBERS} n CROSS JOIN {_MEMBERS} o CROSS JOIN {_GROUPS} go
+            WHERE n.group_id = gn.id AND o.track_id = n.track_id AND go.id = o.group_id AND go.analysis_id = %s
+                AND {{new}} GROUP BY n.group_id, o.group_id
         ) overlap
     ) ranked
     JOIN {_GROUPS} n ON n.id = new_id JOIN {_GROUPS} o ON o.id = old_id
     WHERE best_of_new = 1 AND best_of_old = 1"""
-_LIVED_ON = _LIVED_ON_AMONG.format(only="")
+_LIVED_ON = _LIVED_ON_AMONG.format(new="gn.analysis_id = %s")
 
 
 class GroupChange(models.TextChoices):
@@ -119,12 +118,13 @@ def carry_identities_over(
 
     `fresh` are the groups that were not copied from `older` with theirs; None means that all are.
     """
-    lived_on = _LIVED_ON_AMONG.format(only=among("gn.id", fresh))
+    # A few ids and nothing else, or SQLite would look through all groups of the newer one for them.
+    few = None if fresh is None else _LIVED_ON_AMONG.format(new=is_among("gn.id", fresh))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {_GROUPS} SET identity = o.identity FROM ({lived_on}) l JOIN {_GROUPS} o ON o.id = l.old_id "
-            f"WHERE {_GROUPS}.id = l.new_id AND {_GROUPS}.identity <> o.identity",
-            analysis_keys(older, newer),
+            f"UPDATE {_GROUPS} SET identity = o.identity FROM ({few or _LIVED_ON}) l JOIN {_GROUPS} o "
+            f"ON o.id = l.old_id WHERE {_GROUPS}.id = l.new_id AND {_GROUPS}.identity <> o.identity",
+            [analysis_key(older)] if few else analysis_keys(older, newer),
         )
     _rename_those_whose_identity_is_taken(older, newer, fresh)
 
@@ -145,9 +145,9 @@ def _rename_those_whose_identity_is_taken(
         group.save(update_fields=["identity"])
 
 
-def among(column: str, ids: Collection[int] | None) -> str:
-    """Return the condition that a column holds one of some ids; nothing where all will do."""
-    return "" if ids is None else f"AND {column} IN ({', '.join(map(str, ids)) or 'NULL'})"
+def is_among(column: str, ids: Collection[int]) -> str:
+    """Return the condition that a column holds one of some ids."""
+    return f"{column} IN ({', '.join(map(str, ids)) or 'NULL'})"
 
 
 def analysis_keys(older: DuplicateAnalysisResult, newer: DuplicateAnalysisResult) -> list[str]:

@@ -4,7 +4,7 @@ One long transaction would keep every other writer of SQLite waiting. Rows of a 
 """
 
 import uuid
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -80,25 +80,37 @@ def saved_so_far(claimed: Claim) -> Saved:
 def _write(
     batch: list[FoundGroup], before: Saved, claimed: Claim, found: CrossReference, now: Callable[[], datetime]
 ) -> Saved:
-    """Write one batch together with the mark that it is written, so that a repeat notices."""
+    """Write one batch, unless an earlier try of it has."""
     taken = before.taken + len(batch)
     with transaction.atomic():
-        hold_still()
-        claims.renew(claimed, now=now())
-        behind = DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, saved_groups__lt=taken)
-        if not behind.update(saved_groups=taken):
+        if not is_next(taken, claimed, now()):
             return saved_so_far(claimed)
-        present = bulk_rows.present_tracks([member.track_id for group in batch for member in group.members])
-        placed = enumerate(batch, before.taken + 1)
-        complete = [(place, group, members) for place, group in placed if (members := still_there(group, present))]
-        rows = [group_row(group, members, place, claimed.analysis_id, found) for place, group, members in complete]
-        group_ids = bulk_rows.insert_groups(rows)
-        members_written = bulk_rows.insert_members(
-            (group_id, *member_row(place, member, found))
-            for group_id, (_, _, members) in zip(group_ids, complete, strict=True)
-            for place, member in enumerate(members)
-        )
-    return Saved(taken, before.groups + len(rows), before.members + members_written)
+        sizes = write_groups(enumerate(batch, before.taken + 1), claimed.analysis_id, found)
+    return Saved(taken, before.groups + len(sizes), before.members + sum(sizes))
+
+
+def is_next(taken: int, claimed: Claim, now: datetime) -> bool:
+    """Prove the claim and note that so many groups are taken, with the rows that follow; False when that was noted."""
+    hold_still()
+    claims.renew(claimed, now=now)
+    behind = DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, saved_groups__lt=taken)
+    return bool(behind.update(saved_groups=taken))
+
+
+def write_groups(placed: Iterable[tuple[int, FoundGroup]], analysis_id: uuid.UUID, found: CrossReference) -> list[int]:
+    """Write groups at their places, but those that have lost their point; return how many members each got."""
+    listed = list(placed)
+    present = bulk_rows.present_tracks([member.track_id for _, group in listed for member in group.members])
+    complete = [(place, group, members) for place, group in listed if (members := still_there(group, present))]
+    group_ids = bulk_rows.insert_groups(
+        [group_row(group, members, place, analysis_id, found) for place, group, members in complete]
+    )
+    bulk_rows.insert_members(
+        (group_id, *member_row(place, member, found))
+        for group_id, (_, _, members) in zip(group_ids, complete, strict=True)
+        for place, member in enumerate(members)
+    )
+    return [len(members) for _, _, members in complete]
 
 
 def still_there(group: FoundGroup, present: Container[int]) -> list[FoundMember]:

@@ -16,16 +16,16 @@ import polars as pl
 from django.db import connection, transaction
 
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
-from duplicates.services import bulk_rows, claims
+from duplicates.services import bulk_rows
 from duplicates.services.claims import Claim
 from duplicates.services.detecting import Detection, FoundGroup
 from duplicates.services.impact import follow_tracks
 from duplicates.services.retrying import retrying
-from duplicates.services.saving import GROUPS_PER_BATCH, Saved, group_row, member_row, still_there, sweep
-from library.changes import current_revision, hold_still
+from duplicates.services.saving import GROUPS_PER_BATCH, Saved, is_next, sweep, write_groups
+from library.changes import current_revision
 from library.copying import copy_rows
 from library.models import ChangeKind, LibraryChange
-from library.page_cache import page_cache
+from library.sqlite_bulk import page_cache, unchecked_copies
 
 COPIED_PER_BATCH = 50_000  # groups: a second or two in which nobody else can write to SQLite
 # Rows of titles and keys go all over their indexes; with less, SQLite wrote the same pages again and again.
@@ -48,65 +48,50 @@ def save_again(
     with page_cache(CACHE_KIB):
         for start in range(0, reused.height, COPIED_PER_BATCH):
             part = reused.slice(start, COPIED_PER_BATCH)
-            retrying(partial(_copy, part, detection.revision, claimed, now))
             done += part.height
+            with unchecked_copies():
+                retrying(partial(_copy, part, done, detection.revision, claimed, now))
             report(done)
-    last_copied = retrying(partial(_last_copied, reused, claimed))
+    last_copied = retrying(_newest_group)
     placed = zip(detection.fresh["place"].to_list(), detection.iter_groups(), strict=True)
     for batch in batched(placed, GROUPS_PER_BATCH):
-        retrying(partial(_write, batch, detection, claimed, now))
         done += len(batch)
+        retrying(partial(_write, batch, done, detection, claimed, now))
         report(done)
     fresh = retrying(lambda: _sizes_after(last_copied, claimed))
     members = int(reused["size"].sum()) + sum(fresh.values())
     return Saved(groups=reused.height + len(fresh), members=members), list(fresh)
 
 
-def _last_copied(reused: pl.DataFrame, claimed: Claim) -> int:
-    """Return the greatest id of a copied group, 0 where there is none: they are numbered in the order of places."""
-    if not reused.height:
-        return 0
-    groups = DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id)
-    return groups.only("pk").get(position=reused["place"][-1]).pk
+def _newest_group() -> int:
+    """Return the greatest id of a group, 0 where there is none; what is written from now on has a greater one."""
+    return DuplicateAnalysisGroup.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def _sizes_after(last_copied: int, claimed: Claim) -> dict[int, int]:
     """Return the sizes of our groups with an id above one."""
     rows = DuplicateAnalysisGroup.objects.filter(pk__gt=last_copied)
-    if not last_copied:
-        rows = rows.filter(analysis_id=claimed.analysis_id)
     # Whose they are is asked here, or both databases would look at all groups of ours instead of the newest few.
     sizes = rows.values_list("pk", "analysis_id", "member_count")
     return {pk: size for pk, owner, size in sizes if owner == claimed.analysis_id}
 
 
-def _write(batch: tuple[Placed, ...], detection: Detection, claimed: Claim, now: Callable[[], datetime]) -> None:
+def _write(
+    batch: tuple[Placed, ...], done: int, detection: Detection, claimed: Claim, now: Callable[[], datetime]
+) -> None:
     """Write new groups, unless an earlier try of this batch has."""
-    found = detection.cross_reference
     with transaction.atomic():
-        hold_still()
-        claims.renew(claimed, now=now())
-        if DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id, position=batch[-1][0]).exists():
-            return
-        present = bulk_rows.present_tracks([member.track_id for _, group in batch for member in group.members])
-        complete = [(place, group, members) for place, group in batch if (members := still_there(group, present))]
-        rows = [group_row(group, members, place, claimed.analysis_id, found) for place, group, members in complete]
-        group_ids = bulk_rows.insert_groups(rows)
-        bulk_rows.insert_members(
-            (group_id, *member_row(number, member, found))
-            for group_id, (_, _, members) in zip(group_ids, complete, strict=True)
-            for number, member in enumerate(members)
-        )
+        if is_next(done, claimed, now()):
+            write_groups(batch, claimed.analysis_id, detection.cross_reference)
 
 
-def _copy(part: pl.DataFrame, revision: int, claimed: Claim, now: Callable[[], datetime]) -> None:
+def _copy(part: pl.DataFrame, done: int, revision: int, claimed: Claim, now: Callable[[], datetime]) -> None:
     """Copy saved groups with their members to their new places, unless an earlier try of this batch has."""
     with transaction.atomic():
-        hold_still()
-        claims.renew(claimed, now=now())
-        if DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id, position=part["place"][0]).exists():
+        if not is_next(done, claimed, now()):
             return
         ids = np.array(bulk_rows.reserve_ids(part.height), np.int64)
+        _without_compiling()
         _name_runs(_runs(part["group_id"].to_numpy(), ids, part["place"].to_numpy().astype(np.int64)))
         with connection.cursor() as cursor:
             cursor.execute(
@@ -115,6 +100,13 @@ def _copy(part: pl.DataFrame, revision: int, claimed: Claim, now: Callable[[], d
             cursor.execute(_copied(DuplicateAnalysisTrack, "group_id", _OF_A_MEMBER))
         if current_revision() != revision:
             _follow(claimed, revision, now())
+
+
+def _without_compiling() -> None:
+    """Keep PostgreSQL from compiling statements of this transaction: for these it takes longer than it saves."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL jit = off")
 
 
 def _follow(claimed: Claim, revision: int, now: datetime) -> None:

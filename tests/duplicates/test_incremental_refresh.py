@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -25,6 +26,8 @@ from duplicates.services import (
     running,
     saving_again,
 )
+from duplicates.services.carrying import carry_late
+from duplicates.services.difference import carry_identities_over
 from duplicates.services.different import declare_different, take_back
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.resolution import mark_groups_resolved, reopen_groups
@@ -546,3 +549,41 @@ def test_copying_takes_as_many_queries_for_many_groups_as_for_few(
 
     with django_assert_max_num_queries(80):
         run_analysis(successor.pk)
+
+
+def test_a_batch_whose_writing_was_not_heard_of_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What a connection that breaks at the end of a transaction leaves: it is done, and is tried again.
+    tracks = a_library()
+    first = first_run()
+    change_the_library(tracks)
+    once = said(refreshed(first))
+    monkeypatch.setattr(saving_again, "retrying", lambda work: (work(), work())[1])
+    monkeypatch.setattr(saving_again, "COPIED_PER_BATCH", 7)
+
+    assert said(refreshed(first)) == once
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL chooses by what it counted")
+def test_what_is_carried_over_is_looked_up_and_no_result_is_walked_through() -> None:
+    tracks = a_library()
+    first = first_run()
+    change_the_library(tracks)
+    second = refreshed(first)
+    fresh = list(second.groups.order_by("-pk").values_list("pk", flat=True)[:3])
+    plans = []
+
+    def explain(execute: Any, sql: str, values: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+                plans.append([row[3] for row in cursor.fetchall()])
+        return execute(sql, values, many, context)
+
+    with connection.execute_wrapper(explain):
+        carry_identities_over(first, second, fresh=fresh)
+        carry_late(second)
+
+    assert len(plans) == 3
+    for line in (line for plan in plans for line in plan):
+        assert not line.startswith("SCAN duplicates_")
+        assert not line.endswith("(analysis_id=?)"), line
