@@ -27,14 +27,14 @@ def _default_here(variable: Variable) -> Any:
     return default.of(settings.ENVIRONMENT.name) if isinstance(default, PerEnvironment) else default
 
 
-@register()
+@register("configuration")
 def variables_are_in_range(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report every environment variable whose value lies outside its range."""
     environment: Environment = settings.ENVIRONMENT
     return [_out_of_range(variable) for variable in environment.out_of_range()]
 
 
-@register()
+@register("configuration")
 def related_variables_agree(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report variables that are fine alone and contradict each other."""
     problems = [(one.sentence, one.hint) for one in contradictions_of({})]

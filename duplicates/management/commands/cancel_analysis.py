@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from duplicates.exceptions import DuplicatesError
+from duplicates.management.operating import OperatorCommand
 from duplicates.services.detection import DuplicateDetectionService
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Cancel and say so."""
 
     help = (

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from duplicates.exceptions import CleanupRunning
+from duplicates.management.operating import OperatorCommand
 from duplicates.services.leftovers import Freed
 from duplicates.services.retention import CleanupResult, cleanup_old_results, plan_cleanup
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, plan, and delete unless it is a dry run."""
 
     help = (

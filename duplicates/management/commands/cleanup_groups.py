@@ -8,13 +8,14 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
 from duplicates.choices import LaterEdits, PlanState, Resolution
 from duplicates.console import named_analysis
 from duplicates.exceptions import DuplicatesError
+from duplicates.management.operating import OperatorCommand
 from duplicates.models import CleanupPlan
 from duplicates.services import planning, process
 from duplicates.services.keeper_profiles import find_profile
@@ -25,7 +26,7 @@ MOST_REFUSED = 20
 INTERRUPTED = 130
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, plan, and carry out what was confirmed."""
 
     help = (

@@ -5,12 +5,13 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from duplicates.api.history_serializers import history_as_json, impact_as_json
 from duplicates.console import named_analysis
 from duplicates.exceptions import DuplicatesError
+from duplicates.management.operating import OperatorCommand
 from duplicates.services.history import PERIODS, REMOVALS, CleanupHistory, Tally, get_cleanup_history
 from duplicates.services.history_advice import Advice, get_recommendations
 from duplicates.services.impact_advice import get_impact_advice
@@ -26,7 +27,7 @@ from duplicates.services.outcomes import Outcome
 UNKNOWN = "-"
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, ask the services, print."""
 
     help = (

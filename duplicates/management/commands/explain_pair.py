@@ -4,14 +4,15 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from duplicates.choices import Preset
 from duplicates.console import named_analysis
 from duplicates.exceptions import DuplicatesError
+from duplicates.management.operating import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, explain, print."""
 
     help = (

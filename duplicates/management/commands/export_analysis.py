@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from duplicates.choices import ExportFormat
 from duplicates.console import named_analysis
 from duplicates.engine.keeper_rules import counted
 from duplicates.exceptions import DuplicatesError
+from duplicates.management.operating import OperatorCommand
 from duplicates.services.exporting import export_analysis_results
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, export, say how much."""
 
     help = (

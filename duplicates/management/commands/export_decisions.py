@@ -4,13 +4,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from duplicates.management.operating import OperatorCommand
 from duplicates.models import NotDuplicate
 from duplicates.services.decision_files import export_decisions
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, write, say how many."""
 
     help = "Write every decision that two tracks are not duplicates as CSV. Exit code 0: written; 1: refused."

@@ -5,15 +5,16 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from duplicates.console import named_analysis
 from duplicates.exceptions import DuplicatesError
+from duplicates.management.operating import OperatorCommand
 from duplicates.services.removal_plan import SCRIPT_NAME, export_removal_plan
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, export, say how much."""
 
     help = (

@@ -4,16 +4,17 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from duplicates.exceptions import DuplicatesError
+from duplicates.management.operating import OperatorCommand
 from duplicates.services.decision_files import Problem, import_decisions
 from duplicates.services.edited_exports import analysis_named, import_edited_export, is_edited_export, sentence_of
 from duplicates.services.lifecycle import get_analysis
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, import, print the report."""
 
     help = (

@@ -8,13 +8,14 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, Preset, SortBy, Trigger
 from duplicates.console import following, summary_lines
 from duplicates.engine.settings import IGNORABLE_FIELDS
 from duplicates.exceptions import DuplicatesError
+from duplicates.management.operating import OperatorCommand
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.lifecycle import get_analysis, resume
 from duplicates.services.options import AnalysisOptions
@@ -30,7 +31,7 @@ MANAGE = "uv run manage.py"
 LONGEST_SECONDS = 7 * 24 * 3600
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Parse, run, print."""
 
     help = (

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from duplicates.management.operating import OperatorCommand
 from duplicates.worker import work
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Be one worker."""
 
     help = (

@@ -3,15 +3,16 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from duplicates.management.operating import OperatorCommand
 from duplicates.services.workers import is_database_prepared
 from duplicates.worker import Supervisor, child_command
 
 MOST_PROCESSES = 64
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Supervise."""
 
     help = (

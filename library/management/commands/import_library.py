@@ -35,8 +35,8 @@ class Command(BaseCommand):
     help = (
         "Import an iTunes library (XML), a CSV of tracks or a folder of audio files; or update what one brought before."
     )
-    # The checks load every page and serializer of the site; an import needs none of them and must stay small.
-    requires_system_checks = []
+    # The other checks load every page and serializer of the site; an import needs none of them and must stay small.
+    requires_system_checks = ["configuration"]
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         return super().create_parser(

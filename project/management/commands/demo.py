@@ -5,16 +5,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
-from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+from django.core.management import CommandError, CommandParser, call_command
 
 from duplicates.console import summary_lines
+from duplicates.management.operating import OperatorCommand
 from duplicates.models import DuplicateAnalysisResult
 from project import demo, serving
 
 INTERRUPTED = 130
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Fill an empty database with a sample library, find its duplicates and say how to look at them."
 
     def add_arguments(self, parser: CommandParser) -> None:
