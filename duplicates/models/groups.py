@@ -37,10 +37,9 @@ def version_of(
     resolved_at: datetime | None,
 ) -> str:
     """Return the version of a group with these values, in the order of VERSION_FIELDS."""
-    moments = [moment and moment.timestamp() for moment in (keeper_chosen_at, resolved_at)]
-    return hashlib.blake2b(
-        repr((keeper_track_id, resolution, remaining_count, *moments)).encode(), digest_size=8
-    ).hexdigest()
+    chosen, resolved = keeper_chosen_at and keeper_chosen_at.timestamp(), resolved_at and resolved_at.timestamp()
+    said = repr((keeper_track_id, resolution, remaining_count, chosen, resolved))
+    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
 
 
 class DuplicateAnalysisGroup(models.Model):

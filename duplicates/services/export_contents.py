@@ -6,7 +6,7 @@ The form of every format is pinned by a test: programs of others read it.
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import Any
 
@@ -75,6 +75,7 @@ _CSV_GROUP_PLACES = tuple(map(GROUP_FIELDS.index, CSV_GROUP_COLUMNS))
 _WRITTEN_OUT = ("itunes_differences", "evidence")
 _JSON_KINDS = tuple("json" if kind in _WRITTEN_OUT else kind for kind in MEMBER_KINDS)
 _CSV_KINDS = tuple("text" if kind in _WRITTEN_OUT else kind for kind in MEMBER_KINDS)
+_BETWEEN = ",\n"  # groups of JSON
 _decided = itemgetter(*map(GROUP_FIELDS.index, VERSION_FIELDS))
 Rendered = Iterator[tuple[bytes, int]]  # a block, and how many members it holds
 
@@ -86,7 +87,7 @@ def render(analysis: DuplicateAnalysisResult, blocks: Blocks, export_format: str
         ExportFormat.JSONL: _json_lines,
         ExportFormat.CSV: _csv,
     }
-    with_groups = (block for block in blocks if block.groups)
+    with_groups = (block for block in blocks if block.sizes)
     return writers[export_format](analysis, with_groups, now, bytes(analysis.learnt_tables or b""))
 
 
@@ -96,10 +97,10 @@ def render(analysis: DuplicateAnalysisResult, blocks: Blocks, export_format: str
 def _json(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime, tables: bytes) -> Rendered:
     """One object: what the analysis is, and all its groups."""
     yield orjson.dumps(_head(analysis, now))[:-1] + b',"groups":[', 0
-    first = True
+    unwanted = len(_BETWEEN)  # before the first group
     for block in blocks:
-        yield (b"" if first else b",\n") + ",\n".join(_json_groups(block, tables)).encode(), len(block)
-        first = False
+        yield _json_groups(block, tables, before=_BETWEEN)[unwanted:].encode(), len(block)
+        unwanted = 0
     yield b"]}\n", 0
 
 
@@ -107,25 +108,27 @@ def _json_lines(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime
     """The analysis on the first line, a group on every other."""
     yield orjson.dumps(_head(analysis, now)) + b"\n", 0
     for block in blocks:
-        yield "".join(f"{group}\n" for group in _json_groups(block, tables)).encode(), len(block)
+        yield _json_groups(block, tables, after="\n").encode(), len(block)
 
 
-def _json_groups(block: Block, tables: bytes) -> list[str]:
-    """Return each group with its members as one object."""
-    members = iter(_json_members(block, tables))
-    columns = _group_columns(block)
-    bands = [str(band_of(confidence)) for confidence in columns[_CONFIDENCE]]
+def _json_groups(block: Block, tables: bytes, *, before: str = "", after: str = "") -> str:
+    """Return each group with its members as one object, with the same text before and after each."""
+    bands = [str(band_of(confidence)) for confidence in block.groups[_CONFIDENCE]]
     pieces = json_object(
-        (*GROUP_FIELDS, "band", "version"), (*columns, bands, _versions(block)), (*GROUP_KINDS, "text", "text")
+        (*GROUP_FIELDS, "band", "version"),
+        (*_group_columns(block), bands, _versions(block)),
+        (*GROUP_KINDS, "text", "text"),
     )
-    tracks = [",".join(next(members) for _ in range(size)) for size in block.sizes]
-    return rows_of([*pieces, ',"tracks":[', tracks, "]}"], len(block.groups))
+    groups = rows_of([before, *pieces, ',"tracks":['], len(block.sizes))
+    members = iter(_json_members(block, tables))
+    tracks = [",".join(islice(members, size)) for size in block.sizes]
+    return "".join(chain.from_iterable(zip(groups, tracks, repeat(f"]}}{after}"), strict=False)))
 
 
 def _json_members(block: Block, tables: bytes) -> list[str]:
     columns = list(block.columns)
     columns[_DIFFERENCES] = [orjson.dumps(one).decode() if one else "[]" for one in columns[_DIFFERENCES]]
-    columns[_EVIDENCE] = _evidence(block, "[]", lambda code: orjson.dumps(_said(code, tables)).decode())
+    columns[_EVIDENCE] = _evidence(block, "[]", lambda code: _said_as_json(code, tables))
     return rows_of([*json_object(READ, columns, _JSON_KINDS), "}"], len(block))
 
 
@@ -141,7 +144,7 @@ def _csv(analysis: DuplicateAnalysisResult, blocks: Blocks, now: datetime, table
             (*(columns[place] for place in _CSV_GROUP_PLACES), _versions(block)),
             (*(GROUP_KINDS[place] for place in _CSV_GROUP_PLACES), "text"),
         )
-        groups = rows_of(of_group, len(block.groups))
+        groups = rows_of(of_group, len(block.sizes))
         repeated = list(chain.from_iterable(map(repeat, groups, block.sizes)))
         pieces: list[Piece] = [f"{analysis.pk},", repeated, ",,", *_csv_members(block, tables), "\r\n"]
         yield "".join(rows_of(pieces, len(block))).encode("utf-8", "surrogatepass"), len(block)
@@ -162,16 +165,15 @@ def _difference_text(differences: list[dict[str, Any]]) -> str:
 
 
 def _group_columns(block: Block) -> list[Sequence[Any]]:
-    """Return the groups column by column, moments as text."""
-    columns: list[Sequence[Any]] = list(zip(*block.groups, strict=True))
-    for place, kind in enumerate(GROUP_KINDS):
-        if kind == "moment":
-            columns[place] = [moment and moment.isoformat() for moment in columns[place]]
-    return columns
+    """Return the columns of the groups, moments as text."""
+    return [
+        [moment and moment.isoformat() for moment in column] if kind == "moment" else column
+        for column, kind in zip(block.groups, GROUP_KINDS, strict=True)
+    ]
 
 
 def _versions(block: Block) -> list[str]:
-    return [version_of(*_decided(group)) for group in block.groups]
+    return list(map(version_of, *_decided(block.groups)))
 
 
 def _evidence(block: Block, of_keeper: str, write: Callable[[int], str]) -> list[str]:
@@ -196,7 +198,6 @@ def _head(analysis: DuplicateAnalysisResult, now: datetime) -> dict[str, Any]:
     return {"format_version": FORMAT_VERSION, "analysis": about}
 
 
-@lru_cache(maxsize=1 << 14)
 def _said(code: int, tables: bytes) -> list[dict[str, Any]]:
     """Return the evidence of one member; none where another version of the matcher wrote it."""
     try:
@@ -204,6 +205,11 @@ def _said(code: int, tables: bytes) -> list[dict[str, Any]]:
     except ValueError:
         return []
     return [{"comparison": part.comparison, "level": part.level, "bits": round(part.bits, 3)} for part in parts]
+
+
+@lru_cache(maxsize=1 << 14)
+def _said_as_json(code: int, tables: bytes) -> str:
+    return orjson.dumps(_said(code, tables)).decode()
 
 
 @lru_cache(maxsize=1 << 14)

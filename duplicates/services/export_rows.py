@@ -7,7 +7,7 @@ become text again, and so would a look at each value: columns are read, and writ
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -20,7 +20,7 @@ from duplicates.services.difference import analysis_key
 
 Row = tuple[Any, ...]
 Columns = list[Sequence[Any]]
-GROUPS_PER_BLOCK = 500
+GROUPS_PER_BLOCK = 250  # so few that turning rows into columns finds them in the processor's cache
 
 GROUP_FIELDS = (
     "position",
@@ -58,18 +58,17 @@ MEMBER_FIELDS = (
     "deleted_at",
 )
 READ = (*MEMBER_FIELDS, "itunes_differences", "evidence")
-_IS_RESOLVED = GROUP_FIELDS.index("is_resolved")
-_GROUP_MOMENTS = tuple(GROUP_FIELDS.index(name) for name in ("resolved_at", "keeper_chosen_at"))
+_POSITION = GROUP_FIELDS.index("position")
 _NONE: list[dict[str, Any]] = []
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some groups in order, each a row of GROUP_FIELDS, and the columns READ of all their members in order."""
+    """Some groups in order as columns GROUP_FIELDS, and all their members in order as columns READ."""
 
-    groups: list[Row]
+    groups: Columns
     sizes: list[int]  # how many members each group has
-    columns: Columns
+    columns: Columns  # moments are text here
 
     def __len__(self) -> int:
         return sum(self.sizes)
@@ -95,15 +94,15 @@ MEMBER_KINDS = tuple(name if name == "evidence" else kind_of(DuplicateAnalysisTr
 
 def read_blocks(analysis: DuplicateAnalysisResult) -> Blocks:
     """Yield the groups of a saved analysis in order, block by block, each with its members: two queries a block."""
-    key, last = analysis_key(analysis), 0
-    while True:
-        groups = [_group(row) for row in _fetch(_select_groups(), [key, last, GROUPS_PER_BLOCK])]
-        if not groups:
-            return
-        first, last = groups[0][0], groups[-1][0]
-        positions, *columns = _columns(_fetch(_select_members(), [key, first, last]), 1 + len(READ))
-        counts = Counter(positions)
-        yield Block(groups, [counts[group[0]] for group in groups], _member_columns(columns))
+    key = analysis_key(analysis)
+    ((last,),) = _fetch("SELECT max(position) FROM duplicates_duplicateanalysisgroup WHERE analysis_id = %s", [key])
+    for first in range(1, (last or 0) + 1, GROUPS_PER_BLOCK):
+        # Not "the first 250 after this": without fresh counts PostgreSQL sorts all the rest to find them.
+        asked = [key, first, first + GROUPS_PER_BLOCK - 1]
+        groups = _group_columns(_columns(_fetch(_select_groups(), asked), len(GROUP_FIELDS)))
+        of_member, *columns = _columns(_fetch(_select_members(), asked), 1 + len(READ))
+        counts = Counter(of_member)
+        yield Block(groups, [counts[position] for position in groups[_POSITION]], _member_columns(columns))
 
 
 def block_of(groups: Iterable[tuple[DuplicateAnalysisGroup, Sequence[DuplicateAnalysisTrack]]]) -> Block:
@@ -114,7 +113,8 @@ def block_of(groups: Iterable[tuple[DuplicateAnalysisGroup, Sequence[DuplicateAn
     for place, kind in enumerate(MEMBER_KINDS):
         if kind == "moment":
             columns[place] = [moment and moment.isoformat() for moment in columns[place]]
-    return Block([of_group(group) for group, _ in listed], [len(members) for _, members in listed], columns)
+    of_groups = _columns([of_group(group) for group, _ in listed], len(GROUP_FIELDS))
+    return Block(of_groups, [len(members) for _, members in listed], columns)
 
 
 def _fetch(query: str, values: list[Any]) -> list[Row]:
@@ -131,7 +131,7 @@ def _select_groups() -> str:
     columns = ", ".join(map(_read_as, GROUP_FIELDS, GROUP_KINDS))
     return (
         f"SELECT {columns} FROM duplicates_duplicateanalysisgroup "
-        "WHERE analysis_id = %s AND position > %s ORDER BY position LIMIT %s"
+        "WHERE analysis_id = %s AND position BETWEEN %s AND %s ORDER BY position"
     )
 
 
@@ -145,33 +145,31 @@ def _select_members() -> str:
 
 
 def _read_as(column: str, kind: str) -> str:
-    """Read moments as text from a database that keeps them so, and flags as numbers: both cost least that way."""
-    if kind == "moment" and connection.vendor == "sqlite":
-        return f"CAST({column} AS TEXT)"
-    return f"CAST({column} AS INTEGER)" if kind == "flag" else column
+    """Return how a column is read so that no driver makes Python's values of moments and flags: that costs most."""
+    on_sqlite = connection.vendor == "sqlite"
+    if kind == "moment":
+        on_postgresql = f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
+        return f"replace({column}, ' ', 'T')" if on_sqlite else on_postgresql
+    return f"+{column}" if kind == "flag" and on_sqlite else column
 
 
-def _group(row: Row) -> Row:
-    values = list(row)
-    values[_IS_RESOLVED] = bool(row[_IS_RESOLVED])
-    for place in _GROUP_MOMENTS:
-        if row[place] is not None:
-            values[place] = datetime.fromisoformat(_iso(row[place]))
-    return tuple(values)
+def _group_columns(columns: Columns) -> Columns:
+    for place, kind in enumerate(GROUP_KINDS):
+        if kind == "moment":
+            columns[place] = [moment and datetime.fromisoformat(moment) for moment in _iso(columns[place])]
+    return columns
 
 
 def _member_columns(columns: Columns) -> Columns:
     """Return moments as text, and lists instead of JSON."""
     for place, kind in enumerate(MEMBER_KINDS):
         if kind == "moment":
-            columns[place] = [moment and _iso(moment) for moment in columns[place]]
+            columns[place] = _iso(columns[place])
         elif kind == "itunes_differences":
             columns[place] = [_NONE if text == "[]" else orjson.loads(text) for text in columns[place]]
     return columns
 
 
-def _iso(moment: Any) -> str:
-    """Return a moment in UTC as ISO 8601, from SQLite's text for it or PostgreSQL's value."""
-    if moment.__class__ is str:
-        return f"{moment.replace(' ', 'T', 1)}+00:00"
-    return str(moment.astimezone(UTC).isoformat())
+def _iso(moments: Sequence[str | None]) -> list[str | None]:
+    """Return moments in UTC as ISO 8601 writes them: without a fraction where there is none."""
+    return [moment and f"{moment.removesuffix('.000000')}+00:00" for moment in moments]

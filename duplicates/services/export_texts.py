@@ -70,7 +70,8 @@ def _written(
 ) -> list[Piece]:
     write = formats[kind]
     # A zero may be -0.0, which equals it and is written otherwise.
-    if values and kind != "real" and values[0] == values[-1] and values.count(values[0]) == len(values):
+    is_alike = values and (kind != "real" or values[0] != 0) and values[0] == values[-1]
+    if is_alike and values.count(values[0]) == len(values):
         return [piece if isinstance(piece, str) else piece[0] for piece in write(values[:1])]
     return write(values)
 
@@ -92,6 +93,8 @@ def _json_flag(values: Sequence[Any]) -> list[Piece]:
 
 
 def _json_moment(values: Sequence[Any]) -> list[Piece]:
+    if None not in values:
+        return ['"', list(values), '"']
     return [["null" if value is None else f'"{value}"' for value in values]]
 
 
@@ -107,6 +110,8 @@ def _csv_whole(values: Sequence[Any]) -> list[Piece]:
 
 
 def _csv_real(values: Sequence[Any]) -> list[Piece]:
+    if None not in values:
+        return [list(map(repr, values))]
     return [["" if value is None else repr(value) for value in values]]
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # Up to so many members an export takes less time than a worker needs to wake up.
 WRITTEN_AT_ONCE = 5_000
 PROGRESS_SECONDS = 1.0
-_COMPRESSION = 6  # the level of gzip itself
+_COMPRESSION = 3  # half the time of gzip's own 6, for a file a quarter larger
 
 
 def export_analysis_results(

@@ -67,6 +67,14 @@ class TestJson:
 
         assert positions == list(range(1, SONG_COUNT + 1))
 
+    def test_groups_that_are_missing_end_nothing(self, analysis, monkeypatch) -> None:
+        monkeypatch.setattr(export_rows, "GROUPS_PER_BLOCK", 1)
+        analysis.groups.filter(position__in=(1, 3)).delete()
+
+        positions = [group["position"] for group in json.loads(exported(analysis, "json"))["groups"]]
+
+        assert positions == [2, *range(4, SONG_COUNT + 1)]
+
 
 class TestCsv:
     def test_has_one_row_a_member_with_its_groups_columns(self, analysis) -> None:
