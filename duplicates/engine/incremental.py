@@ -141,12 +141,20 @@ class _Library:
         doubtful = np.concatenate(
             [np.flatnonzero(~self.is_here), self.old + np.arange(len(self.fresh)), np.setxor1d(named, named_then)]
         )
-        rows = np.flatnonzero(self.is_here & np.isin(prints, np.unique(prints[doubtful])) & (prints != 0))
+        rows = np.flatnonzero(self.is_here & _are_among(prints, np.unique(prints[doubtful])) & (prints != 0))
         rows = rows[np.argsort(self.looks.track_id[rows], kind="stable")]
         said = prints[rows]
         said[np.isin(rows, named)] = 0
         self.original[rows] = rows[first_of_each(said)]
         return rows
+
+
+def _are_among(many: Hashes, few: Hashes) -> Flags:
+    """Tell which of many are one of a few, which are in order; `np.isin` would sort the many."""
+    if not len(few):
+        return np.zeros(len(many), np.bool_)
+    same: Flags = few[np.searchsorted(few, many).clip(0, len(few) - 1)] == many
+    return same
 
 
 @dataclass(frozen=True, slots=True)

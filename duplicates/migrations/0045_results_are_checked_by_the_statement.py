@@ -1,10 +1,11 @@
-"""On PostgreSQL, look at the rows of a result by the statement instead of one by one.
+"""On PostgreSQL, look at no row of a result that is written under a claim, and delete results by the statement.
 
 A result of a large library is half a million groups and members, and a foreign key looks at each by itself: a quarter
-of what it cost to save one, and most of what it cost to delete one. These triggers refuse what a foreign key refuses, a
-group without its analysis and a member without its group, and delete what it deletes, for all rows of a statement at
-once. What a foreign key does beside that is keep the row referred to from being deleted meanwhile. Here the claim does:
-whoever writes groups has changed the row of their analysis in the same transaction, and whoever deletes it has to wait.
+of what it cost to save one, and most of what it cost to delete one. These triggers do what the foreign keys did, refuse
+a group without its analysis and a member without its group and delete what belongs to what is deleted, but all that
+belongs to the rows of a statement at once. And they take the word of whoever saves a result and says so for the length
+of a transaction (`bulk_rows.vouch_for_rows`): the claim has changed the row of the analysis in it, so whoever deletes
+that has to wait, and members are written for the groups that were written before them.
 
 SQLite keeps its foreign keys, which a refresh does without for the rows it copies (`library.sqlite_bulk`).
 """
@@ -14,6 +15,7 @@ from typing import Any
 from django.db import migrations
 
 ANALYSES, GROUPS, MEMBERS = (f"duplicates_duplicateanalysis{name}" for name in ("result", "group", "track"))
+VOUCHED = "reprise.rows_are_vouched_for"
 # (table, its column, whom it names, the key there)
 BELONGS = ((GROUPS, "analysis_id", ANALYSES, "analysis_id"), (MEMBERS, "group_id", GROUPS, "id"))
 
@@ -36,7 +38,7 @@ def by_the_row(apps: Any, schema_editor: Any) -> None:
             f'ALTER TABLE {table} ADD CONSTRAINT "{table}_{column}_fk" FOREIGN KEY ({column}) '
             f"REFERENCES {owners} ({key}) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED"
         )
-        for name in ("needs", "stays", "goes_with"):
+        for name in ("needs", "goes_with"):
             schema_editor.execute(f"DROP FUNCTION {table}_{name}() CASCADE")
 
 
@@ -47,22 +49,18 @@ def foreign_keys(schema_editor: Any, table: str, column: str) -> list[str]:
 
 
 def triggers(table: str, column: str, owners: str, key: str) -> tuple[str, ...]:
-    # A look-up for each owner and arrays: a plan made for few rows must do for many, and the other way round.
-    missing = (
-        f"EXISTS (SELECT FROM (SELECT DISTINCT {column} FROM new_rows) n "  # noqa: S608 (our own names)
-        f"WHERE (SELECT o.{key} FROM {owners} o WHERE o.{key} = n.{column}) IS NULL)"
-    )
-    refuse = f"RAISE foreign_key_violation USING MESSAGE = 'A row of {table} needs the row that its {column} names.'"
+    is_there = f"EXISTS (SELECT FROM {owners} WHERE {key} = NEW.{column} FOR KEY SHARE)"
+    # An array: a plan made for few rows must do for many, and the other way round.
+    go_too = f"DELETE FROM {table} WHERE {column} = ANY (ARRAY(SELECT {key} FROM old_rows))"  # noqa: S608 (our own names)
     return (
-        f"CREATE FUNCTION {table}_needs() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN IF {missing} THEN {refuse}; END IF; RETURN NULL; END $$",
-        f"CREATE TRIGGER {table}_needs AFTER INSERT ON {table} REFERENCING NEW TABLE AS new_rows "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_needs()",
-        f"CREATE FUNCTION {table}_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {refuse}; END $$",
-        f"CREATE TRIGGER {table}_stays BEFORE UPDATE OF {column} ON {table} FOR EACH ROW "
-        f"WHEN (OLD.{column} <> NEW.{column}) EXECUTE FUNCTION {table}_stays()",
-        f"CREATE FUNCTION {table}_goes_with() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "  # noqa: S608 (likewise)
-        f"DELETE FROM {table} WHERE {column} = ANY (ARRAY(SELECT {key} FROM old_rows)); RETURN NULL; END $$",
+        f"CREATE FUNCTION {table}_needs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NOT {is_there} THEN "
+        f"RAISE foreign_key_violation USING MESSAGE = 'A row of {table} needs the row that its {column} names.'; "
+        f"END IF; RETURN NULL; END $$",
+        f"CREATE CONSTRAINT TRIGGER {table}_needs AFTER INSERT OR UPDATE OF {column} ON {table} "
+        f"DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+        f"WHEN (current_setting('{VOUCHED}', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION {table}_needs()",
+        f"CREATE FUNCTION {table}_goes_with() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {go_too}; RETURN NULL; END $$",
         f"CREATE TRIGGER {table}_goes_with AFTER DELETE ON {owners} REFERENCING OLD TABLE AS old_rows "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_goes_with()",
     )

@@ -1,18 +1,20 @@
 """Keeps the output of finished stages on disk, so that a killed run goes on where it was.
 
 One file a stage, and for long stages one a part until the stage is whole: a header line (what it belongs to, the
-arrays' names, types and shapes), the arrays' bytes, and a SHA-256 of all before it. A file is written under another
-name, flushed and renamed, so it is there completely or not at all. One that does not fit (other settings, engine,
-library revision or decisions), is cut short or does not match its checksum is discarded with a log line and never
-trusted. A disk that is full or not writable costs the checkpoint, not the run.
+arrays' names, types and shapes), the arrays' bytes, each at a place where it can be used as it lies, and a SHA-256 of
+all before it. A file is written under another name, flushed and renamed, so it is there completely or not at all. One
+that does not fit (other settings, engine, library revision or decisions), is cut short or does not match its checksum
+is discarded with a log line and never trusted. A disk that is full or not writable costs the checkpoint, not the run.
 """
 
 import hashlib
 import json
 import logging
+import math
 import os
 import uuid
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,8 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 
 logger = logging.getLogger("reprise.analysis")
 LONGEST_HEADER = 100_000
+READ_AT_ONCE = 1 << 20
+ALIGNED = 64
 
 
 class StageCheckpoints:
@@ -93,14 +97,16 @@ class StageCheckpoints:
 def _write(path: Path, belongs_to: str, arrays: Arrays, *, is_flushed: bool) -> None:
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     layout = [[name, array.dtype.str, array.shape] for name, array in plain.items()]
-    header = json.dumps({"belongs_to": belongs_to, "arrays": layout}).encode() + b"\n"
+    header = json.dumps({"belongs_to": belongs_to, "arrays": layout, "is_aligned": True}).encode()
+    header += b" " * _gap_after(len(header) + 1) + b"\n"
     digest = hashlib.sha256(header)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
         file.write(header)
         for array in plain.values():
             content = array.reshape(-1).view(np.uint8).data
-            digest.update(content)
-            file.write(content)
+            for part in (content, bytes(_gap_after(len(content)))):
+                digest.update(part)
+                file.write(part)
         file.write(digest.digest())
         file.flush()
         if is_flushed:
@@ -113,18 +119,31 @@ def _read(path: Path, belongs_to: str) -> Arrays:
         described = json.loads(header)
         if described["belongs_to"] != belongs_to:
             raise ValueError("it belongs to other settings or another state of the library")
-        digest = hashlib.sha256(header)
-        arrays = {}
-        for name, kind, shape in described["arrays"]:
-            array: npt.NDArray[np.generic] = np.empty(shape, np.dtype(kind))
-            content = array.reshape(-1).view(np.uint8).data
-            if file.readinto(content) != len(content):
-                raise ValueError("it is cut short")
-            digest.update(content)
-            arrays[name] = array
-        if file.read() != digest.digest():
-            raise ValueError("its checksum does not match")
+        _require_whole(file, hashlib.sha256(header))
+        # Pages stay where the system keeps the file, until somebody writes to one; many are never looked at.
+        content = np.asarray(np.memmap(file, np.uint8, "c", len(header)))
+    arrays, place = {}, 0
+    for name, kind, shape in described["arrays"]:
+        size = np.dtype(kind).itemsize * math.prod(shape)
+        array: npt.NDArray[np.generic] = content[place : place + size].view(np.dtype(kind)).reshape(shape)
+        arrays[name] = array if array.flags.aligned else array.copy()  # of an earlier release
+        place += size + (_gap_after(size) if described.get("is_aligned") else 0)
     return arrays
+
+
+def _require_whole(file: BinaryIO, digest: "hashlib._Hash") -> None:
+    """Read the rest of a file, whose last bytes are the digest of all before. Raises ValueError where it is not."""
+    left = os.fstat(file.fileno()).st_size - file.tell() - digest.digest_size
+    while left > 0 and (part := file.read(min(left, READ_AT_ONCE))):
+        digest.update(part)
+        left -= len(part)
+    if file.read() != digest.digest():
+        raise ValueError("its checksum does not match")
+
+
+def _gap_after(size: int) -> int:
+    """Return how many bytes to leave so that what follows can be read in place."""
+    return -size % ALIGNED
 
 
 def _remove(path: Path) -> None:

@@ -93,6 +93,7 @@ def is_next(taken: int, claimed: Claim, now: datetime) -> bool:
     """Prove the claim and note that so many groups are taken, with the rows that follow; False when that was noted."""
     hold_still()
     claims.renew(claimed, now=now)
+    bulk_rows.vouch_for_rows()
     behind = DuplicateAnalysisResult.objects.filter(pk=claimed.analysis_id, saved_groups__lt=taken)
     return bool(behind.update(saved_groups=taken))
 

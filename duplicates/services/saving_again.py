@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 from django.db import connection, transaction
 
+from duplicates.exceptions import SaveFailed
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from duplicates.services import bulk_rows
 from duplicates.services.claims import Claim
@@ -91,22 +92,17 @@ def _copy(part: pl.DataFrame, done: int, revision: int, claimed: Claim, now: Cal
         if not is_next(done, claimed, now()):
             return
         ids = np.array(bulk_rows.reserve_ids(part.height), np.int64)
-        _without_compiling()
         _name_runs(_runs(part["group_id"].to_numpy(), ids, part["place"].to_numpy().astype(np.int64)))
         with connection.cursor() as cursor:
             cursor.execute(
                 _copied(DuplicateAnalysisGroup, "id", _OF_A_GROUP), [bulk_rows.key_value(claimed.analysis_id)]
             )
+            groups = cursor.rowcount
             cursor.execute(_copied(DuplicateAnalysisTrack, "group_id", _OF_A_MEMBER))
+            if (groups, cursor.rowcount) != (part.height, part["size"].sum()):
+                raise SaveFailed("The analysis that is refreshed was deleted meanwhile.")
         if current_revision() != revision:
             _follow(claimed, revision, now())
-
-
-def _without_compiling() -> None:
-    """Keep PostgreSQL from compiling statements of this transaction: for these it takes longer than it saves."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL jit = off")
 
 
 def _follow(claimed: Claim, revision: int, now: datetime) -> None:

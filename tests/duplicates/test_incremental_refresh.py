@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from duplicates.choices import AnalysisStatus, Resolution, Trigger
 from duplicates.engine import model
 from duplicates.engine.records import KEEPER_SCHEMA, TRACK_SCHEMA
+from duplicates.exceptions import SaveFailed
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack, NotDuplicate
 from duplicates.services import (
     bulk_rows,
@@ -549,6 +550,24 @@ def test_copying_takes_as_many_queries_for_many_groups_as_for_few(
 
     with django_assert_max_num_queries(80):
         run_analysis(successor.pk)
+
+
+def test_a_result_that_is_deleted_under_its_refresh_leaves_no_half_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_library()
+    first = first_run()
+    successor = refreshing.refresh_analysis(first, actor=None, now=timezone.now())
+    next_one = saving_again.is_next
+
+    def deleted_by_hand(*args: Any) -> bool:
+        first.groups.order_by("position")[4].delete()
+        return next_one(*args)
+
+    monkeypatch.setattr(saving_again, "is_next", deleted_by_hand)
+    run_analysis(successor.pk)
+
+    successor.refresh_from_db()
+    assert (successor.status, successor.error_code) == (AnalysisStatus.FAILED, SaveFailed.code)
+    assert "was deleted meanwhile" in successor.error_message
 
 
 def test_a_batch_whose_writing_was_not_heard_of_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
