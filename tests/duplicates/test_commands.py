@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from duplicates.models import DuplicateAnalysisResult
+from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import saving, workers
 from library.models import Track
 from tests.duplicates.copies import copy, group_of
@@ -66,6 +66,27 @@ class TestRun:
         analysis = DuplicateAnalysisResult.objects.get()
         assert (analysis.search_term, analysis.sort_by, analysis.min_confidence) == ("moon", "artist", 0.8)
         assert analysis.parameters["ignored_fields"] == ["isrc", "year"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "preset"),
+        [
+            pytest.param(["--user", "ada"], "release", id="what she prefers"),
+            pytest.param(["--user", "ada", "--preset", "song"], "song", id="what is said counts more"),
+            pytest.param(["--user", "bea"], "recording", id="without preferences the usual one"),
+            pytest.param([], "recording", id="the system prefers none"),
+        ],
+    )
+    def test_without_a_preset_it_takes_the_one_its_user_prefers(
+        self, django_user_model, arguments: list[str], preset: str
+    ) -> None:
+        for name in ("ada", "bea"):
+            django_user_model.objects.create_user(name)
+        ada = django_user_model.objects.get(username="ada")
+        DuplicatePreferences.objects.create(user=ada, default_preset="release")
+
+        call_command("run_duplicate_analysis", *arguments)
+
+        assert DuplicateAnalysisResult.objects.get().preset == preset
 
     def test_an_analysis_belongs_to_the_named_user_or_the_system(self, django_user_model) -> None:
         ada = django_user_model.objects.create_user("ada")

@@ -16,6 +16,7 @@ from duplicates.console import following, summary_lines
 from duplicates.engine.settings import IGNORABLE_FIELDS
 from duplicates.exceptions import DuplicatesError
 from duplicates.management.operating import OperatorCommand
+from duplicates.models import DuplicatePreferences
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.lifecycle import get_analysis, resume
 from duplicates.services.options import AnalysisOptions
@@ -41,7 +42,9 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--preset", default=Preset.RECORDING, help=f"One of {', '.join(Preset.values)}.")
+        parser.add_argument(
+            "--preset", help=f"One of {', '.join(Preset.values)} (default: what --user prefers, else recording)."
+        )
         parser.add_argument("--search", default="", metavar="TERM", help="Only groups with a member that holds TERM.")
         parser.add_argument("--sort-by", default=SortBy.CONFIDENCE, help=f"One of {', '.join(SortBy.values)}.")
         parser.add_argument("--min-confidence", type=float, default=0.0, metavar="X", help="0 to 1 (default 0).")
@@ -110,14 +113,14 @@ class Command(OperatorCommand):
             return DuplicateDetectionService().run_or_follow(successor, draw=draw)
 
     def _run(self, options: dict[str, Any]) -> Ran:
+        user, limit, keeps = _user(options["user"]), options["timeout"], not options["discard_partial"]
         wanted = AnalysisOptions(
-            preset=options["preset"],
+            preset=options["preset"] or DuplicatePreferences.objects.of(user).default_preset,
             search=options["search"],
             sort_by=options["sort_by"],
             min_confidence=options["min_confidence"],
             ignored_fields=tuple(options["ignore_field"]),
         )
-        user, limit, keeps = _user(options["user"]), options["timeout"], not options["discard_partial"]
         service = DuplicateDetectionService()
         if options["background"]:
             queued = service.queue(
