@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
+from django.db.models import Max, Min, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Lower
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -24,10 +24,13 @@ LAST_PLAYED = Subquery(_MEMBERS.annotate(found=Max("last_played_at")).values("fo
 FIRST_ADDED = Subquery(_MEMBERS.annotate(found=Min("added_at")).values("found"))
 
 
-def with_moments(groups: QuerySet[Any]) -> QuerySet[Any]:
-    """Let each group know when one of its members was played last, and when the first was added."""
-    found: QuerySet[Any] = groups.annotate(played=LAST_PLAYED, first_added=FIRST_ADDED)
-    return found
+def add_moments(groups: list[Any]) -> None:
+    """Tell each group when one of its members was played last, and when the first was added."""
+    members = DuplicateAnalysisTrack.objects.filter(group__in=groups).order_by().values("group")
+    found = members.annotate(played=Max("last_played_at"), first_added=Min("added_at"))
+    moments = {row["group"]: (row["played"], row["first_added"]) for row in found}
+    for group in groups:
+        group.played, group.first_added = moments.get(group.pk, (None, None))
 
 
 class GroupColumns:

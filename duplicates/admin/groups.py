@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from duplicates.admin import review
-from duplicates.admin.group_columns import GroupColumns, with_moments
+from duplicates.admin.group_columns import GroupColumns, add_moments
 from duplicates.admin.group_filters import (
     ArtistFilter,
     BandFilter,
@@ -46,6 +46,8 @@ class GroupList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         self.list_per_page = DuplicatePreferences.objects.of(person(request)).groups_per_page
         super().get_results(request)
+        self.result_list = list(self.result_list)
+        add_moments(self.result_list)
 
 
 @admin.register(DuplicateAnalysisGroup)
@@ -114,9 +116,6 @@ class GroupAdmin(GroupColumns, PublishedOnly):
     ) -> tuple[QuerySet[Any], bool]:
         """Find what a plan over the same list will find."""
         return with_words(queryset, search_term, analysis=chosen_analysis(request)), False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return with_moments(super().get_queryset(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Offer to review what the list shows, group by group."""

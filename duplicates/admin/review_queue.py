@@ -174,12 +174,12 @@ class _SortKey:
         return self._beyond(backwards=True)
 
     def _beyond(self, *, backwards: bool) -> Q:
-        found, tie = Q(pk__in=[]), Q()
-        for (name, descending), value in zip(self.order, self.values, strict=True):
+        """Ask for a value only where all before it are equal: each may have to be worked out of the members."""
+        beyond = Q(pk__in=[])
+        for (name, descending), value in reversed(list(zip(self.order, self.values, strict=True))):
             lookup = "lt" if descending != backwards else "gt"
-            found |= tie & Q(**{f"{name}__{lookup}": value})
-            tie &= Q(**{name: value})
-        return found
+            beyond = Q(**{f"{name}__{lookup}": value}) | Q(**{name: value}) & beyond
+        return beyond
 
 
 def _term(term: Any) -> tuple[Any, bool]:

@@ -37,6 +37,11 @@ _LIVED_ON_AMONG = f"""
     JOIN {_GROUPS} n ON n.id = new_id JOIN {_GROUPS} o ON o.id = old_id
     WHERE best_of_new = 1 AND best_of_old = 1"""
 _LIVED_ON = _LIVED_ON_AMONG.format(new="gn.analysis_id = %s")
+# What `_LIVED_ON` says of groups that neither gained nor lost, told by the key of their members. A member that was
+# deleted while an analysis was saved is in the key and not in the count.
+_UNCHANGED = f"""
+    SELECT id FROM {_GROUPS} WHERE analysis_id = %s
+        AND (group_key, member_count) IN (SELECT group_key, member_count FROM {_GROUPS} WHERE analysis_id = %s)"""
 
 
 class GroupChange(models.TextChoices):
@@ -108,6 +113,8 @@ def groups_that_changed(
         return older.groups.exclude(pk__in=RawSQL(f"SELECT old_id FROM ({_LIVED_ON}) l", keys))
     if change == GroupChange.NEW:
         return newer.groups.exclude(pk__in=RawSQL(f"SELECT new_id FROM ({_LIVED_ON}) l", keys))
+    if change == GroupChange.UNCHANGED:
+        return newer.groups.filter(pk__in=RawSQL(_UNCHANGED, [analysis_key(newer), analysis_key(older)]))
     return newer.groups.filter(pk__in=RawSQL(f"SELECT new_id FROM ({_LIVED_ON}) l WHERE {_KINDS[change]}", keys))
 
 

@@ -92,10 +92,12 @@ def _of_list(model: Any, model_admin: Any, user: Any) -> Iterator[Asked]:
 
 
 def _request(user: Any, address: str) -> Any:
-    from django.test import RequestFactory  # noqa: PLC0415 (needs Django to be set up)
+    from django.contrib.sessions.backends.signed_cookies import SessionStore  # noqa: PLC0415 (needs Django to be set up)
+    from django.test import RequestFactory  # noqa: PLC0415
 
     request = RequestFactory().get(address or "/")
     request.user = user
+    request.session = SessionStore()
     return request
 
 

@@ -34,7 +34,7 @@ def shown(client: Client, address: str) -> str:
 
 
 class TestList:
-    @pytest.mark.parametrize(("name", "queries"), [(LIST, 11), (MEMBERS, 9)], ids=["groups", "members"])
+    @pytest.mark.parametrize(("name", "queries"), [(LIST, 12), (MEMBERS, 9)], ids=["groups", "members"])
     def test_the_number_of_queries_does_not_grow_with_the_rows(
         self, colleague: User, django_assert_num_queries: Any, name: str, queries: int
     ) -> None:
