@@ -18,11 +18,12 @@ from duplicates import audit_triggers
 from duplicates.site_settings import site
 from library.large_counts import large_counts
 from library.models import LibraryChange, LibraryRevision
+from tests.faults.databases import is_sqlite, template
 from tests.forms import is_full_form
 from tests.scheduling import TogetherScheduling
 
 ROOT = Path(__file__).parent.parent
-DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "database_url", "house_to_clean"}
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "shared_house", "house_to_clean", "tables"}
 
 # Containers often forbid bytecode; each process that a test starts would then compile Django anew, for two seconds.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
@@ -56,24 +57,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all processes of this test run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def prepared_sqlite(shared_folder: Path) -> Path:
     """An empty SQLite database with all tables, made once for all workers; a test copies it for its processes."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    path = shared / "prepared.sqlite3"
-    with (shared / "prepared.lock").open("w") as lock:
+    path = shared_folder / "prepared.sqlite3"
+    with (shared_folder / "prepared.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            _migrate(path.with_suffix(".new")).rename(path)
+            new = path.with_suffix(".new")
+            _migrate(f"sqlite:///{new}")
+            new.rename(path)
     return path
 
 
-def _migrate(path: Path) -> Path:
+@pytest.fixture(scope="session")
+def tables(request: pytest.FixtureRequest, shared_folder: Path) -> Iterator[str]:
+    """The URL of a database with all tables, of the kind the tests run on, to be copied."""
+    if is_sqlite():
+        yield f"sqlite:///{request.getfixturevalue('prepared_sqlite')}"
+        return
+    with template(shared_folder / "tables", _migrate) as url:
+        yield url
+
+
+def _migrate(url: str) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "REPRISE_"))}
-    environment = clean | {"DATABASE_URL": f"sqlite:///{path}", "DJANGO_SETTINGS_MODULE": "project.settings"}
+    environment = clean | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "project.settings"}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-    return path
 
 
 @pytest.fixture

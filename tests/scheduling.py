@@ -6,7 +6,7 @@ xdist's own marker for this, `xdist_group`, does nothing on pytest 9.2: it write
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = (
-    "tests/faults/",
+    "tests/faults/test_data_migrations.py",
     "tests/project/test_demo.py",
     "tests/project/test_sample_",
     "tests/duplicates/test_console_log.py",

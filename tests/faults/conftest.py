@@ -1,17 +1,12 @@
 """A house for each fault test, on the database the tests run on."""
 
-import os
 import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
-from django.conf import settings
-from psycopg import sql
 
+from tests.faults.databases import new_database, template
 from tests.faults.support import House, house
 from tests.forms import is_full_form
 
@@ -24,43 +19,35 @@ def songs(request: pytest.FixtureRequest) -> int:
     return FULL if is_full_form(request.config) else SMALL
 
 
-@contextmanager
-def new_database(folder: Path, prepared_sqlite: Path) -> Iterator[str]:
-    """Yield the URL of a database: a file with its tables, or one created on the PostgreSQL server the tests use."""
-    configured = settings.DATABASES["default"]
-    if configured["ENGINE"].endswith("sqlite3"):
-        yield f"sqlite:///{shutil.copy(prepared_sqlite, folder / 'db.sqlite3')}"
-        return
-    name = f"reprise_faults_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-    user, host, port = configured["USER"], configured["HOST"], configured["PORT"] or 5432
-    password = f":{configured['PASSWORD']}" if configured.get("PASSWORD") else ""
-    server = f"postgresql://{user}{password}@{host}:{port}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        yield f"{server}/{name}"
-    finally:
-        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture(scope="session")
-def database_url(prepared_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database of its own for the house that most tests share."""
-    with new_database(tmp_path_factory.mktemp("house"), prepared_sqlite) as url:
-        yield url
-
-
 @pytest.fixture
-def house_to_clean(prepared_sqlite: Path, tmp_path: Path) -> Iterator[House]:
+def house_to_clean(tables: str, tmp_path: Path) -> Iterator[House]:
     """A house of one's own, whose library a test may change."""
-    with new_database(tmp_path, prepared_sqlite) as url, house(url, tmp_path) as built:
+    with new_database(tmp_path, like=tables) as url, house(url, tmp_path) as built:
         yield built
 
 
 @pytest.fixture(scope="session")
-def shared_house(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with house(database_url, tmp_path_factory.mktemp("faults")) as built:
+def analysed(tables: str, songs: int, shared_folder: Path) -> Iterator[tuple[str, Path]]:
+    """The database and the folder of a house with a library, and an analysis of it that nothing happened to."""
+    folder = shared_folder / "analysed"
+
+    def fill(url: str) -> None:
+        with house(url, folder) as built:
+            built.make_library(songs)
+            done = built.manage("run_duplicate_analysis", "--force-refresh")
+        (folder / "analysis").write_text(done.stdout.split()[-1])
+
+    with template(folder, fill, like=tables) as url:
+        yield url, folder
+
+
+@pytest.fixture(scope="session")
+def shared_house(analysed: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The house that most tests of one process share: a copy of the one with the analysis."""
+    url, filled = analysed
+    folder = tmp_path_factory.mktemp("faults")
+    shutil.copytree(filled / "work", folder / "work")
+    with new_database(folder, like=url) as own, house(own, folder) as built:
         yield built
 
 
@@ -72,8 +59,7 @@ def home(shared_house: House) -> Iterator[House]:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(shared_house: House, songs: int) -> list[object]:
+def undisturbed(shared_house: House, analysed: tuple[str, Path]) -> list[object]:
     """The groups of a run over the library that nothing happened to."""
-    shared_house.make_library(songs)
-    done = shared_house.manage("run_duplicate_analysis", "--force-refresh")
-    return shared_house.groups(done.stdout.split()[-1])
+    _url, filled = analysed
+    return shared_house.groups((filled / "analysis").read_text())

@@ -339,10 +339,7 @@ def _runs(process_id: int) -> bool:
 
 @contextmanager
 def house(database_url: str, folder: Path, **environment: str) -> Iterator[House]:
-    """Prepare an installation with short leases, and end all its processes afterwards.
-
-    A file of SQLite has its tables already.
-    """
+    """Prepare an installation with short leases on a database, and end all its processes afterwards."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "REPRISE_"))}
     built = House(
         clean
@@ -359,8 +356,6 @@ def house(database_url: str, folder: Path, **environment: str) -> Iterator[House
         | environment
     )
     try:
-        if database_url.startswith("postgres"):
-            built.manage("migrate", "-v0")
         yield built
     finally:
         built.end_processes()

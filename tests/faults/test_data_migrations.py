@@ -1,9 +1,17 @@
-"""Data that migrations carry over: an older database with a row of each situation, upgraded for real."""
+"""Data that migrations carry over: an older database with a row of each situation, upgraded for real.
+
+One database walks the whole way, for each step takes seconds; the tests look at what was seen at each place.
+"""
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.support import House
+import pytest
+
+from tests.faults.databases import new_database
+from tests.faults.support import House, house
 
 _OLDER = """
 import sys
@@ -60,75 +68,14 @@ _BEFORE_SECOND_GROUPS_WERE_NAMED = (
     _OLDER
     + """
 one, two = analysis(), analysis()
-first = group(one, "ab", "not_duplicates", NOW)
-group(two, "abc", "not_duplicates", LATER)
+first = group(one, "mn", "not_duplicates", NOW)
+group(two, "mno", "not_duplicates", LATER)
 group(two, "xy", "kept_canonical", LATER)
-pair("a", "b", NOW, decided_group_id=first.pk)
-pair("a", "c", NOW)  # by hand: names none
+pair("m", "n", NOW, decided_group_id=first.pk)
+pair("m", "o", NOW)  # by hand: names none
 pair("x", "y", NOW, decided_group_id=999)  # its group is gone with its analysis
 """
 )
-
-_NAMED = """
-SELECT d.left_label, g.group_id FROM duplicates_notduplicate d
-JOIN duplicates_decidinggroup g ON g.decision_id = d.id ORDER BY d.left_label, g.group_id"""
-
-
-def migrate(home: House, name: str = "") -> None:
-    home.manage("migrate", "-v0", "duplicates", *([name] if name else []))
-
-
-def rows(home: House, query: str) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in home.rows(query)]
-
-
-def groups(home: House) -> list[int]:
-    return [pk for (pk,) in home.rows("SELECT id FROM duplicates_duplicateanalysisgroup ORDER BY id")]
-
-
-def test_decisions_name_the_group_that_was_decided_at_their_moment(house_to_clean: House) -> None:
-    home = house_to_clean
-    migrate(home, "0033")
-    home.script(_BEFORE_GROUPS_WERE_NAMED, "0033_decision_names_its_group")
-
-    migrate(home, "0034")
-    named = rows(home, "SELECT left_label, decided_group_id FROM duplicates_notduplicate ORDER BY left_label")
-    decided, _otherwise = groups(home)
-    migrate(home)
-
-    assert named == [("ab", None), ("ac", decided), ("bc", None), ("de", None)]
-    assert rows(home, _NAMED) == [("ac", decided)]
-
-
-def test_decisions_name_every_group_that_declares_them(house_to_clean: House) -> None:
-    home = house_to_clean
-    migrate(home, "0034")
-    home.script(_BEFORE_SECOND_GROUPS_WERE_NAMED, "0034_fill_decided_groups")
-
-    migrate(home)
-
-    first, second, _otherwise = groups(home)
-    assert rows(home, _NAMED) == [("ab", first), ("ab", second), ("xy", 999)]
-    migrate(home, "0034")
-    assert rows(home, "SELECT left_label, decided_group_id FROM duplicates_notduplicate ORDER BY left_label") == [
-        ("ab", first),
-        ("ac", None),
-        ("xy", 999),
-    ]
-
-
-def test_the_audit_trail_stays_closed_through_every_upgrade(house_to_clean: House) -> None:
-    """Migrations rebuild tables on SQLite, which drops triggers: after each upgrade they have to be there again."""
-    home = house_to_clean
-    migrate(home, "0033")
-    migrate(home)
-    home.script(_WRITE_A_RECORD)
-
-    tried = json.loads(home.script(_TRY_TO_CHANGE))
-
-    assert all("append-only" in said for said in tried.values()), tried
-    assert len(tried) == 2
-
 
 _WRITE_A_RECORD = """
 import django
@@ -155,3 +102,74 @@ def said(statement):
 print(json.dumps({one: said(one) for one in (
     "UPDATE duplicates_auditrecord SET user_name = 'x'", "DELETE FROM duplicates_auditrecord")}))
 """
+
+_FIRST_NAMED = "SELECT left_label, decided_group_id FROM duplicates_notduplicate ORDER BY left_label"
+_NAMED = """
+SELECT d.left_label, g.group_id FROM duplicates_notduplicate d
+JOIN duplicates_decidinggroup g ON g.decision_id = d.id ORDER BY d.left_label, g.group_id"""
+
+
+@dataclass
+class Seen:
+    """What stood in the database on its way: the groups by key, and which of them each decision names."""
+
+    groups: list[int]
+    with_a_first_group: dict[str, int | None]
+    newest: list[tuple[str, int]]
+    tried: dict[str, str]
+    gone_back: dict[str, int | None]
+
+
+@pytest.fixture(scope="module")
+def seen(tables: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """Take a database back, write into it as its version did, and upgrade it step by step; then go back once more."""
+    folder = tmp_path_factory.mktemp("older")
+    with new_database(folder, like=tables) as url, house(url, folder) as home:
+        migrate(home, "0033")
+        home.script(_BEFORE_GROUPS_WERE_NAMED, "0033_decision_names_its_group")
+        migrate(home, "0034")
+        first_named = rows(home, _FIRST_NAMED)
+        home.script(_BEFORE_SECOND_GROUPS_WERE_NAMED, "0034_fill_decided_groups")
+        migrate(home)
+        groups = [pk for (pk,) in home.rows("SELECT id FROM duplicates_duplicateanalysisgroup ORDER BY id")]
+        newest = rows(home, _NAMED)
+        home.script(_WRITE_A_RECORD)
+        tried = json.loads(home.script(_TRY_TO_CHANGE))
+        migrate(home, "0034")
+        yield Seen(groups, dict(first_named), newest, tried, dict(rows(home, _FIRST_NAMED)))
+
+
+def migrate(home: House, name: str = "") -> None:
+    home.manage("migrate", "-v0", "duplicates", *([name] if name else []))
+
+
+def rows(home: House, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in home.rows(query)]
+
+
+def test_decisions_name_the_group_that_was_decided_at_their_moment(seen: Seen) -> None:
+    decided, *_ = seen.groups
+
+    assert seen.with_a_first_group == {"ab": None, "ac": decided, "bc": None, "de": None}
+    assert [(label, group) for label, group in seen.newest if label < "m"] == [("ac", decided)]
+
+
+def test_decisions_name_every_group_that_declares_them(seen: Seen) -> None:
+    _decided, _otherwise, first, second, _kept = seen.groups
+
+    assert [(label, group) for label, group in seen.newest if label >= "m"] == [
+        ("mn", first),
+        ("mn", second),
+        ("xy", 999),
+    ]
+    assert {label: group for label, group in seen.gone_back.items() if label >= "m"} == {
+        "mn": first,
+        "mo": None,
+        "xy": 999,
+    }
+
+
+def test_the_audit_trail_stays_closed_through_every_upgrade(seen: Seen) -> None:
+    """Migrations rebuild tables on SQLite, which drops triggers: after each upgrade they have to be there again."""
+    assert all("append-only" in said for said in seen.tried.values()), seen.tried
+    assert len(seen.tried) == 2

@@ -102,6 +102,7 @@ def test_pages_and_api_say_that_the_database_is_away_and_come_back(tmp_path: Pat
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         pytest.skip("runs with the PostgreSQL tests")
     with private_postgres() as server, house(server.url, tmp_path, DATABASE_POOL_SIZE=pool) as home:
+        home.manage("migrate", "-v0")
         home.make_library(50)
         analysis_id = home.manage("run_duplicate_analysis").stdout.split()[-1]
         ((group_id,), *_) = home.rows("SELECT id FROM duplicates_duplicateanalysisgroup ORDER BY id")

@@ -18,6 +18,7 @@ def test_a_run_survives_a_restart_of_the_database(tmp_path: Path, stage: str) ->
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         pytest.skip("runs with the PostgreSQL tests")
     with private_postgres() as server, house(server.url, tmp_path) as home:
+        home.manage("migrate", "-v0")
         home.make_library(300)
         undisturbed = home.groups(home.manage("run_duplicate_analysis").stdout.split()[-1])
         analysis_id = home.queue()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.faults.conftest import new_database
+from tests.faults.databases import new_database
 from tests.faults.support import House, house
 
 READS, WRITES, FAILURES = 7, 3, 4
@@ -33,14 +33,14 @@ for name in ("ada", "bob"):
 
 
 @pytest.fixture
-def site(prepared_sqlite: Path, tmp_path: Path) -> Iterator[House]:
+def site(tables: str, tmp_path: Path) -> Iterator[House]:
     limits = {
         "REPRISE_API_READS_PER_MINUTE": str(READS),
         "REPRISE_API_WRITES_PER_MINUTE": str(WRITES),
         "REPRISE_LOGIN_FAILURES_PER_NAME": str(FAILURES),
         "DJANGO_ENV": "testing",
     }
-    with new_database(tmp_path, prepared_sqlite) as url, house(url, tmp_path, **limits) as built:
+    with new_database(tmp_path, like=tables) as url, house(url, tmp_path, **limits) as built:
         yield built
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import new_database
+from tests.faults.databases import new_database
 from tests.faults.support import ROOT, House
 
 EVERYTHING = """
@@ -61,7 +61,7 @@ def run(command: str, **values: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_backup_brings_back_everything(house_to_clean: House, tmp_path: Path, prepared_sqlite: Path) -> None:
+def test_a_backup_brings_back_everything(house_to_clean: House, tmp_path: Path) -> None:
     house_to_clean.make_library(50)
     house_to_clean.manage("run_duplicate_analysis")
     before = house_to_clean.rows(EVERYTHING)
@@ -76,7 +76,7 @@ def test_a_backup_brings_back_everything(house_to_clean: House, tmp_path: Path, 
     if shutil.which("pg_dump") is None and not list(Path("/usr/lib/postgresql").glob("*/bin/pg_dump")):
         pytest.skip("the programs of PostgreSQL are not installed")
     run(documented("pg_dump"), **{"postgres://reprise@localhost/reprise": url, "/backup/reprise.dump": str(copy)})
-    with new_database(tmp_path, prepared_sqlite) as new:
+    with new_database(tmp_path) as new:
         run(documented("pg_restore"), **{"postgres://reprise@localhost/new": new, "/backup/reprise.dump": str(copy)})
         check_restored(House(house_to_clean.environment | {"DATABASE_URL": new}), before)
 

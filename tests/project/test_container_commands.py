@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import new_database
+from tests.faults.databases import is_sqlite, new_database
 from tests.project.test_deploy import COMMANDS, OURS, ROOT, SERVICES, ask, containerfile
 
 PLACE = "/srv/reprise"
@@ -122,7 +122,7 @@ def copy(parts: list[str], folder: Path) -> None:
 def image(built: Path, tmp_path: Path, prepared_sqlite: Path) -> Iterator[Image]:
     """The image with the variables of the compose file, on a database of its own."""
     given = {name: compose_value(str(value)) for name, value in OURS["web"]["environment"].items()}
-    with new_database(tmp_path, prepared_sqlite) as url:
+    with new_database(tmp_path, like=f"sqlite:///{prepared_sqlite}" if is_sqlite() else "") as url:
         own = {"DATABASE_URL": url, "REPRISE_WORK_DIR": str(tmp_path / "var"), "HOME": str(tmp_path)}
         if url.startswith("sqlite"):
             given.pop("DATABASE_POOL_SIZE")
