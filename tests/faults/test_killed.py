@@ -4,7 +4,6 @@ import os
 import signal
 import sqlite3
 import time
-import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -90,7 +89,7 @@ def test_workers_end_when_their_supervisor_is_killed(home: House) -> None:
     "stage", [stage if stage in IN_CI else pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES]
 )
 def test_a_cancel_takes_effect_within_two_seconds_in_any_stage(home: House, undisturbed, stage: str) -> None:
-    earlier = newest_result(home)
+    earlier = home.newest_result()
     analysis_id = home.queue()
     worker = home.worker_paused_at(stage)
 
@@ -152,7 +151,7 @@ def test_a_cancel_takes_effect_while_the_worker_is_frozen(home: House, undisturb
 def test_a_timeout_in_any_stage_keeps_what_was_found_and_leaves_nothing_else(
     home: House, undisturbed, stage: str
 ) -> None:
-    earlier = newest_result(home)
+    earlier = home.newest_result()
     analysis_id = home.queue(timeout="3600")
     worker = home.worker_paused_at(stage, late=3600)
     late_at = time.monotonic()
@@ -168,14 +167,6 @@ def test_a_timeout_in_any_stage_keeps_what_was_found_and_leaves_nothing_else(
     home.manage("cleanup_analyses", "--checkpoint-hours", "0")
     assert [path for path in _checkpoints(home).rglob("*") if path.is_file()] == []
     assert _tasks(home, "SUCCESSFUL") == _tasks(home, "FAILED") == 0
-
-
-def newest_result(home: House) -> str:
-    """Return the id of the newest completed analysis of the whole library with the default preset."""
-    table = "duplicates_duplicateanalysisresult"
-    wanted = "status = 'completed' AND preset = 'recording' AND search_term = ''"
-    ((found,), *_) = home.rows(f"SELECT analysis_id FROM {table} WHERE {wanted} ORDER BY created_at DESC")
-    return str(uuid.UUID(str(found)))
 
 
 def _checkpoints(home: House) -> Path:

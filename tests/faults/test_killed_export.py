@@ -25,16 +25,6 @@ AMID = "duplicates.services.exporting:_Progress.__call__"
 LAST = "duplicates.services.export_claims:end"
 
 
-@pytest.fixture
-def analysis(home: House, undisturbed: object) -> str:
-    """An analysis with groups, and no export of the test before."""
-    analysis_id = home.queue()
-    home.supervisor()
-    home.wait_for(analysis_id, "completed", seconds=120)
-    home.end_processes()
-    return analysis_id
-
-
 def the_export(home: House) -> tuple[str, int, str, str] | None:
     rows = home.rows(
         "SELECT status, attempt, sha256, error_message FROM duplicates_duplicateanalysisexport ORDER BY created_at DESC"
@@ -43,10 +33,8 @@ def the_export(home: House) -> tuple[str, int, str, str] | None:
 
 
 @pytest.mark.parametrize(("place", "call"), [(AMID, 2), (LAST, 1)], ids=["amid", "before it is stamped"])
-def test_an_export_whose_worker_is_killed_is_written_by_the_next(
-    home: House, analysis: str, place: str, call: int
-) -> None:
-    export_id = home.script(_ASK, analysis).split()[-1]
+def test_an_export_whose_worker_is_killed_is_written_by_the_next(home: House, place: str, call: int) -> None:
+    export_id = home.script(_ASK, home.newest_result()).split()[-1]
     worker = home.paused_before(place, call)
     worker.kill()
     worker.wait(20)
