@@ -20,7 +20,7 @@ from library.large_counts import large_counts
 from library.models import LibraryChange, LibraryRevision
 from tests.faults.databases import is_sqlite, template
 from tests.forms import is_full_form
-from tests.scheduling import TogetherScheduling
+from tests.scheduling import LONGEST, TogetherScheduling
 
 ROOT = Path(__file__).parent.parent
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "shared_house", "house_to_clean", "tables"}
@@ -48,12 +48,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return TogetherScheduling(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that meet the database of the settings; the others are the same on every database."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before tests are chosen by their markers, and after they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark the tests that meet the database of the settings, and put long ones first."""
     for item in items:
+        if item.get_closest_marker("looks"):
+            continue
         if item.get_closest_marker("django_db") or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
+    yield
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")

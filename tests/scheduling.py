@@ -1,4 +1,5 @@
-"""Which tests stay in one process: those that share an installation, which would be made once a process otherwise.
+"""In which order tests are handed out, and which stay in one process: those that share an installation, which would be
+made once a process otherwise.
 
 xdist's own marker for this, `xdist_group`, does nothing on pytest 9.2: it writes into a name that is no longer read.
 """
@@ -11,6 +12,8 @@ TOGETHER = (
     "tests/project/test_sample_",
     "tests/duplicates/test_console_log.py",
 )
+# One that takes twenty seconds and comes last would leave the other processes waiting.
+LONGEST = ("tests/faults/", "tests/fuzz/", "tests/browser/")
 
 
 class TogetherScheduling(LoadScopeScheduling):

@@ -46,6 +46,7 @@ def running(percentage: float) -> DuplicateAnalysisResult:
     )
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
 def test_no_page_makes_the_browser_complain_or_scroll_sideways(
@@ -97,6 +98,7 @@ def test_a_run_is_followed_to_its_end(signed_in: Page, live_server: LiveServer, 
     assert complaints == []
 
 
+@pytest.mark.looks
 def test_a_filter_opens_and_closes_by_keyboard(signed_in: Page, live_server: LiveServer) -> None:
     AnalysisFactory()
     signed_in.goto(f"{live_server}{reverse('admin:duplicates_duplicateanalysisresult_changelist')}")

@@ -18,6 +18,7 @@ from tests.browser.screenshots import ADDED_BY_HAND, MODELS, PAGES
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.looks
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_wrong_with_any_page(tab: Page, live_server: LiveServer) -> None:
@@ -41,6 +42,7 @@ def test_the_list_of_pages_knows_every_model_of_the_admin() -> None:
     assert set(ADDED_BY_HAND) <= known
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("fault", ["shift", "focus", "width", "policy"])
 def test_the_judge_sees_what_is_wrong(tab: Page, live_server: LiveServer, fault: str) -> None:
     """A judge that never finds anything would let everything pass."""

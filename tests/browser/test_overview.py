@@ -31,6 +31,7 @@ def result(live_server: LiveServer) -> DuplicateAnalysisResult:
     return analysis
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_to_complain_about(
     signed_in: Page,
@@ -60,6 +61,7 @@ def test_axe_finds_nothing_to_complain_about(
     assert complaints == []
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
 def test_the_list_of_analyses_scrolls_sideways_nowhere(
     signed_in: Page, live_server: LiveServer, result: DuplicateAnalysisResult, width: int
@@ -123,6 +125,7 @@ def test_a_large_export_counts_its_rows_and_becomes_a_link(
     expect(link).to_have_attribute("href", reverse("admin:duplicates_export_download", args=[export.pk]))
 
 
+@pytest.mark.looks
 def test_a_menu_opens_and_closes_by_keyboard(
     signed_in: Page,
     live_server: LiveServer,

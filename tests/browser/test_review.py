@@ -142,6 +142,7 @@ def test_it_works_without_javascript(
     context.close()
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
 def test_axe_finds_nothing_to_complain_about(
