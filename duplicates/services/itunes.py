@@ -21,7 +21,7 @@ from duplicates.engine.linking import best_links
 from duplicates.engine.progress import Stage
 from duplicates.engine.records import TRACK_SCHEMA, TrackColumns
 from duplicates.engine.settings import EngineSettings
-from duplicates.services.loading import load_catalogue, load_members
+from duplicates.services.loading import load_catalogue, load_members, load_named
 from duplicates.services.matching_catalogue import equal_by_keys, with_keys
 from duplicates.services.progress import RunReporter
 from library.models import ImportStatus, ITunesTrack, LibraryImport
@@ -29,6 +29,7 @@ from library.models import ImportStatus, ITunesTrack, LibraryImport
 # From this probability on the matcher's best entry counts as found.
 FUZZY_FROM = 0.80
 OLD_CATALOG = timedelta(days=30)
+FEW = 2_000  # members, as of a refresh, of which it is worth asking first whether the catalogue names them all
 # What is compared with the entry found; moments are seconds since 1970.
 _COMPARED: dict[str, pl.DataType] = {
     **{name: pl.String() for name in ("title", "artist", "album", "genre")},
@@ -76,12 +77,15 @@ def cross_reference(
     reporter: RunReporter,
     now: datetime,
 ) -> CrossReference:
-    """Look the given tracks, which `columns` describes, up in the catalogue; reads it once."""
+    """Look the given tracks, which `columns` describes, up in the catalogue; reads it once, or what they name of it."""
     if not len(track_ids) or not ITunesTrack.objects.exists():
         reporter.advance(len(track_ids))
         return CrossReference(note=_note(now))
-    entries = load_catalogue(_ENTRY, report=reporter.repeat).with_row_index("entry")
     members = load_members(track_ids, _MEMBER)
+    if (named := _all_named(members)) is not None:
+        reporter.advance(len(track_ids))
+        return CrossReference(named, _note(now))
+    entries = load_catalogue(_ENTRY, report=reporter.repeat).with_row_index("entry")
     reporter.advance(len(track_ids) // 4)
     exact = equal_by_keys(with_keys(members, "source_track_id"), with_keys(entries, "persistent_id"))
     reporter.advance(len(track_ids) // 2)
@@ -91,6 +95,23 @@ def cross_reference(
     findings |= dict(_findings(fuzzy, ITunesMatch.FUZZY, members, entries))
     reporter.advance(len(track_ids))
     return CrossReference(findings, _note(now))
+
+
+def _all_named(members: pl.DataFrame) -> dict[int, Finding] | None:
+    """Return what is found of a few members by the keys that have an index; None where one has to be looked for.
+
+    A key that is more trusted comes first anyway, so nothing in the rest of the catalogue could be found instead.
+    """
+    if members.height > FEW:
+        return None
+    entries = load_named(_ENTRY, members["source_track_id"], members["isrc"]).with_row_index("entry")
+    if not entries.height:
+        return None
+    keyed = with_keys(members, "source_track_id"), with_keys(entries, "persistent_id")
+    exact = equal_by_keys(*keyed, keys=("identity", "isrc"))
+    if exact.height < members.height:
+        return None
+    return dict(_findings(exact.with_columns(probability=pl.lit(1.0)), ITunesMatch.EXACT, members, entries))
 
 
 def _likeliest(

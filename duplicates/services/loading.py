@@ -5,7 +5,7 @@ database. Rows stream through in chunks; only columns stay.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,6 +151,23 @@ def load_catalogue(schema: dict[str, pl.DataType], *, report: Callable[[], None]
         frames.append(_frame(rows, schema))
         report()
     return pl.concat(frames, rechunk=True) if frames else pl.DataFrame(schema=schema)
+
+
+def load_named(schema: dict[str, pl.DataType], persistent_ids: Iterable[str], isrcs: Iterable[str]) -> pl.DataFrame:
+    """Read the fields named in `schema` of the entries with one of these keys, in the order of `load_catalogue`."""
+    ids = [form for one in set(persistent_ids) for form in {one, one.upper(), one.lower()}]
+    lists = {"persistent_id": ids or [""], "isrc": list(set(isrcs)) or [""]}
+    named = " OR ".join(
+        f"(t.{key} <> '' AND t.{key} IN ({', '.join(['%s'] * len(values))}))" for key, values in lists.items()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(_selected(list(schema)))} FROM library_itunestrack t WHERE {named} "
+            "ORDER BY t.persistent_id, t.catalog",
+            [value for values in lists.values() for value in values],
+        )
+        rows = cursor.fetchall()
+    return _frame(rows, schema) if rows else pl.DataFrame(schema=schema)
 
 
 def _selected(names: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ Of several entries with one key the one on the same album is taken, then the one
 with the smallest id. Nothing here reads the database.
 """
 
+from collections.abc import Iterable
 from functools import partial
 
 import polars as pl
@@ -41,15 +42,15 @@ def _words(texts: pl.Series) -> list[str]:
     return ["" if text in BLANKS else text for text in words[: len(texts)]]
 
 
-def equal_by_keys(members: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+def equal_by_keys(members: pl.DataFrame, entries: pl.DataFrame, keys: Iterable[str] = KEYS) -> pl.DataFrame:
     """Return `track_id` and `entry` of the members found by a key, the most trusted key first.
 
     `members` holds `track_id`, `entries` holds `entry` in ascending order; both hold `duration_ms` and the keys.
     """
     found = []
-    for key, tolerance in KEYS.items():
+    for key in keys:
         for on in ([key, "album_key"], [key]):
-            for step in (partial(_of_nearest_length, tolerance=tolerance), _of_unknown_length):
+            for step in (partial(_of_nearest_length, tolerance=KEYS[key]), _of_unknown_length):
                 found.append(step(members.filter(pl.col(key).is_not_null()), entries, on))
                 members = members.join(found[-1], on="track_id", how="anti")
     return pl.concat(found)

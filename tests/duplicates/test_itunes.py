@@ -6,10 +6,11 @@ import pytest
 
 from duplicates.choices import ITunesMatch
 from duplicates.models import DuplicateAnalysisTrack
+from duplicates.services import itunes
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.itunes import NO_CATALOG
 from duplicates.services.options import AnalysisOptions
-from library.models import ITunesTrack, LibraryImport
+from library.models import ITunesTrack, LibraryImport, Track
 from tests.duplicates.library_of import make_track
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +95,38 @@ class TestExact:
 
 @pytest.mark.usefixtures("pair")
 class TestFuzzy:
+    @pytest.mark.parametrize("few", [itunes.FEW, 0], ids=["asked for", "all of it read"])
+    def test_what_is_named_is_found_without_reading_the_rest(self, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+        # By id in whichever capitals, by ISRC, the nearest of several; a blank key names nothing.
+        one, other = Track.objects.order_by("pk")
+        Track.objects.filter(pk=one.pk).update(source_track_id="00000000000000ab")
+        entry(0xAB, title="Renamed", isrc="")
+        entry(2, isrc="GBAYE0601498", duration_ms=300_000)
+        entry(3, isrc="GBAYE0601498", duration_ms=216_000)
+        entry(4)
+        read = []
+        load = itunes.load_catalogue
+        monkeypatch.setattr(itunes, "FEW", few)
+        monkeypatch.setattr(
+            itunes, "load_catalogue", lambda *args, **kwargs: (read.append(1), load(*args, **kwargs))[1]
+        )
+
+        found = {member.track_id: (member.itunes_match, member.itunes_persistent_id) for member in members()}
+
+        assert found == {one.pk: (ITunesMatch.EXACT, f"{0xAB:016X}"), other.pk: (ITunesMatch.EXACT, f"{3:016X}")}
+        assert bool(read) == (few == 0)
+
+    def test_all_is_read_where_one_is_named_by_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        one, other = Track.objects.order_by("pk")
+        Track.objects.filter(pk=one.pk).update(source_track_id=f"{7:016X}")
+        Track.objects.filter(pk=other.pk).update(isrc="")
+        entry(7, title="Renamed")
+        entry(8)
+
+        found = {member.track_id: member.itunes_persistent_id for member in members()}
+
+        assert found == {one.pk: f"{7:016X}", other.pk: f"{8:016X}"}
+
     def test_a_typo_is_found_with_its_probability(self) -> None:
         entry(title="Harbour Ligths", artist="Quiet Tide")
 
