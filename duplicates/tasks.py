@@ -26,6 +26,14 @@ def write_export_task(export_id: str) -> str:
 
 
 @task()
+def discard_analysis_task(analysis_id: str) -> None:
+    """Delete what is left of an analysis that nobody sees any more."""
+    from duplicates.services.discarding import discard  # noqa: PLC0415 (likewise)
+
+    discard(uuid.UUID(analysis_id))
+
+
+@task()
 def work_on_plan_task(plan_id: str) -> str:
     """Do what a clean-up plan waits for; returns the state it ended in."""
     from django.utils import timezone  # noqa: PLC0415 (likewise)
@@ -44,6 +52,11 @@ def enqueue_analysis(analysis_id: uuid.UUID) -> None:
 def enqueue_export(export_id: uuid.UUID) -> None:
     """Wake a worker for this export."""
     write_export_task.enqueue(export_id=str(export_id))
+
+
+def enqueue_discard(analysis_id: uuid.UUID) -> None:
+    """Wake a worker for an analysis that is to be deleted."""
+    discard_analysis_task.enqueue(analysis_id=str(analysis_id))
 
 
 def enqueue_plan(plan_id: uuid.UUID) -> None:

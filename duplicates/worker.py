@@ -26,7 +26,7 @@ from django_tasks_db.management.commands.db_worker import Worker as TaskWorker
 
 from duplicates.services import automatic, process, storage, workers
 from duplicates.services.clock import ClockWatch
-from duplicates.tasks import enqueue_analysis, enqueue_export, enqueue_plan
+from duplicates.tasks import enqueue_analysis, enqueue_discard, enqueue_export, enqueue_plan
 from library.tasks import enqueue_upload
 
 logger = logging.getLogger("reprise.workers")
@@ -166,6 +166,7 @@ class Supervisor:
             TickPart("wake workers for plans", self._wake_for_plans),
             TickPart("wake workers for uploads", self._wake_for_uploads),
             TickPart("wake workers for exports", self._wake_for_exports),
+            TickPart("wake workers for deletions", self._wake_for_deletions),
             TickPart("look at the storage", self._look_at_storage),
         ]
 
@@ -230,6 +231,9 @@ class Supervisor:
 
     def _wake_for_exports(self) -> None:
         workers.wake_for_exports(now=timezone.now(), enqueue=enqueue_export)
+
+    def _wake_for_deletions(self) -> None:
+        workers.wake_for_deletions(now=timezone.now(), enqueue=enqueue_discard)
 
     def _look_at_storage(self) -> None:
         """Keep what is stored today for those who want to see it grow; asked for once an hour."""

@@ -19,6 +19,7 @@ from duplicates.admin.shared import person, require_manager
 from duplicates.exceptions import DuplicatesError
 from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import permissions, saved
+from duplicates.tasks import enqueue_discard
 
 LIST = "admin:duplicates_duplicateanalysisresult_changelist"
 PAGE = "admin:duplicates_duplicateanalysisresult_change"
@@ -75,7 +76,7 @@ def _pin(request: HttpRequest, queryset: QuerySet[Any], *, is_pinned: bool) -> t
 
 def _delete(request: HttpRequest, analysis: DuplicateAnalysisResult) -> HttpResponseBase:
     try:
-        saved.delete_analysis(analysis, actor=person(request), now=timezone.now())
+        saved.delete_analysis(analysis, actor=person(request), now=timezone.now(), enqueue=enqueue_discard)
     except DuplicatesError as refused:
         messages.warning(request, refused.sentence)
         return HttpResponseRedirect(reverse(PAGE, args=[analysis.pk]))

@@ -35,7 +35,7 @@ from duplicates.services.options import AnalysisOptions
 from duplicates.services.recommendations import ResultCondition, judge_condition, judge_conditions
 from duplicates.services.staleness import Thresholds
 from duplicates.services.workers import WORKER_COMMAND, are_there_workers
-from duplicates.tasks import enqueue_analysis
+from duplicates.tasks import enqueue_analysis, enqueue_discard
 
 
 class AnalysisFilters(django_filters.FilterSet):
@@ -294,7 +294,7 @@ class AnalysisViewSet(
 
     def perform_destroy(self, instance: DuplicateAnalysisResult) -> None:
         require(permissions.may_manage(self.person, instance), str(_OTHERS))
-        saved.delete_analysis(instance, actor=self.person, now=timezone.now())
+        saved.delete_analysis(instance, actor=self.person, now=timezone.now(), enqueue=enqueue_discard)
 
     # --- Helpers ----------------------------------------------------------------------------------------------------
 

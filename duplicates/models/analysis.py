@@ -60,6 +60,16 @@ class AnalysisQuerySet(models.QuerySet["DuplicateAnalysisResult"]):
         return self.filter(Q(user_id=user.pk) | Q(user__isnull=True))
 
 
+AnalysisManager = models.Manager.from_queryset(AnalysisQuerySet)
+
+
+class ShownAnalyses(AnalysisManager["DuplicateAnalysisResult"]):
+    """All but those that are being deleted, which are gone for everybody but who deletes them."""
+
+    def get_queryset(self) -> AnalysisQuerySet:
+        return AnalysisQuerySet(self.model, using=self._db).filter(deleting_at=None)
+
+
 class DuplicateAnalysisResult(models.Model):
     """One analysis of the library, from the wish for it to its saved result."""
 
@@ -149,7 +159,13 @@ class DuplicateAnalysisResult(models.Model):
     error_message = models.TextField(blank=True)
     error_details = models.JSONField(default=dict, blank=True)
 
-    objects = AnalysisQuerySet.as_manager()
+    # Its end; see `services.discarding`
+    deleting_at = models.DateTimeField(
+        null=True, editable=False, help_text=lazy("It is being deleted, and when somebody was last at that.")
+    )
+
+    objects = ShownAnalyses()
+    everything = AnalysisQuerySet.as_manager()
 
     class Meta:
         verbose_name = "analysis"
@@ -169,6 +185,8 @@ class DuplicateAnalysisResult(models.Model):
             models.Index(fields=["-created_at"], name="analysis_newest"),
             # Is an equal one queued, running or still good?
             models.Index(fields=["parameters_fingerprint", "status"], name="analysis_equal"),
+            # What somebody began to delete; hardly ever more than one.
+            models.Index(fields=["deleting_at"], name="analysis_deleting", condition=Q(deleting_at__isnull=False)),
         ]
         constraints = [
             # Two equal runs of one user never compete; the system is one user (see the next).

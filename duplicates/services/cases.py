@@ -90,7 +90,7 @@ def lock(wanted: Sequence[Wanted]) -> list[Case]:
         group = groups.get(one.group_id) or DuplicateAnalysisGroup(pk=one.group_id)
         case = Case(one, group, members[one.group_id], one.keeper_id, list(one.removing), one.rule, one.reason)
         case.before = decision_of(group)
-        if one.group_id not in groups:
+        if one.group_id not in groups or group.analysis.deleting_at:
             case.refused = gone(one.label)
         cases.append(case)
     return cases
@@ -101,7 +101,7 @@ def lock_one(group: DuplicateAnalysisGroup) -> DuplicateAnalysisGroup:
     # Whoever resolved it is read after the lock: a join shows who it was before.
     rows = DuplicateAnalysisGroup.objects.select_for_update(of=("self",)).select_related("analysis")
     locked = rows.defer("analysis__learnt_tables").filter(pk=group.pk).first()
-    if locked is None:
+    if locked is None or locked.analysis.deleting_at:
         raise gone(str(group))
     return locked
 
@@ -114,7 +114,7 @@ def gone(label: str) -> GroupChanged:
 def share_analyses(groups: Iterable[DuplicateAnalysisGroup]) -> None:
     """Let groups of one analysis share one object for it, without its weights, which are large."""
     listed = list(groups)
-    rows = DuplicateAnalysisResult.objects.defer("learnt_tables")
+    rows = DuplicateAnalysisResult.everything.defer("learnt_tables")
     analyses = rows.in_bulk({group.analysis_id for group in listed})
     for group in listed:
         group.analysis = analyses[group.analysis_id]

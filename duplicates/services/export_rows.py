@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from django.db import connection, models
 
+from duplicates.exceptions import AnalysisNotFound
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
 from duplicates.services.bulk_rows import SNAPSHOT_COLUMNS
 from duplicates.services.difference import analysis_key
@@ -93,7 +94,10 @@ MEMBER_KINDS = tuple(name if name == "evidence" else kind_of(DuplicateAnalysisTr
 
 
 def read_blocks(analysis: DuplicateAnalysisResult) -> Blocks:
-    """Yield the groups of a saved analysis in order, block by block, each with its members: two queries a block."""
+    """Yield the groups of a saved analysis in order, block by block, each with its members: two queries a block.
+
+    Raises AnalysisNotFound at the end when the analysis was deleted meanwhile: what was yielded is not all of it.
+    """
     key = analysis_key(analysis)
     ((last,),) = _fetch("SELECT max(position) FROM duplicates_duplicateanalysisgroup WHERE analysis_id = %s", [key])
     for first in range(1, (last or 0) + 1, GROUPS_PER_BLOCK):
@@ -103,6 +107,8 @@ def read_blocks(analysis: DuplicateAnalysisResult) -> Blocks:
         of_member, *columns = _columns(_fetch(_select_members(), asked), 1 + len(READ))
         counts = Counter(of_member)
         yield Block(groups, [counts[position] for position in groups[_POSITION]], _member_columns(columns))
+    if not DuplicateAnalysisResult.objects.filter(pk=analysis.pk).exists():  # its groups went while they were read
+        raise AnalysisNotFound
 
 
 def block_of(groups: Iterable[tuple[DuplicateAnalysisGroup, Sequence[DuplicateAnalysisTrack]]]) -> Block:

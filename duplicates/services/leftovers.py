@@ -1,5 +1,5 @@
-"""What is left over and goes once its own time is past: files of exports, checkpoints, tables for refreshes, uploads,
-settled tasks, compacted changes of the library, plays long seen, old audit records, kept answers.
+"""What is left over and goes once its own time is past: analyses half deleted, files of exports, checkpoints, tables of
+refreshes, uploads, settled tasks, compacted changes of the library, plays long seen, old audit records, kept answers.
 
 Each kind can say what would go and let it go; both ask the same question, so a dry run tells what a clean-up does.
 """
@@ -16,7 +16,7 @@ from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import ExportStatus
 from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult
-from duplicates.services import audit, work_folder
+from duplicates.services import audit, discarding, work_folder
 from duplicates.services.exporting import exports_folder, file_stem
 from duplicates.services.idempotency import forget_old_answers, old_answers
 from duplicates.services.impact import follow_library
@@ -146,8 +146,16 @@ def _old_records(limits: Limits) -> Freed:
     return Freed(AuditRecord.objects.older_than(oldest).count())
 
 
+def _finish_deleting(limits: Limits) -> Freed:
+    half_deleted = discarding.abandoned(now=limits.now)
+    for analysis_id in half_deleted:
+        discarding.discard(analysis_id)
+    return Freed(len(half_deleted))
+
+
 # In the order in which they go.
 KINDS = {
+    "half_deleted": Kind(lambda limits: Freed(len(discarding.abandoned(now=limits.now))), _finish_deleting),
     "checkpoints": Kind(_look_at_checkpoints, _remove_checkpoints),
     "tasks": Kind(
         lambda limits: Freed(_settled_tasks(limits).count()), lambda limits: Freed(_settled_tasks(limits).delete()[0])

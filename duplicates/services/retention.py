@@ -17,7 +17,7 @@ from django.db import transaction
 from duplicates.choices import ACTIVE, AnalysisStatus
 from duplicates.exceptions import CleanupRunning, DuplicatesError
 from duplicates.models import AuditRecord, DuplicateAnalysisResult
-from duplicates.services import audit, leftovers, storage, storage_limits
+from duplicates.services import audit, discarding, leftovers, storage, storage_limits
 from duplicates.services.alone import Busy, alone
 from duplicates.services.impact_summary import get_impact_summary
 from duplicates.services.leftovers import Freed, Limits
@@ -221,7 +221,8 @@ def _delete_analysis(
         if analysis is None or analysis_id in _being_refreshed():
             return
         _remember(analysis, actor=actor, now=now)
-        analysis.delete()
+        discarding.hide(analysis, now=now)
+    discarding.discard(analysis_id)
     result.deleted += 1
     result.rows_bytes += storage.rows_bytes(groups=analysis.groups_found, duplicates=analysis.duplicates_found)
     freed = Freed(1, size) if (size := discard_checkpoints(analysis_id)) else Freed()

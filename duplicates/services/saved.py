@@ -1,6 +1,9 @@
 """What becomes of one saved analysis by hand: pinned so that no clean-up takes it, or deleted at once."""
 
+import uuid
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -8,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from duplicates.exceptions import AnalysisActive, AnalysisNotFound, AnalysisPinned
 from duplicates.models import DuplicateAnalysisResult
-from duplicates.services import audit
+from duplicates.services import audit, discarding
 from duplicates.services.leftovers import Limits, remove_export_files
 from duplicates.services.work_folder import discard_checkpoints
 
@@ -31,9 +34,16 @@ def pin_analysis(
 
 
 @audit.recorded("analysis.deleted", subject="analysis")
-def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUser | None", now: datetime) -> None:
+def delete_analysis(
+    analysis: DuplicateAnalysisResult,
+    *,
+    actor: "AbstractBaseUser | None",
+    now: datetime,
+    enqueue: Callable[[uuid.UUID], None],
+) -> None:
     """Delete an analysis with its groups, exports and kept work; decisions and removed copies stay.
 
+    It is gone for everybody at once; the groups of a large one are left to a worker.
     Raises AnalysisNotFound for one that is gone, AnalysisActive for one that is queued, running or being refreshed, and
     AnalysisPinned for one that is pinned.
     """
@@ -54,6 +64,11 @@ def delete_analysis(analysis: DuplicateAnalysisResult, *, actor: "AbstractBaseUs
         if current.is_pinned:
             raise AnalysisPinned
         audit.record("analysis.deleted", actor=actor, now=now, subject=current, counts={"groups": current.groups_found})
-        current.delete()
+        discarding.hide(current, now=now)
+        is_small = current.groups_found + current.duplicates_found <= discarding.DELETED_AT_ONCE
+        if not is_small:
+            transaction.on_commit(partial(enqueue, current.pk))
     discard_checkpoints(analysis.pk)
     remove_export_files(Limits(now, now))
+    if is_small:
+        discarding.discard(analysis.pk)

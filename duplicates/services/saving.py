@@ -20,6 +20,7 @@ from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services import bulk_rows, claims
 from duplicates.services.claims import Claim
 from duplicates.services.detecting import Detection, FoundGroup, FoundMember
+from duplicates.services.discarding import delete_groups
 from duplicates.services.itunes import CrossReference, Finding
 from duplicates.services.retrying import retrying
 from library.changes import hold_still
@@ -39,9 +40,9 @@ class Saved:
 
 def sweep(claimed: Claim) -> None:
     """Delete what an earlier run of the same analysis wrote, and begin at the first group."""
-    with transaction.atomic():
-        claims.update_owned(claimed, saved_groups=0)
-        DuplicateAnalysisGroup.objects.filter(analysis_id=claimed.analysis_id).delete()
+    begin = partial(claims.update_owned, claimed, saved_groups=0)
+    begin()
+    delete_groups(claimed.analysis_id, prove=begin)
 
 
 def save_groups(

@@ -112,6 +112,7 @@ def _as_recorded(value: Any) -> Any:
 
 def _from_groups(track: Track) -> Iterator[Event]:
     members = DuplicateAnalysisTrack.objects.filter(track_id=track.pk, group__analysis__started_at__isnull=False)
+    members = members.filter(group__analysis__deleting_at=None)
     for member in members.select_related("group__analysis").order_by("-pk")[:NEWEST]:
         group, analysis = member.group, member.group.analysis
         said = _("As the keeper of %(group)s") if group.keeper_track_id == track.pk else _("In %(group)s")

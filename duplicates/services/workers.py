@@ -15,6 +15,7 @@ from django_tasks_db.models import DBTaskResult
 from duplicates.choices import AnalysisStatus
 from duplicates.models import DuplicateAnalysisResult, Worker
 from duplicates.services import impact, lifecycle
+from duplicates.services.discarding import abandoned
 from duplicates.services.export_claims import waiting_exports
 from duplicates.services.log_context import lines_of
 from duplicates.services.plan_lease import waiting_plans
@@ -97,6 +98,11 @@ def wake_for_uploads(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> 
 def wake_for_exports(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:
     """Wake a worker for exports that nobody writes and no task stands for, as after a worker that died."""
     _wake(waiting_exports(now=now), "duplicates.tasks.write_export_task", "export_id", enqueue)
+
+
+def wake_for_deletions(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> None:
+    """Wake a worker for analyses that are half deleted and no task stands for, as after a worker that died."""
+    _wake(abandoned(now=now), "duplicates.tasks.discard_analysis_task", "analysis_id", enqueue)
 
 
 def _wake(waiting: list[uuid.UUID], task_path: str, argument: str, enqueue: Callable[[uuid.UUID], None]) -> None:

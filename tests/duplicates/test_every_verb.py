@@ -360,8 +360,8 @@ VERBS: dict[Callable[..., Any], Verb] = {
     ),
     saved.delete_analysis: Verb(
         "analysis.deleted",
-        lambda w: saved.delete_analysis(w.group().analysis, **w.who),
-        lambda w: saved.delete_analysis(AnalysisFactory.create(is_pinned=True), **w.who),
+        lambda w: saved.delete_analysis(w.group().analysis, enqueue=lambda pk: None, **w.who),
+        lambda w: saved.delete_analysis(AnalysisFactory.create(is_pinned=True), enqueue=lambda pk: None, **w.who),
     ),
     sampling.draw_sample: Verb(
         "precision.sample_drawn",

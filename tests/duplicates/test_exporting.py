@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from duplicates.choices import ExportStatus
-from duplicates.exceptions import AnalysisNotReady, ExportGone, InvalidOptions
-from duplicates.models import AuditRecord, DuplicateAnalysisExport, DuplicateAnalysisResult, DuplicateAnalysisTrack
-from duplicates.services import export_contents, export_rows, exporting
+from duplicates.exceptions import AnalysisNotFound, AnalysisNotReady, ExportGone, InvalidOptions
+from duplicates.models import AuditRecord, DuplicateAnalysisResult, DuplicateAnalysisTrack
+from duplicates.services import export_contents, export_rows, exporting, saved
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.exporting import export_analysis_results, request_export, write_export
 from duplicates.services.options import AnalysisOptions
@@ -172,7 +172,7 @@ class TestRefusals:
 
 class TestQueries:
     def test_a_block_costs_two_queries_whatever_it_holds(self, analysis, django_assert_num_queries) -> None:
-        with django_assert_num_queries(3):  # groups, members, and the look that finds no more
+        with django_assert_num_queries(4):  # how many, groups, members, and whether it is still there
             exported(analysis, "csv")
 
 
@@ -236,16 +236,30 @@ class TestFiles:
         assert export.total_rows == 3 * SONG_COUNT
         assert told == [0, 0, *(3 * number for number in range(1, SONG_COUNT))]
 
+    def test_of_an_analysis_deleted_meanwhile_a_stream_ends_in_an_error(self, analysis, monkeypatch) -> None:
+        monkeypatch.setattr(export_rows, "GROUPS_PER_BLOCK", 1)
+        blocks = export_analysis_results(analysis, "json", now=NOW)
+        next(blocks), next(blocks)
+        saved.delete_analysis(analysis, actor=None, now=NOW, enqueue=pytest.fail)
+
+        with pytest.raises(AnalysisNotFound):
+            list(blocks)
+
     @pytest.mark.parametrize("what", ["export", "analysis"])
     def test_deleted_meanwhile_it_leaves_nothing(self, analysis, monkeypatch, what) -> None:
         monkeypatch.setattr(exporting, "WRITTEN_AT_ONCE", 0)
         export = request_export(analysis, "csv", actor=None, now=NOW, enqueue=lambda pk: None)
         render, path = export_contents.render, exporting.export_path(export)
-        rows = {"export": DuplicateAnalysisExport.objects.all(), "analysis": DuplicateAnalysisResult.objects.all()}
+        deletions = {
+            "export": lambda: exporting.delete_export(export, actor=None, now=NOW),
+            "analysis": lambda: saved.delete_analysis(analysis, actor=None, now=NOW, enqueue=pytest.fail),
+        }
 
         def cut(*args):
-            yield from render(*args)
-            rows[what].delete()
+            for number, block in enumerate(render(*args)):
+                yield block
+                if number == 1:
+                    deletions[what]()
 
         monkeypatch.setattr(export_contents, "render", cut)
         with pytest.raises(ExportGone):

@@ -61,7 +61,7 @@ class TestATickThatBreaksOff:
     @pytest.fixture
     def supervisor(self, monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> Supervisor:
         settings.RECLAIM_TICK_SECONDS = 0
-        for job in ("tidy", "wake_for_plans", "wake_for_uploads"):
+        for job in ("tidy", "wake_for_plans", "wake_for_uploads", "wake_for_exports", "wake_for_deletions"):
             monkeypatch.setattr(worker.workers, job, lambda **_: None)
         monkeypatch.setattr(worker.storage, "keep_sample", lambda **_: True)
         monkeypatch.setattr(worker.automatic, "resolve_new_results", lambda **_: None)

@@ -110,7 +110,8 @@ def wait_once(*arguments, **options):
     if left == 0:
         try:
             print("paused", flush=True)
-            time.sleep(600)
+            for _ in range(6000):  # in one long sleep it would miss a signal that reaches another thread
+                time.sleep(0.1)
         except GoOn:
             pass
     return real(*arguments, **options)

@@ -1,6 +1,7 @@
-"""A worker killed while it writes an export: the next one writes it, and its file is whole."""
+"""A worker killed, or frozen past its lease, amid the writing of an export: the next one writes it, and it is whole."""
 
 import hashlib
+import signal
 
 import pytest
 
@@ -48,3 +49,30 @@ def test_an_export_whose_worker_is_killed_is_written_by_the_next(home: House, pl
     assert row[:2] == ("completed", 2)
     (file,) = [path for path in home.files("exports") if path.name.startswith(export_id)]
     assert hashlib.sha256(file.read_bytes()).hexdigest() == row[2]
+
+
+@pytest.mark.parametrize(("place", "call"), [(AMID, 2), (LAST, 1)], ids=["amid", "before it is stamped"])
+def test_a_writer_that_wakes_after_its_lease_changes_nothing(home: House, analysis: str, place: str, call: int) -> None:
+    export_id = home.script(_ASK, analysis).split()[-1]
+    late = home.paused_before(place, call)
+    late.send_signal(signal.SIGSTOP)
+    others = home.supervisor()
+    home.wait_until(lambda: the_export(home), lambda row: row is not None and row[0] in ("completed", "failed"), 120)
+    written, files = the_export(home), contents(home, export_id)
+    others.terminate()
+    others.wait(20)
+
+    late.send_signal(signal.SIGCONT)
+    late.send_signal(signal.SIGUSR1)
+    late.terminate()  # which lets it finish what it is at
+    late.wait(60)
+
+    assert written is not None
+    assert written[:2] == ("completed", 2)
+    assert the_export(home) == written
+    assert contents(home, export_id) == {name: data for name, data in files.items() if not name.endswith(".part")}
+
+
+def contents(home: House, export_id: str) -> dict[str, bytes]:
+    """Return what lies there of an export."""
+    return {path.name: path.read_bytes() for path in home.files("exports") if path.name.startswith(export_id)}
