@@ -74,6 +74,7 @@ SENTENCES = (
     noop("only the keeper has one"),
     noop("only the copy has one"),
     # what a run found out
+    noop("%(a)s of %(b)s tracks have changed since the tables were learnt"),
     noop(
         "%(a)s tracks share all they hold with more than %(b)s others; they were compared with exact copies of "
         "themselves only."
@@ -101,6 +102,8 @@ def told(text: str) -> str:
     if not text or (get_language() or "en").startswith("en"):
         return text
     direct = gettext(text)
+    if direct == text and (why := re.fullmatch(r"Every track was matched: (.+)\.", text)):
+        return gettext("Every track was matched: %(why)s.") % {"why": told(why[1])}
     return direct if direct != text else _with_values(text)
 
 

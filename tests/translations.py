@@ -33,6 +33,8 @@ FUNCTIONS = {
     "pgettext_lazy": (0, 1),
 }
 
+NEVER_SHOWN = ("Task",)  # contexts of Django's own sentences that none of our pages has
+
 # The action of an audit record, where it is written.
 ACTION = re.compile(r'\brecord(?:ed)?\(\s*"([a-z_]+\.[a-z_]+)"')
 
@@ -61,6 +63,7 @@ def _all() -> Iterator[Message]:
     yield from _names_of_models()
     yield from _actions_of_the_audit_trail()
     yield from ((None, said, None) for said in (*_of_the_matcher(), *_of_the_admin(), *_of_the_settings()))
+    yield from _of_django()
 
 
 def _files(kind: str) -> Iterator[Path]:
@@ -186,6 +189,21 @@ def _of_the_settings() -> Iterator[str]:
 
     for variable in variables().values():
         yield from filter(None, (variable.help, variable.unit))
+
+
+def _of_django() -> Iterator[Message]:
+    """Yield what Django's own pages say and its translators have not come to yet."""
+    import django  # noqa: PLC0415 (needs nothing, but is told of by its path)
+
+    for part in ("conf", "contrib/admin", "contrib/auth"):
+        folder = Path(django.__file__).parent / part / "locale"
+        translated: set[tuple[str | None, str]] = set()
+        for language in LANGUAGES:
+            catalogue = polib.pofile(str(folder / language / "LC_MESSAGES" / "django.po"))
+            translated |= {(one.msgctxt, one.msgid) for one in catalogue if one.translated()}
+        for one in polib.pofile(str(folder / "en" / "LC_MESSAGES" / "django.po")):
+            if (one.msgctxt, one.msgid) not in translated and one.msgctxt not in NEVER_SHOWN:
+                yield one.msgctxt, one.msgid, one.msgid_plural or None
 
 
 def path_of(language: str) -> Path:

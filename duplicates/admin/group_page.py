@@ -29,7 +29,7 @@ from duplicates.models import (
 from duplicates.services import permissions
 from duplicates.services.guards import is_decided
 from duplicates.services.preview import RemovalPreview, preview_removal
-from duplicates.told import told_reason
+from duplicates.told import told, told_reason
 from library import admin_pages as pages
 from library import listening
 from library.models import PlaylistEntry, Track
@@ -166,7 +166,7 @@ class GroupPage:
             itunes_badge(member.itunes_match) if found else pages.UNKNOWN,
             list(member.itunes_differences),
             waterfall_of(parts, tables),
-            ", ".join(part.comparison for part in parts if part.missing),
+            ", ".join(told(part.comparison) for part in parts if part.missing),
             contradiction(parts),
             explain if parts and here else "",
             obstacle.sentence if obstacle and not isinstance(obstacle, MemberGone) else "",

@@ -64,7 +64,7 @@ def main() -> int:
         from tests.browser.scenes import SCENES, Scene  # noqa: PLC0415 (needs Django)
 
         scene = Scene()
-        with _server() as server, _tab() as tab:
+        with _server() as server, _tab("en") as tab:
             for name, prepare in SCENES.items():
                 prepare(scene)
                 for picture in PICTURES:

@@ -1,6 +1,6 @@
 """Takes a picture of every page of the admin: light, dark, and as wide as a phone.
 
-    uv run python -m tests.browser.screenshots [--only dashboard] [--scene empty]
+    uv run python -m tests.browser.screenshots [--only dashboard] [--scene empty] [--language de]
 
 Everything happens in a throw-away database: an empty one first, then one with the demo library that has been worked
 with for some weeks. The pictures go to `screenshots/`, which git ignores. A new page is one line in `PAGES`; a page
@@ -111,13 +111,14 @@ def main() -> int:
     parser.add_argument(
         "--scene", default="", help="Only this scene: empty, demo, judged, worked, running, stale or failed."
     )
+    parser.add_argument("--language", default="en", choices=("en", "de"), help="What the browser asks for.")
     asked = parser.parse_args()
     wanted = [page for page in PAGES if asked.only in page.name and asked.scene in ("", page.scene)]
     if not wanted:
         parser.error(f"No page of PAGES has {asked.only!r} in its name and is of scene {asked.scene!r}.")
     with tempfile.TemporaryDirectory(prefix="reprise-screenshots-") as folder:
         _prepare_django(Path(folder))
-        return _take(wanted)
+        return _take(wanted, asked.language)
 
 
 def _prepare_django(folder: Path) -> None:
@@ -133,14 +134,14 @@ def _prepare_django(folder: Path) -> None:
     django.setup()
 
 
-def _take(wanted: list[Shot]) -> int:
+def _take(wanted: list[Shot], language: str) -> int:
     from tests.browser.judging import Judge  # noqa: PLC0415 (needs a browser)
     from tests.browser.scenes import SCENES, Scene  # noqa: PLC0415 (needs Django)
 
     FOLDER.mkdir(exist_ok=True)
     faults: list[str] = []
     scene = Scene()
-    with _server() as server, _tab() as tab:
+    with _server() as server, _tab(language) as tab:
         judge = Judge(tab)
         for name, prepare in SCENES.items():
             prepare(scene)
@@ -185,7 +186,7 @@ def _server() -> Iterator[str]:
 
 
 @contextmanager
-def _tab() -> Iterator["Page"]:
+def _tab(language: str) -> Iterator["Page"]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 (optional on machines without a browser)
 
     from tests.browser.conftest import FLAGS  # noqa: PLC0415 (imports pytest)
@@ -195,7 +196,7 @@ def _tab() -> Iterator["Page"]:
         sys.exit("No Chromium on this machine; install it to take pictures.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser.new_page()
+        yield browser.new_page(locale=language)
         browser.close()
 
 
