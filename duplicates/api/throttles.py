@@ -1,8 +1,14 @@
-"""How often one person, or one token, may ask: counted for reading and for writing apart, in the shared cache."""
+"""How often one person, or one token, may ask: counted for reading and for writing apart, in the shared cache.
 
+The cache lies in the database, so that all processes count together.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError, connection, transaction
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
@@ -26,6 +32,27 @@ class _PerPerson(SimpleRateThrottle):
         else:
             who = f"address-{self.get_ident(request)}"
         return f"throttle-{self.scope}-{who}"
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Count this request where it is not one too many. One that cannot be counted in time is let through."""
+        try:
+            with _one_at_a_time(self.get_cache_key(request, view)):
+                return super().allow_request(request, view)
+        except OperationalError:
+            return True
+
+
+@contextmanager
+def _one_at_a_time(key: str) -> Iterator[None]:
+    """Let nobody else count under this key meanwhile: what is read and written back apart would lose requests.
+
+    A transaction of SQLite has the only write lock from its beginning; PostgreSQL is asked for one of this name.
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+        yield
 
 
 class ReadThrottle(_PerPerson):

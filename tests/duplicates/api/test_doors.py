@@ -10,13 +10,16 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
-from rest_framework.test import APIClient
+from rest_framework.test import APIClient, APIRequestFactory
 
+from duplicates.api.analyses import AnalysisViewSet
+from duplicates.api.throttles import ReadThrottle
 from duplicates.exceptions import InvalidOptions
 from duplicates.models import ApiToken, DuplicateAnalysisResult, KeptAnswer
 from duplicates.services.idempotency import ABANDONED, KEPT, forget_old_answers
 from duplicates.services.tokens import create_token, revoke_token
 from tests.duplicates.factories import AnalysisFactory, UserFactory
+from tests.duplicates.test_many_users import PEOPLE, all_at_once
 
 pytestmark = pytest.mark.django_db
 ANALYSES = "/api/v1/analyses/"
@@ -142,6 +145,21 @@ class TestHowOften:
 
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert int(answers[-1]["Retry-After"]) >= 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_requests_of_one_moment_are_all_counted(self, settings: Any) -> None:
+        """Each read the count, added itself and wrote it back: of twenty at once, most got lost."""
+        settings.API_READS_PER_MINUTE = 10
+        person, view = UserFactory.create(), AnalysisViewSet()
+        allowed: list[bool] = []
+
+        def ask(number: int) -> None:
+            request = APIRequestFactory().get(ANALYSES)
+            request.user, request.auth = person, None
+            allowed.append(ReadThrottle().allow_request(request, view))
+
+        assert all_at_once(ask) == []
+        assert (allowed.count(True), len(allowed)) == (10, PEOPLE)
 
     def test_each_kind_of_change_is_limited_apart(self, admin: User, client_of: Login, settings: Any) -> None:
         settings.API_WRITES_PER_MINUTE = 1

@@ -1,5 +1,6 @@
 """One of everything the API shows, for tests that walk all of it: an analysis of somebody, and what became of it."""
 
+import uuid
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -72,6 +73,6 @@ def _import(owner: User | None) -> LibraryImport:
 
 
 def _profile(owner: User | None) -> KeeperProfile:
-    name = f"Profile {KeeperProfile.objects.count()}"
+    name = f"Profile {uuid.uuid4().hex[:12]}"  # a count would come back once some are deleted
     wishes = keeper_profiles.from_json([{"rule": "loved"}])
     return keeper_profiles.save_profile(name=name, wishes=wishes, actor=owner, now=timezone.now())
