@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from itertools import permutations
 from typing import Any
 
 from django.db import connection, transaction
@@ -92,25 +93,31 @@ def _carry_decisions_over(
     One that has a single member left says so already.
     """
     # Two questions, each of an index of what is decided, or every group would be looked up in the other analysis. There
-    # it is found by its first member: a track is in few groups, and keys have no index. CROSS JOIN keeps SQLite to
-    # that order, and DISTINCT from mixing it with that of the statement around it.
-    for decided, way in (
-        ("o", f"{_GROUPS} o CROSS JOIN {_MEMBERS} om CROSS JOIN {_MEMBERS} nm CROSS JOIN {_GROUPS} n"),
-        ("n", f"{_GROUPS} n CROSS JOIN {_MEMBERS} nm CROSS JOIN {_MEMBERS} om CROSS JOIN {_GROUPS} o"),
-    ):
+    # it is found by its first member: a track is in few groups, and keys have no index.
+    decided = f"(SELECT * FROM {_GROUPS} WHERE analysis_id = %s AND is_resolved = TRUE ORDER BY is_resolved, position)"
+    ways = {
+        "o": f"{decided} o CROSS JOIN {_MEMBERS} om CROSS JOIN {_MEMBERS} nm CROSS JOIN {_GROUPS} n",
+        "n": f"{decided} n CROSS JOIN {_MEMBERS} nm CROSS JOIN {_MEMBERS} om CROSS JOIN {_GROUPS} o",
+    }
+    for (first, way), second, keys in zip(ways.items(), "no", permutations(analysis_keys(older, newer)), strict=True):
         among = "" if fresh is None else f"AND {is_among('n.id', fresh)}"
+        # CROSS JOIN is an order, DISTINCT keeps it apart from that of the statement around it, and COALESCE keeps both
+        # databases from asking for all groups of the second analysis, of which PostgreSQL has counted none yet.
         pairs = (
             f"SELECT DISTINCT n.id AS new_id, o.id AS old_id FROM {way} "
-            f"WHERE o.analysis_id = %s AND n.analysis_id = %s AND {decided}.is_resolved = TRUE "
-            f"AND {decided}m.position = 0 AND om.group_id = o.id AND nm.group_id = n.id "
-            f"AND nm.track_id = om.track_id AND n.group_key = o.group_key {among}"
+            f"WHERE COALESCE({second}.analysis_id, {second}.analysis_id) = %s AND {first}m.position = 0 "
+            f"AND om.group_id = o.id AND nm.group_id = n.id AND nm.track_id = om.track_id "
+            f"AND n.group_key = o.group_key {among} "
+            f"AND (o.is_resolved <> n.is_resolved OR o.resolution <> n.resolution)"
         )
         with connection.cursor() as cursor:
-            cursor.execute(_decided_alike(pairs), analysis_keys(older, newer))
+            if connection.vendor == "postgresql":
+                cursor.execute("SET LOCAL join_collapse_limit = 1; SET LOCAL jit = 'off'")
+            cursor.execute(_decided_alike(pairs), keys)
 
 
 def _decided_alike(pairs: str) -> str:
-    """Return the statement that decides new groups like the old ones of a query, where they differ in that alone."""
+    """Return the statement that decides new groups like the old ones of a query, where nothing else differs."""
     differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
     changed = " OR ".join(f"om.{name} {differs} nm.{name}" for name in SEEN)
     return (
@@ -118,7 +125,6 @@ def _decided_alike(pairs: str) -> str:
         f"resolved_at = o.resolved_at, resolved_by_id = o.resolved_by_id "
         f"FROM ({pairs}) pair JOIN {_GROUPS} o ON o.id = pair.old_id WHERE {_GROUPS}.id = pair.new_id "
         f"AND {_GROUPS}.resolution <> '{Resolution.DELETED}' "
-        f"AND (o.is_resolved <> {_GROUPS}.is_resolved OR o.resolution <> {_GROUPS}.resolution) "
         f"AND NOT EXISTS (SELECT 1 FROM {_MEMBERS} om JOIN {_MEMBERS} nm "
         f"ON nm.group_id = pair.new_id AND nm.track_id = om.track_id WHERE om.group_id = pair.old_id AND ({changed}))"
     )
