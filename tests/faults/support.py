@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -316,14 +315,6 @@ class House:
             assert time.monotonic() < deadline, f"not reached in {seconds:.0f} s: {seen}"
             time.sleep(every)
         return seen
-
-    def newest_result(self) -> str:
-        """Return the id of the newest completed analysis of the whole library with the default preset."""
-        query = """
-            SELECT analysis_id FROM duplicates_duplicateanalysisresult
-            WHERE status = 'completed' AND preset = 'recording' AND search_term = '' ORDER BY created_at DESC"""
-        ((found,), *_) = self.rows(query)
-        return str(uuid.UUID(str(found)))
 
     def groups(self, analysis_id: str) -> list[Any]:
         """Return all a reader sees of the groups of an analysis."""

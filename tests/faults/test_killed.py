@@ -88,8 +88,9 @@ def test_workers_end_when_their_supervisor_is_killed(home: House) -> None:
 @pytest.mark.parametrize(
     "stage", [stage if stage in IN_CI else pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES]
 )
-def test_a_cancel_takes_effect_within_two_seconds_in_any_stage(home: House, undisturbed, stage: str) -> None:
-    earlier = home.newest_result()
+def test_a_cancel_takes_effect_within_two_seconds_in_any_stage(
+    home: House, undisturbed, earlier: str, stage: str
+) -> None:
     analysis_id = home.queue()
     worker = home.worker_paused_at(stage)
 
@@ -149,9 +150,8 @@ def test_a_cancel_takes_effect_while_the_worker_is_frozen(home: House, undisturb
     "stage", [stage if stage in IN_CI else pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES]
 )
 def test_a_timeout_in_any_stage_keeps_what_was_found_and_leaves_nothing_else(
-    home: House, undisturbed, stage: str
+    home: House, undisturbed, earlier: str, stage: str
 ) -> None:
-    earlier = home.newest_result()
     analysis_id = home.queue(timeout="3600")
     worker = home.worker_paused_at(stage, late=3600)
     late_at = time.monotonic()

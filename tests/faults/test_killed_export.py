@@ -34,8 +34,10 @@ def the_export(home: House) -> tuple[str, int, str, str] | None:
 
 
 @pytest.mark.parametrize(("place", "call"), [(AMID, 2), (LAST, 1)], ids=["amid", "before it is stamped"])
-def test_an_export_whose_worker_is_killed_is_written_by_the_next(home: House, place: str, call: int) -> None:
-    export_id = home.script(_ASK, home.newest_result()).split()[-1]
+def test_an_export_whose_worker_is_killed_is_written_by_the_next(
+    home: House, earlier: str, place: str, call: int
+) -> None:
+    export_id = home.script(_ASK, earlier).split()[-1]
     worker = home.paused_before(place, call)
     worker.kill()
     worker.wait(20)
