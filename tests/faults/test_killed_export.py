@@ -54,8 +54,8 @@ def test_an_export_whose_worker_is_killed_is_written_by_the_next(
 
 
 @pytest.mark.parametrize(("place", "call"), [(AMID, 2), (LAST, 1)], ids=["amid", "before it is stamped"])
-def test_a_writer_that_wakes_after_its_lease_changes_nothing(home: House, analysis: str, place: str, call: int) -> None:
-    export_id = home.script(_ASK, analysis).split()[-1]
+def test_a_writer_that_wakes_after_its_lease_changes_nothing(home: House, earlier: str, place: str, call: int) -> None:
+    export_id = home.script(_ASK, earlier).split()[-1]
     late = home.paused_before(place, call)
     late.send_signal(signal.SIGSTOP)
     others = home.supervisor()
