@@ -50,10 +50,12 @@ def foreign_keys(schema_editor: Any, table: str, column: str) -> list[str]:
 
 def triggers(table: str, column: str, owners: str, key: str) -> tuple[str, ...]:
     is_there = f"EXISTS (SELECT FROM {owners} WHERE {key} = NEW.{column} FOR KEY SHARE)"
+    # Looked at when the transaction ends; a row that has gone by then, with its owner perhaps, needs nothing.
+    is_here = f"EXISTS (SELECT FROM {table} WHERE id = NEW.id)"
     # An array: a plan made for few rows must do for many, and the other way round.
     go_too = f"DELETE FROM {table} WHERE {column} = ANY (ARRAY(SELECT {key} FROM old_rows))"  # noqa: S608 (our own names)
     return (
-        f"CREATE FUNCTION {table}_needs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NOT {is_there} THEN "
+        f"CREATE FUNCTION {table}_needs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {is_here} AND NOT {is_there} THEN "
         f"RAISE foreign_key_violation USING MESSAGE = 'A row of {table} needs the row that its {column} names.'; "
         f"END IF; RETURN NULL; END $$",
         f"CREATE CONSTRAINT TRIGGER {table}_needs AFTER INSERT OR UPDATE OF {column} ON {table} "

@@ -76,6 +76,14 @@ class TestDeleting:
 
         assert set(DuplicateAnalysisTrack.objects.values_list("group_id", flat=True)) == {staying.pk}
 
+    def test_what_was_written_a_moment_ago_goes_with_it(self) -> None:
+        # In one transaction: at its end, when its rows are looked at, they are gone like the analysis they named.
+        with transaction.atomic():
+            group = GroupFactory()
+            DuplicateAnalysisResult.objects.filter(pk=group.analysis_id).delete()
+
+        assert not DuplicateAnalysisTrack.objects.exists()
+
     def test_what_is_written_meanwhile_goes_with_it(self) -> None:
         # The claim, not a foreign key, keeps the analysis in place until its rows are there.
         analysis = queue()
