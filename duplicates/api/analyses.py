@@ -23,6 +23,7 @@ from duplicates.api.access import Door, require
 from duplicates.api.editing import EditedExports
 from duplicates.api.history import CleanupOfAnalysis
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
+from duplicates.api.moments import MomentFilter
 from duplicates.api.pages import CursorPages
 from duplicates.choices import AnalysisStatus, Preset, TokenScope, Trigger
 from duplicates.exceptions import AnalysisNotReady
@@ -45,8 +46,8 @@ class AnalysisFilters(django_filters.FilterSet):
     preset = django_filters.ChoiceFilter(choices=Preset.choices)
     is_pinned = django_filters.BooleanFilter()
     search_term = django_filters.CharFilter(max_length=200)
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = DuplicateAnalysisResult

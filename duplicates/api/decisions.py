@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from duplicates.api import group_serializers as shapes
 from duplicates.api.access import Door, require
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
+from duplicates.api.moments import MomentFilter
 from duplicates.api.pages import CursorPages
 from duplicates.choices import CleanupState, LaterEdits, TokenScope
 from duplicates.exceptions import NothingToUndo
@@ -32,8 +33,8 @@ class RemovalFilters(django_filters.FilterSet):
     group = django_filters.NumberFilter(field_name="group_id", min_value=1, max_value=2**63 - 1, decimal_places=0)
     batch = django_filters.UUIDFilter(field_name="batch_id")
     user = django_filters.CharFilter(field_name="user_name", max_length=150)
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = CleanupAction

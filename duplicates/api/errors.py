@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -174,6 +175,7 @@ def _answer_framework(error: rest.APIException) -> Response:
     return Response(body, status=error.status_code, headers=headers)
 
 
+@csrf_exempt  # there is nothing to protect, and the refusal would be a page
 def not_found(request: HttpRequest, path: str = "") -> JsonResponse:
     """Answer an address of the API that leads nowhere."""
     body = error_body(

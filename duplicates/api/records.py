@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from duplicates.api.access import Door
+from duplicates.api.moments import MomentFilter
 from duplicates.api.pages import CursorPages
 from duplicates.choices import TokenScope
 from duplicates.models import AuditRecord, DuplicatePreferences
@@ -56,8 +57,8 @@ class AuditFilters(django_filters.FilterSet):
     subject_type = django_filters.CharFilter(max_length=40)
     subject_id = django_filters.CharFilter(max_length=64)
     was_successful = django_filters.BooleanFilter()
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = AuditRecord

@@ -259,3 +259,23 @@ class TestSchema:
     def test_everybody_may_read_it(self) -> None:
         assert APIClient().get("/api/v1/schema/").status_code == 200
         assert APIClient().get("/api/v1/docs/").status_code == 200
+
+
+class TestOddAddresses:
+    """What odd requests found: each was answered with a page, a 500 on PostgreSQL or a CSRF refusal."""
+
+    @pytest.mark.parametrize("zone", ["-16:09", "+23:33"])
+    def test_a_moment_may_be_of_any_zone(self, admin: User, client_of: Login, zone: str) -> None:
+        answer = client_of(admin).get(ANALYSES, {"created_after": f"1702-05-15T07:29:11{zone}"})
+
+        assert answer.status_code == 200
+
+    def test_a_moment_beyond_the_calendar_is_refused(self, admin: User, client_of: Login) -> None:
+        answer = client_of(admin).get(ANALYSES, {"created_after": "0001-01-01T00:00:00+05:00"})
+
+        assert answer.status_code == 400
+
+    def test_a_change_at_an_address_that_leads_nowhere_is_told_so_as_json(self) -> None:
+        client = APIClient(enforce_csrf_checks=True)
+
+        assert client.post("/api/v1/groups/-302/reopen/").json()["code"] == "NOT_FOUND"
