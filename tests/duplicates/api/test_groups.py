@@ -100,7 +100,7 @@ class TestReading:
         few = queries_of(api, GROUPS)
         GroupFactory.create_batch(6, analysis=first.analysis)
 
-        assert queries_of(api, GROUPS) == few <= 14
+        assert queries_of(api, GROUPS) == few <= 15
 
     def test_one_group_has_its_members_and_its_version(self, api: APIClient, group: DuplicateAnalysisGroup) -> None:
         answer = api.get(f"{GROUPS}{group.pk}/")
