@@ -83,17 +83,17 @@ def build_postings(
     squares, common, lonely = np.zeros(count), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     row, frequency, left = [np.empty(0, np.int32)], [np.empty(0, np.int32)], []
     pieces = features_by_range(records, original, place_of, advance, threads)
-    many = len(pieces)
+    many, order = len(pieces), np.argsort(place_of).astype(np.uint64)
     ranges = in_threads(partial(read_range, count=count), _taken_out(pieces), threads)
     for done, found in enumerate(ranges, 1):
         squares += found.squares
         common[found.common] = lonely[found.lonely] = True
         row.append(found.row)
         frequency.append(found.frequency)
-        left += [] if leave is leave_nothing else [found.entries]
+        left += [] if leave is leave_nothing else [_with_rows(found.entries, order)]
         advance(count + done * count // many)
     if left:
-        leave("features", {"features": _with_rows(np.concatenate(left), np.argsort(place_of))})
+        leave("features", {"features": np.concatenate(left)})
     rows, shared = np.concatenate(row), np.concatenate(frequency)
     scale = scale_of(squares)
     weights = np.repeat(weights_of(shared, count), shared) * scale[rows]
@@ -108,9 +108,9 @@ def packed_features(records: Records, original: Ints, advance: Callable[[int], N
     return np.concatenate([sorted_range(pieces) for pieces in ranges])
 
 
-def _with_rows(entries: Hashes, order: Ints) -> Hashes:
+def _with_rows(entries: Hashes, order: Hashes) -> Hashes:
     """Return entries with the rows of the records, given which stands at each place."""
-    named: Hashes = entries & ~ROW_MASK | order.astype(np.uint64)[entries & ROW_MASK]
+    named: Hashes = entries & ~ROW_MASK | order[entries & ROW_MASK]
     return named
 
 
