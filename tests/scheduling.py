@@ -12,8 +12,9 @@ TOGETHER = (
     "tests/project/test_sample_",
     "tests/duplicates/test_console_log.py",
 )
-# One that takes twenty seconds and comes last would leave the other processes waiting.
-LONGEST = ("tests/faults/", "tests/fuzz/", "tests/browser/")
+# One that takes twenty seconds and comes last would leave the other processes waiting. Only tests of installations of
+# their own: one that empties the database of the tests has to come after all that need what the migrations wrote there.
+LONGEST = ("tests/faults/", "tests/browser/test_whole_flow.py")
 
 
 class TogetherScheduling(LoadScopeScheduling):
