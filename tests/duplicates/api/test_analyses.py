@@ -53,7 +53,7 @@ class TestReading:
         few = queries_of(api, ANALYSES)
         AnalysisFactory.create_batch(8)
 
-        assert queries_of(api, ANALYSES) == few <= 15
+        assert queries_of(api, ANALYSES) == few <= 16
 
     def test_pages_follow_each_other_without_gap(self, api: APIClient) -> None:
         made = {str(one.pk) for one in AnalysisFactory.create_batch(5)}

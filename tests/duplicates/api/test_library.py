@@ -59,7 +59,7 @@ class TestTracks:
         for _ in range(5):
             copy()
 
-        assert queries_of(api, "/api/v1/tracks/") == few <= 13
+        assert queries_of(api, "/api/v1/tracks/") == few <= 14
 
     def test_where_a_file_lies_is_for_those_who_may_see_it(
         self, api: APIClient, somebody: Callable[..., User], client_of: Login

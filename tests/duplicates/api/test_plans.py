@@ -193,7 +193,7 @@ class TestLists:
         for _ in range(5):
             planned(analysis)
 
-        assert queries_of(api, PLANS) == few <= 13
+        assert queries_of(api, PLANS) == few <= 14
 
 
 class TestProfiles:
