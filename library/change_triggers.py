@@ -57,6 +57,16 @@ def fields_as_json(vendor: str, alias: str) -> str:
     return f"json_object({pairs})"
 
 
+def differs_from_json(vendor: str, alias: str, json: str) -> str:
+    """Return the SQL condition that a track's matching fields are not those a JSON as above holds.
+
+    PostgreSQL compares them one by one, which takes half as long as building the JSON of what is there now.
+    """
+    if vendor != "postgresql":
+        return f"{json} <> {fields_as_json(vendor, alias)}"
+    return "(" + " OR ".join(_postgresql_difference(name, alias, json) for name in MATCHING_FIELDS) + ")"
+
+
 def install(using: str) -> None:
     """Create the triggers that are missing or differ from those described here; leave the others alone."""
     connection = connections[using]
@@ -66,6 +76,15 @@ def install(using: str) -> None:
         _install_postgresql(using)
     else:
         _install_sqlite(using)
+
+
+def _postgresql_difference(name: str, alias: str, json: str) -> str:
+    column = f"{alias}.{name}"
+    if name == "unparsed":
+        return f"{column} IS DISTINCT FROM {json} -> '{name}'"
+    # JSON has its own way of writing a date, whatever way the connection has.
+    text = f"to_char({column}, 'YYYY-MM-DD')" if name == "release_date" else f"{column}::text"
+    return f"{text} IS DISTINCT FROM {json} ->> '{name}'"
 
 
 def _sqlite_value(alias: str, name: str) -> str:

@@ -14,11 +14,12 @@ from itertools import batched, pairwise
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from library.change_triggers import fields_as_json
+from library.change_triggers import differs_from_json
 from library.models import LibraryChange, LibraryRevision
 
 QUESTIONS_PER_QUERY = 100
 COMPACTION_BATCH = 5_000  # rows deleted in one transaction
+_REVISION, _CHANGES = -1, -2  # the places of what a count says besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ class ChangeCounts:
     @property
     def total(self) -> int:
         return self.added + self.modified + self.deleted
+
+    def __add__(self, other: "ChangeCounts") -> "ChangeCounts":
+        return ChangeCounts(self.added + other.added, self.modified + other.modified, self.deleted + other.deleted)
+
+    def __sub__(self, other: "ChangeCounts") -> "ChangeCounts":
+        return ChangeCounts(self.added - other.added, self.modified - other.modified, self.deleted - other.deleted)
+
+
+class TooMany(Exception):
+    """There are more changes than were to be counted."""
 
 
 def current_revision() -> int:
@@ -71,19 +82,58 @@ def hold_still() -> None:
             cursor.execute("SELECT value FROM library_libraryrevision WHERE id = 1 FOR SHARE")
 
 
-def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, list[int | str]]:
-    """Return a query of (track_id, kind), one row per track that is not as it was at `revision`, and its values.
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """Some tracks, as a condition on a row of the change log, with its values."""
 
-    A track edited and edited back is unchanged; one added and deleted again never was. What happened with
-    `ignoring_cause` is left out, and so is a track that is gone for that cause. The cost is one range of the log;
-    only a track that may have been edited is looked up: the log itself says which are new or gone, and an import adds
-    many.
+    condition: str
+    values: list[int | str]
+
+
+def changed_between(revision: int, upto: int | None = None) -> Tracks:
+    """Return the tracks with a change after `revision`, up to another (None: now)."""
+    end, values = ("", [revision]) if upto is None else (" AND revision <= %s", [revision, upto])
+    return Tracks(f"track_id IN (SELECT track_id FROM library_librarychange WHERE revision > %s{end})", list(values))
+
+
+def changed_for(cause: str, revision: int) -> Tracks:
+    """Return the tracks changed with a cause after `revision`."""
+    changes = "SELECT track_id FROM library_librarychange WHERE revision > %s AND cause = %s"
+    return Tracks(f"track_id IN ({changes})", [revision, cause])
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the log whose net changes are asked for: after `revision`, up to another (None: now).
+
+    With `among`, those of some tracks, which must all have changed after `upto` if that is given: the log says then how
+    they were. What happened with `ignoring_cause` is left out, and so is a track that is gone for that cause.
     """
-    now_json = fields_as_json(connection.vendor, "t")
-    mine = " AND cause <> %s" if ignoring_cause else ""
+
+    revision: int
+    ignoring_cause: str = ""
+    upto: int | None = None
+    among: Tracks | None = None
+
+
+def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, list[int | str]]:
+    """Return a query of (track_id, kind), one row per track that is not as it was at `revision`, and its values."""
+    return net_changes(Stretch(revision, ignoring_cause))
+
+
+def net_changes(stretch: Stretch, *, only_if: str = "TRUE") -> tuple[str, list[int | str]]:
+    """Return a query of (track_id, kind), one row per track that a stretch of the log has changed, and its values.
+
+    A track edited and edited back is unchanged; one added and deleted again never was. The cost is one range of the
+    log; only a track that may have been edited is looked up: the log itself says which are new or gone, and an import
+    adds many. `only_if` is a condition without which nothing is read.
+    """
+    mine = " AND cause <> %s" if stretch.ignoring_cause else ""
     first, last = (f"{which}(CASE WHEN TRUE{mine} THEN id END)" for which in ("MIN", "MAX"))
     first_added = f"MIN(CASE WHEN kind = 'added'{mine} THEN id END)"
     last_deleted = f"MAX(CASE WHEN kind = 'deleted'{mine} THEN id END)"
+    limits, limit_values = _limits(stretch)
+    then, then_values, differs = _as_it_became(stretch)
     # "+ 0" keeps SQLite from walking through the whole timeline of tracks because that comes grouped already.
     query = f"""
         SELECT net.track_id AS track_id,
@@ -93,13 +143,36 @@ def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, 
                    COALESCE({first} <> {first_added}, TRUE) AS was_there,
                    COALESCE({last} <> {last_deleted}, TRUE) AS is_there,
                    COALESCE(MAX(id) <> MAX(CASE WHEN kind = 'deleted' THEN id END), TRUE) AS is_alive
-            FROM library_librarychange WHERE revision > %s GROUP BY track_id + 0
+            FROM library_librarychange WHERE {limits} AND {only_if} GROUP BY track_id + 0
         ) net
         LEFT JOIN library_librarychange f ON f.id = CASE WHEN was_there AND is_there AND is_alive THEN first_id END
-        LEFT JOIN library_track t ON t.id = CASE WHEN was_there AND is_there AND is_alive THEN net.track_id END
+        LEFT JOIN {then}
         WHERE first_id IS NOT NULL AND ((was_there AND NOT is_there)
-            OR (is_there AND is_alive AND (NOT was_there OR f.before <> {now_json})))"""
-    return query, ([ignoring_cause] * 5 if ignoring_cause else []) + [revision]
+            OR (is_there AND is_alive AND (NOT was_there OR {differs})))"""
+    causes: list[int | str] = [stretch.ignoring_cause] * 5 if stretch.ignoring_cause else []
+    return query, [*causes, *limit_values, *then_values]
+
+
+def _limits(stretch: Stretch) -> tuple[str, list[int | str]]:
+    """Return the condition of the changes that are read, and its values."""
+    conditions, values = ["revision > %s"], [stretch.revision]
+    if stretch.upto is not None:
+        conditions.append("revision <= %s")
+        values.append(stretch.upto)
+    if stretch.among is None:
+        return " AND ".join(conditions), list(values)
+    return " AND ".join((*conditions, stretch.among.condition)), [*values, *stretch.among.values]
+
+
+def _as_it_became(stretch: Stretch) -> tuple[str, list[int | str], str]:
+    """Return the table that shows a track at the end of a stretch, its values, and the condition that it differs."""
+    edited = "CASE WHEN was_there AND is_there AND is_alive THEN net.track_id END"
+    if stretch.upto is None:
+        return f"library_track t ON t.id = {edited}", [], differs_from_json(connection.vendor, "t", "f.before")
+    next_change = (
+        f"SELECT id FROM library_librarychange WHERE track_id = {edited} AND revision > %s ORDER BY revision LIMIT 1"
+    )
+    return f"library_librarychange n ON n.id = ({next_change})", [stretch.upto], "f.before <> n.before"
 
 
 def count_changes_since(revision: int, *, ignoring_cause: str = "") -> ChangeCounts:
@@ -109,18 +182,41 @@ def count_changes_since(revision: int, *, ignoring_cause: str = "") -> ChangeCou
 
 def count_changes_since_each(questions: Sequence[tuple[int, str]]) -> list[ChangeCounts]:
     """Return the net changes after each (revision, cause to ignore), in order, with one query for up to 100."""
-    answers: list[dict[str, int]] = [{} for _ in questions]
-    for chunk in batched(enumerate(questions), QUESTIONS_PER_QUERY):
-        parts, values = [], []
-        for place, (revision, cause) in chunk:
-            query, needed = net_changes_since(revision, ignoring_cause=cause)
-            parts.append(f"SELECT {place:d} AS place, kind, COUNT(*) FROM ({query}) counted GROUP BY kind")
-            values += needed
-        with connection.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(parts), values)
-            for place, kind, count in cursor.fetchall():
-                answers[place][kind] = count
-    return [ChangeCounts(**answer) for answer in answers]
+    answers: list[ChangeCounts] = []
+    for chunk in batched(questions, QUESTIONS_PER_QUERY):
+        answers += count_stretches([Stretch(*question) for question in chunk])[1]
+    return answers
+
+
+def count_stretches(
+    stretches: Sequence[Stretch], *, at_most: int = 0, since: int = 0
+) -> tuple[int, list[ChangeCounts]]:
+    """Return the net changes of each stretch, with the revision that was read: one statement, one snapshot.
+
+    Raises TooMany, having read next to nothing, where the log has more than `at_most` changes after `since`; 0 is no
+    limit.
+    """
+    recent = f"SELECT 1 FROM library_librarychange WHERE revision > %s LIMIT {at_most + 1:d}"
+    guard = f"WITH recent AS MATERIALIZED (SELECT COUNT(*) AS changes FROM ({recent}) r) " if at_most else ""
+    only_if = f"(SELECT changes FROM recent) <= {at_most:d}" if at_most else "TRUE"
+    parts = ["SELECT -1 AS place, '' AS kind, value AS many FROM library_libraryrevision WHERE id = 1"]
+    parts += ["SELECT -2, '', changes FROM recent"] if at_most else []
+    values: list[int | str] = [since] if at_most else []
+    for place, stretch in enumerate(stretches):
+        query, needed = net_changes(stretch, only_if=only_if)
+        parts.append(f"SELECT {place:d}, kind, COUNT(*) FROM ({query}) counted GROUP BY kind")
+        values += needed
+    with connection.cursor() as cursor:
+        cursor.execute(guard + " UNION ALL ".join(parts), values)
+        rows = cursor.fetchall()
+    counted: list[dict[str, int]] = [{} for _ in stretches]
+    for place, kind, many in rows:
+        if place == _CHANGES and many > at_most:
+            raise TooMany
+        if place >= 0:
+            counted[place][kind] = many
+    revision = next((many for place, _kind, many in rows if place == _REVISION), 0)
+    return revision, [ChangeCounts(**counts) for counts in counted]
 
 
 def compact(kept_revisions: Iterable[int], *, older_than: datetime) -> int:

@@ -14,9 +14,11 @@ from django.utils.translation import ngettext
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
 from duplicates.services.difference import analysis_key
 from duplicates.services.staleness import Thresholds
-from library.changes import ChangeCounts, net_changes_since
+from library.changes import ChangeCounts, Stretch, Tracks, net_changes
 from library.large_counts import large_counts
 from library.numbers import number
+
+_GROUPS, _MEMBERS = "duplicates_duplicateanalysisgroup", "duplicates_duplicateanalysistrack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def get_library_change_summary(
     (summary,) = get_library_change_summaries([analysis], thresholds=thresholds)
     if not (summary.modified or summary.deleted):
         return summary
-    return replace(summary, touched_groups=touched_groups(analysis).count())
+    question = (analysis.library_revision or 0, cause_of(analysis))
+    return replace(summary, touched_groups=large_counts.beside(question, touched_groups(analysis).count))
 
 
 def get_library_change_summaries(
@@ -87,7 +90,7 @@ def get_library_change_summaries(
 ) -> list[LibraryChangeSummary]:
     """Return the same for several analyses with one query, their touched groups uncounted (0).
 
-    Counts of many changes may be half a minute old. One that never read the library has seen no change.
+    One that never read the library has seen no change.
     """
     limits = thresholds or Thresholds.of_site()
     readers = [analysis for analysis in analyses if analysis.library_revision is not None]
@@ -129,11 +132,14 @@ def touched_groups(analysis: DuplicateAnalysisResult) -> QuerySet[DuplicateAnaly
     """
     if analysis.library_revision is None:
         return DuplicateAnalysisGroup.objects.none()
-    changes, values = net_changes_since(analysis.library_revision, ignoring_cause=cause_of(analysis))
+    key, members = analysis_key(analysis), f"{_MEMBERS} m JOIN {_GROUPS} g ON g.id = m.group_id"
+    # Of a long log only what happened to members is compared.
+    of_members = f"EXISTS (SELECT 1 FROM {members} WHERE m.track_id = library_librarychange.track_id "
+    among = Tracks(f"{of_members} AND g.analysis_id = %s)", [key])
+    changes, values = net_changes(Stretch(analysis.library_revision, cause_of(analysis), among=among))
     member_groups = RawSQL(
-        "SELECT m.group_id FROM duplicates_duplicateanalysistrack m "
-        "JOIN duplicates_duplicateanalysisgroup g ON g.id = m.group_id "
-        f"JOIN ({changes}) c ON c.track_id = m.track_id WHERE c.kind <> 'added' AND g.analysis_id = %s",
-        [*values, analysis_key(analysis)],
+        f"SELECT m.group_id FROM {members} JOIN ({changes}) c ON c.track_id = m.track_id "
+        "WHERE c.kind <> 'added' AND g.analysis_id = %s",
+        [*values, key],
     )
     return DuplicateAnalysisGroup.objects.filter(analysis=analysis, pk__in=member_groups)

@@ -53,7 +53,7 @@ def load_library(*, report: Callable[[int], None] = lambda done: None) -> Librar
         f"SELECT {_TRACK_COLUMNS}, (SELECT value FROM library_libraryrevision WHERE id = 1) "
         "FROM library_track t WHERE t.quarantined_at IS NULL ORDER BY t.id"
     )
-    mark = current_mark()
+    mark, earlier = current_mark(), current_revision()
     chunks, revision, done = [], None, 0
     for rows in _rows(query):
         *values, revisions = zip(*rows, strict=True)
@@ -62,7 +62,8 @@ def load_library(*, report: Callable[[int], None] = lambda done: None) -> Librar
         done += len(rows)
         report(done)
     frame = pl.concat(chunks, rechunk=True) if chunks else pl.DataFrame(schema=TRACK_SCHEMA)
-    seen = current_revision() if revision is None else revision
+    # Nothing was read, so no revision came with it; one read now could belong to a track added since.
+    seen = earlier if revision is None else revision
     return Library(TrackColumns(frame), seen, mark, load_not_duplicates())
 
 
@@ -84,16 +85,16 @@ def load_changes(since: int) -> Changes:
     mark = current_mark()
     net, values = net_changes_since(since)
     query = (
-        f"SELECT c.kind, c.track_id, (SELECT value FROM library_libraryrevision WHERE id = 1), {_TRACK_COLUMNS} "
-        f"FROM ({net}) c LEFT JOIN library_track t ON t.id = c.track_id ORDER BY c.track_id"
+        f"SELECT c.kind, c.track_id, r.value, {_TRACK_COLUMNS} FROM library_libraryrevision r "
+        f"LEFT JOIN ({net}) c ON TRUE LEFT JOIN library_track t ON t.id = c.track_id WHERE r.id = 1 ORDER BY c.track_id"
     )
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         rows = cursor.fetchall()
+    revision = rows[0][2] if rows else 0
     gone = [row[1] for row in rows if row[0] == ChangeKind.DELETED]
-    there = [row[3:] for row in rows if row[0] != ChangeKind.DELETED]
+    there = [row[3:] for row in rows if row[0] in (ChangeKind.ADDED, ChangeKind.MODIFIED)]
     frame = _track_frame(list(zip(*there, strict=True))) if there else pl.DataFrame(schema=TRACK_SCHEMA)
-    revision = rows[0][2] if rows else current_revision()
     return Changes(TrackColumns(frame), np.array(gone, np.int64), revision, mark)
 
 

@@ -1,6 +1,7 @@
 """The change log: every way a track can change is recorded, by the database itself, and counted net."""
 
 import threading
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,6 +15,23 @@ from library.models import LibraryChange, LibraryRevision, Playlist, Track
 from tests.factories import PlaylistEntryFactory, TrackFactory
 
 pytestmark = pytest.mark.django_db
+
+FULL: dict[str, Any] = {
+    **dict.fromkeys(("title", "artist", "album_artist", "album", "genre"), 'Grüße "7"'),
+    **dict.fromkeys(("track_number", "disc_number", "year", "duration_ms"), 7),
+    "release_date": date(1998, 5, 4),
+    "isrc": "USAB12200001",
+    "musicbrainz_recording_id": "b9ad642e-b012-41c7-b72a-42cf4911f9ff",
+    **dict.fromkeys(("explicit", "compilation"), True),
+    "unparsed": {"year": "x"},
+}
+OTHER: dict[str, Any] = {
+    **{name: "Other" for name, value in FULL.items() if isinstance(value, str)},
+    **{name: value + 1 for name, value in FULL.items() if type(value) is int},
+    "release_date": date(1998, 5, 5),
+    **dict.fromkeys(("explicit", "compilation"), False),
+    "unparsed": {},
+}
 
 
 def kinds() -> list[str]:
@@ -172,6 +190,23 @@ class TestCounts:
         Track.objects.update(title=track.title)
 
         assert count_changes_since(start).total == 0
+
+    @pytest.mark.parametrize("name", MATCHING_FIELDS)
+    def test_any_field_counts_until_it_is_what_it_was(self, name: str) -> None:
+        """PostgreSQL compares each field with JSON, in which a date or an empty value looks different."""
+        empty, full = TrackFactory(), TrackFactory(**FULL)
+        columns = [field.attname for field in Track._meta.concrete_fields if field.attname == name]
+        start = current_revision()
+        for track in (empty, full):
+            track.refresh_from_db(fields=columns)
+        Track.objects.filter(pk=empty.pk).update(**{name: FULL[name]})
+        Track.objects.filter(pk=full.pk).update(**{name: OTHER[name]})
+        changed = count_changes_since(start)
+
+        for track in (empty, full):
+            Track.objects.filter(pk=track.pk).update(**{name: getattr(track, name)})
+
+        assert (changed, count_changes_since(start)) == (ChangeCounts(modified=2), ChangeCounts())
 
     def test_a_track_removed_and_restored_is_no_change(self) -> None:
         TrackFactory()

@@ -1,26 +1,39 @@
-"""Counts of many changes: kept for half a minute, while few are always counted anew."""
+"""Counts of a long log: made once and brought forward, and at every moment what a count from the beginning says."""
 
 from collections.abc import Callable
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
 
 from library import large_counts
-from library.changes import ChangeCounts, current_revision
+from library.changes import ChangeCounts, count_changes_since_each, current_revision, recording
 from library.large_counts import LargeCounts
-from library.models import Track
+from library.models import LibraryRevision, Track
 from tests.factories import TrackFactory
 
 pytestmark = pytest.mark.django_db
+CLEAN_UP = "analysis:1"
+STEPS = st.tuples(
+    st.sampled_from(["add", "edit", "edit back", "remove", "restore", "delete", "edit all", "clean up", "ask", "mark"]),
+    st.integers(0, 5),
+)
+
+
+@pytest.fixture
+def three_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_counts, "SHORT", 2)
 
 
 @pytest.fixture
 def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let time pass; three changes are many here."""
+    """Let time pass."""
     now = [1_000.0]
     monkeypatch.setattr(large_counts.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(large_counts, "LARGE", 3)
 
     def pass_by(seconds: float) -> None:
         now[0] += seconds
@@ -28,74 +41,131 @@ def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return pass_by
 
 
-def test_many_are_counted_again_after_half_a_minute(wait: Callable[[float], None]) -> None:
+def counted_parts(ask: Callable[[], object]) -> list[int]:
+    """Return of each statement that counts how many ranges of the log it looks through."""
+    with CaptureQueriesContext(connection) as queries:
+        ask()
+    return [many for query in queries if (many := query["sql"].count("AS first_id"))]
+
+
+def take(step: str, at: int) -> None:
+    tracks = list(Track.objects.order_by("pk"))
+    chosen = Track.objects.filter(pk=tracks[at % len(tracks)].pk) if tracks else Track.objects.none()
+    edits = {"edit": {"title": f"Renamed {at}"}, "edit back": {"title": "Harbour Lights"}, "restore": {}}
+    if step == "add":
+        TrackFactory(source_track_id=f"{timezone.now().timestamp()}-{at}")
+    elif step in edits:
+        chosen.update(**edits[step] or {"quarantined_at": None})
+    elif step == "remove":
+        chosen.update(quarantined_at=timezone.now())
+    elif step == "delete":
+        chosen.delete()
+    elif step == "edit all":
+        Track.objects.update(album=f"Album {at}")
+    elif step == "clean up":
+        with recording(CLEAN_UP):
+            chosen.update(quarantined_at=timezone.now())
+
+
+@given(steps=st.lists(STEPS, max_size=30))
+@effort(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_they_say_at_every_moment_what_counting_from_the_beginning_says(
+    three_are_many: None, steps: list[tuple[str, int]]
+) -> None:
+    counts, revisions = LargeCounts(), [current_revision()]
+    for step, at in [*steps, ("ask", 0)]:
+        take(step, at)
+        if step == "mark":
+            revisions.append(current_revision())
+        elif step == "ask":
+            questions = [(revision, cause) for revision in revisions[-1 - at :] for cause in ("", CLEAN_UP)]
+
+            assert counts.since_each(questions) == count_changes_since_each(questions)
+
+
+def test_a_long_log_is_read_once_and_then_what_came_after(three_are_many: None) -> None:
     counts, start = LargeCounts(), current_revision()
     TrackFactory.create_batch(3)
-    assert counts.since_each([(start, "")]) == [ChangeCounts(added=3)]
+
+    first = counted_parts(lambda: counts.since_each([(start, "")]))
+    unchanged = counted_parts(lambda: counts.since_each([(start, "")]))
     TrackFactory()
+    with CaptureQueriesContext(connection) as queries:
+        answer = counts.since_each([(start, "")])
 
-    wait(29)
-    assert counts.since_each([(start, "")]) == [ChangeCounts(added=3)]
-    wait(1)
-    assert counts.since_each([(start, "")]) == [ChangeCounts(added=4)]
+    assert (first, unchanged, answer) == ([1, 1], [], [ChangeCounts(added=4)])  # the first saw that there are too many
+    statement = queries[-1]["sql"]
+    assert statement.count("AS first_id") == statement.count("AND track_id IN (SELECT track_id") == 2
 
 
-def test_few_are_always_counted(wait: Callable[[float], None]) -> None:
+def test_a_short_one_is_simply_read(three_are_many: None) -> None:
     counts, start = LargeCounts(), current_revision()
-    for many in (1, 2):
-        TrackFactory()
+    TrackFactory.create_batch(2)
 
-        assert counts.since_each([(start, "")]) == [ChangeCounts(added=many)]
+    assert counted_parts(lambda: counts.since_each([(start, ""), (start, CLEAN_UP), (start, "")])) == [2]
+    assert not counts._kept
 
 
-def test_what_became_few_is_forgotten(wait: Callable[[float], None]) -> None:
+def test_another_moment_is_counted_from_its_neighbour(three_are_many: None) -> None:
     counts, start = LargeCounts(), current_revision()
+    track = TrackFactory()
+    later = current_revision()
     TrackFactory.create_batch(3)
-    counts.since_each([(start, "")])
-    Track.objects.all().delete()
-    wait(30)
-    assert counts.since_each([(start, "")]) == [ChangeCounts()]
-
-    TrackFactory()
-
-    assert counts.since_each([(start, "")]) == [ChangeCounts(added=1)]
-
-
-def test_equal_questions_are_one_and_what_is_known_is_no_query(wait: Callable[[float], None]) -> None:
-    counts, start = LargeCounts(), current_revision()
-    TrackFactory.create_batch(3)
+    track.delete()
 
     with CaptureQueriesContext(connection) as queries:
-        first = counts.since_each([(start, ""), (start, "analysis:1"), (start, "")])
-        again = counts.since_each([(start, "analysis:1")])
+        answer = counts.since_each([(start, ""), (later, "")])
 
-    assert first == [ChangeCounts(added=3)] * 3
-    assert again == first[:1]
-    assert [query["sql"].count("AS place") for query in queries] == [2]
+    whole = [query for query in queries if "AND track_id IN" not in query["sql"] and "AND TRUE GROUP" in query["sql"]]
+    assert answer == [ChangeCounts(added=3), ChangeCounts(added=3, deleted=1)]
+    assert len(whole) == 1
 
 
-def test_who_asks_while_it_is_counted_anew_is_told_the_last_count(
-    wait: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_was_stopped_finds_what_was_finished(three_are_many: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, start = LargeCounts(), current_revision()
+    TrackFactory.create_batch(3)
+    later = current_revision()
+    TrackFactory.create_batch(3)
+    count = large_counts.count_stretches
+    patience = [3]
+
+    def stop(*arguments: object, **named: object) -> object:
+        patience[0] -= 1
+        if not patience[0]:
+            raise TimeoutError
+        return count(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(large_counts, "count_stretches", stop)
+    with pytest.raises(TimeoutError):
+        counts.since_each([(start, ""), (later, "")])
+
+    assert list(counts._kept) == [(later, "")]
+    assert counts.since_each([(start, ""), (later, "")]) == [ChangeCounts(added=6), ChangeCounts(added=3)]
+
+
+def test_after_a_copy_was_restored_all_is_counted_anew(three_are_many: None) -> None:
     counts, start = LargeCounts(), current_revision()
     TrackFactory.create_batch(3)
     counts.since_each([(start, "")])
-    wait(31)
-    meanwhile: list[ChangeCounts] = []
-    count = large_counts.count_changes_since_each
 
-    def ask_meanwhile(questions: list[tuple[int, str]]) -> list[ChangeCounts]:
-        if questions:
-            meanwhile.extend(counts.since_each([(start, "")]))
-        return count(questions)
+    Track.objects.all().delete()
+    LibraryRevision.objects.update(value=start + 1)
 
-    monkeypatch.setattr(large_counts, "count_changes_since_each", ask_meanwhile)
+    assert counts.since_each([(start, "")]) == count_changes_since_each([(start, "")])
+
+
+def test_what_nobody_asked_for_in_an_hour_is_counted_anew(three_are_many: None, wait: Callable[[float], None]) -> None:
+    """Compaction may take what it would be brought forward by."""
+    counts, start = LargeCounts(), current_revision()
+    TrackFactory.create_batch(3)
     counts.since_each([(start, "")])
 
-    assert meanwhile == [ChangeCounts(added=3)]
+    wait(3_600)
+
+    assert counted_parts(lambda: counts.since_each([(start, "")])) == [1, 1]
 
 
-def test_only_so_many_are_kept(wait: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_are_kept(three_are_many: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_counts, "MOST_KEPT", 2)
     counts, start = LargeCounts(), current_revision()
     TrackFactory.create_batch(3)
@@ -104,3 +174,23 @@ def test_only_so_many_are_kept(wait: Callable[[float], None], monkeypatch: pytes
         counts.since_each([(start, cause)])
 
     assert len(counts._kept) <= 2
+
+
+def test_what_is_asked_beside_a_count_is_asked_once_for_each_revision(three_are_many: None) -> None:
+    counts, start = LargeCounts(), current_revision()
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(current_revision())
+        return len(asked)
+
+    def answers() -> list[int]:
+        counts.since_each([(start, "")])
+        return [counts.beside((start, ""), ask), counts.beside((start, ""), ask)]
+
+    TrackFactory()
+    assert answers() == [1, 2]  # the log is short
+    TrackFactory.create_batch(2)
+    assert answers() == [3, 3]
+    TrackFactory()
+    assert answers() == [4, 4]
