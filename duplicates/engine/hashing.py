@@ -16,7 +16,8 @@ Ints = npt.NDArray[np.int64]
 _MULTIPLIER = 0x9E3779B97F4A7C15 | 1
 _INVERSE = pow(_MULTIPLIER, -1, 1 << 64)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
-_SMALLEST_TABLE = 1 << 16
+_SMALLEST_TABLE, _SECOND_TABLE = 1 << 16, 400_000  # the second suffices for some ten thousand records
+_POWERS_A_ROW = 1 << 10
 # One fixed random number per byte value, so that sums of letters do not collide.
 _BYTE = np.random.default_rng(20).integers(1, 1 << 63, 256, dtype=np.uint64)
 SPACE, NEWLINE = 32, 10
@@ -163,22 +164,31 @@ def _before(ends: Ints) -> Ints:
 def _powers(count: int) -> tuple[Hashes, Hashes]:
     """Return at least the first `count` powers of the multiplier and of its inverse.
 
-    The tables only ever grow: making them costs as much as hashing with them. Threads that make them at once make the
-    same ones.
+    The tables only ever grow, small ones by much: making them costs as much as hashing with them. Threads that make
+    them at once make the same ones.
     """
     tables = _tables[0]
     if len(tables[0]) < count:
-        tables = _tables[0] = _power_tables(count + count // 4)
+        tables = _tables[0] = _power_tables(max(count + count // 4, _SECOND_TABLE))
     return tables
 
 
 def _power_tables(size: int) -> tuple[Hashes, Hashes]:
+    """Return tables of at least this size, whole rows of powers from every row's first."""
+    rows = -(-size // _POWERS_A_ROW)
     tables = []
     for base in (_MULTIPLIER, _INVERSE):
-        table = np.full(size, base, np.uint64)
-        table[0] = 1
-        tables.append(np.multiply.accumulate(table))
+        row = _few_powers(base, _POWERS_A_ROW)
+        first = _few_powers(pow(base, _POWERS_A_ROW, 1 << 64), rows)
+        tables.append(np.multiply.outer(first, row).reshape(-1))
     return tables[0], tables[1]
+
+
+def _few_powers(base: int, size: int) -> Hashes:
+    """Return powers one after the other, each waiting for the one before."""
+    table = np.full(size, base, np.uint64)
+    table[0] = 1
+    return np.multiply.accumulate(table)
 
 
 def _pair_bits() -> Hashes:

@@ -41,6 +41,7 @@ from tests.engine.support import groups_of, pairs_of
 
 BANDS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 LONG_TITLE = 10_000  # letters
+ROOM = 1.25  # times the least ceiling: under the least itself, chunks are at their smallest and cost half as much again
 NO_KEEPER_COLUMNS = pl.DataFrame(schema=KEEPER_SCHEMA)
 
 
@@ -220,9 +221,8 @@ def timed_run(name: str, columns: TrackColumns, truth: np.ndarray | None = None)
     say(f"{name}: {len(columns):,} tracks, reference loop {reference_loop():.3f} s, {peak_memory():.2f} GB before")
     clock, started = StageClock(), clocks()
     settings = EngineSettings(preset=Preset.RELEASE)
-    settings = replace(
-        settings, memory_limit_mb=max(settings.memory_limit_mb, budget(len(columns), settings).needed_mb)
-    )
+    needed = budget(len(columns), settings).needed_mb
+    settings = replace(settings, memory_limit_mb=max(settings.memory_limit_mb, int(needed * ROOM)))
     clusters = find_clusters(columns, settings, progress=clock)
     choose_keepers(columns, clusters, NO_KEEPER_COLUMNS, settings, progress=clock)
     clock.finish()
