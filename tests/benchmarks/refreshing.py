@@ -69,6 +69,8 @@ def measure(path: Path, changed: int) -> None:
         )
         return analysis
 
+    if Track.objects.exists():
+        sys.exit("This library already holds tracks: give DATABASE_URL an empty one.")
     timed("tracks written", lambda: fill(path))
     queued = queue_analysis(AnalysisOptions(), actor=None, trigger=Trigger.COMMAND, now=timezone.now())
     first = timed("full run", lambda: run(queued.analysis))
