@@ -161,10 +161,10 @@ def load_named(schema: dict[str, pl.DataType], persistent_ids: Iterable[str], is
     named = " OR ".join(
         f"(t.{key} <> '' AND t.{key} IN ({', '.join(['%s'] * len(values))}))" for key, values in lists.items()
     )
+    selected = ", ".join(_selected(list(schema))).replace("%", "%%")  # or SQLite's format of a moment would be a value
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(_selected(list(schema)))} FROM library_itunestrack t WHERE {named} "
-            "ORDER BY t.persistent_id, t.catalog",
+            f"SELECT {selected} FROM library_itunestrack t WHERE {named} ORDER BY t.persistent_id, t.catalog",
             [value for values in lists.values() for value in values],
         )
         rows = cursor.fetchall()

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import LazySettings
 
 from duplicates.choices import ITunesMatch
 from duplicates.models import DuplicateAnalysisTrack
@@ -115,6 +116,21 @@ class TestFuzzy:
 
         assert found == {one.pk: (ITunesMatch.EXACT, f"{0xAB:016X}"), other.pk: (ITunesMatch.EXACT, f"{3:016X}")}
         assert bool(read) == (few == 0)
+
+    @pytest.mark.parametrize("few", [0, itunes.FEW], ids=["all is read", "only what is named is read"])
+    def test_moments_are_the_same_either_way(
+        self, few: int, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+    ) -> None:
+        # SQLite once took the %s in its way of writing a moment for a value, and with DJANGO_DEBUG the run failed.
+        settings.DEBUG = True
+        monkeypatch.setattr(itunes, "FEW", few)
+        Track.objects.update(added_at=NOW, last_played_at=NOW)
+        entry(isrc="GBAYE0601498", added_at=NOW, last_played_at=NOW + timedelta(days=1))
+
+        differences = [one for one in members()[0].itunes_differences if one["field"].endswith("_at")]
+
+        then, later = NOW.isoformat(), (NOW + timedelta(days=1)).isoformat()
+        assert differences == [{"field": "last_played_at", "library": then, "itunes": later}]
 
     def test_all_is_read_where_one_is_named_by_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         one, other = Track.objects.order_by("pk")
