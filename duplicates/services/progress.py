@@ -124,6 +124,7 @@ class RunReporter:
         self._forecast.begin(str(stage), total)
         phase, words = STAGES[str(stage)]
         if phase != self.progress.phase:
+            self._finish_phase()
             self._log.info("Phase: %s", phase.label)
         self._log.debug("Stage %s: %d units", stage, total)
         self._stage_total, self._done = total, 0
@@ -165,6 +166,7 @@ class RunReporter:
     def finish(self, summary: str) -> None:
         """Close the last stage and write the summary line."""
         self._finish_stage()
+        self._finish_phase()
         self.progress = replace(self.progress, percentage=100.0, estimated_seconds_remaining=0.0, message=summary)
         self._draw(self.progress)
         self._log.info("%s", summary)
@@ -193,6 +195,11 @@ class RunReporter:
         if self._done or not self._stage_total:  # else it was taken from its checkpoint and says nothing about the pace
             self._forecast.finish(spent)
         self._log.info("Stage %s finished in %.2f s", self.progress.stage, spent)
+
+    def _finish_phase(self) -> None:
+        spent = self.phase_seconds().get(self.progress.phase)
+        if spent is not None:
+            self._log.info("Phase %s finished in %.2f s", Phase(self.progress.phase).label, spent)
 
     def _log_tracks(self, moment: float) -> None:
         processed = self.progress.tracks_processed

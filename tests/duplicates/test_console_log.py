@@ -115,6 +115,10 @@ def test_each_phase_and_each_stage_is_named_once_with_its_time(log: tuple[str, l
         found[1] for message in messages if (found := re.fullmatch(r"Stage (\w+) finished in \d+\.\d\d s", message))
     ]
     assert timed == list(STAGES)
+    phases = [
+        found[1] for message in messages if (found := re.fullmatch(r"Phase (.+) finished in \d+\.\d\d s", message))
+    ]
+    assert phases == [str(phase.label) for phase in Phase]
 
 
 def test_progress_comes_in_steps_of_a_hundred_tracks_and_no_more_than_once_a_second(
