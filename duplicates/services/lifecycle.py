@@ -68,7 +68,7 @@ def queue_analysis(
     RateLimited when the actor has started too many.
     """
     options = with_current_words(options)
-    equal = _equal_active(options, actor) or (None if force else _equal_finished(options, actor, now))
+    equal = _active_with(options.fingerprint(), actor) or (None if force else _equal_finished(options, actor, now))
     if equal is not None:
         return Queued(equal, is_new=False)
     limits.require_below(site.ANALYSES_PER_HOUR, "analysis.queued", actor=actor, now=now, what="analyses")
@@ -97,7 +97,7 @@ def queue_analysis(
                 transaction.on_commit(partial(enqueue, analysis.analysis_id))
     except IntegrityError:
         # Somebody queued an equal one between our look and our write; the unique constraint let only one through.
-        equal = _equal_active(options, actor)
+        equal = _active_with(options.fingerprint(), actor)
         if equal is None:
             raise
         return Queued(equal, is_new=False)
@@ -199,7 +199,7 @@ def resume(
 ) -> None:
     """Put a failed or cancelled analysis back into the queue; it goes on from its checkpoints where they still fit.
 
-    Raises NotResumable for any other state and AnalysisAlreadyRunning when an equal one was started meanwhile.
+    Raises NotResumable for any other state and AnalysisAlreadyRunning, with the id, when an equal one was started.
     """
     stopped = DuplicateAnalysisResult.objects.filter(
         pk=analysis.pk, status__in=(AnalysisStatus.FAILED, AnalysisStatus.CANCELLED)
@@ -219,7 +219,17 @@ def resume(
             if enqueue is not None:
                 transaction.on_commit(partial(enqueue, analysis.pk))
     except IntegrityError as error:
-        raise AnalysisAlreadyRunning(_("An equal analysis was started meanwhile.")) from error
+        running = _active_with(analysis.parameters_fingerprint, analysis.user)
+        raise (already_running(running) if running else AnalysisAlreadyRunning()) from error
+
+
+def already_running(running: DuplicateAnalysisResult) -> AnalysisAlreadyRunning:
+    """Return the refusal of a run that an equal one, named with its id, stands in the way of."""
+    return AnalysisAlreadyRunning(
+        _("An equal analysis is already %(status)s: %(pk)s.")
+        % {"status": str(running.get_status_display()).lower(), "pk": running.pk},
+        analysis_id=str(running.pk),
+    )
 
 
 def reclaim(*, now: datetime, enqueue: Callable[[uuid.UUID], None]) -> list[DuplicateAnalysisResult]:
@@ -298,9 +308,9 @@ def end_by_hand(
     return bool(ended)
 
 
-def _equal_active(options: AnalysisOptions, actor: "AbstractBaseUser | None") -> DuplicateAnalysisResult | None:
+def _active_with(fingerprint: str, actor: "AbstractBaseUser | None") -> DuplicateAnalysisResult | None:
     active = DuplicateAnalysisResult.objects.of(actor).filter(status__in=ACTIVE)
-    return active.filter(parameters_fingerprint=options.fingerprint()).first()
+    return active.filter(parameters_fingerprint=fingerprint).first()
 
 
 def newest_import() -> uuid.UUID | None:

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from duplicates.choices import Trigger
-from duplicates.exceptions import AnalysisAlreadyRunning, AnalysisNotFound, InvalidOptions
+from duplicates.exceptions import AnalysisNotFound, InvalidOptions
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
 from duplicates.services import audit, lifecycle
 from duplicates.services.options import AnalysisOptions
@@ -49,7 +49,7 @@ def refresh_analysis(
         list(DuplicateAnalysisResult.objects.select_for_update().filter(pk=analysis.pk).values_list("pk"))
         running = DuplicateAnalysisResult.objects.of(actor).active().filter(predecessor=analysis).for_lists().first()
         if running is not None:
-            raise _already(running)
+            raise lifecycle.already_running(running)
         queued = lifecycle.queue_analysis(
             options,
             actor=actor,
@@ -61,7 +61,7 @@ def refresh_analysis(
             learns_anew=learns_anew,
         )
         if not queued.is_new:
-            raise _already(queued.analysis)
+            raise lifecycle.already_running(queued.analysis)
         audit.record(
             "analysis.refreshed",
             actor=actor,
@@ -123,11 +123,3 @@ def _changed(analysis: DuplicateAnalysisResult, options: AnalysisOptions) -> dic
     """Return the parameters in which a successor differs."""
     before = AnalysisOptions.from_parameters(analysis.parameters).as_parameters()
     return {name: value for name, value in options.as_parameters().items() if value != before[name]}
-
-
-def _already(running: DuplicateAnalysisResult) -> AnalysisAlreadyRunning:
-    return AnalysisAlreadyRunning(
-        _("An equal analysis is already %(status)s: %(pk)s.")
-        % {"status": str(running.get_status_display()).lower(), "pk": running.pk},
-        analysis_id=str(running.pk),
-    )

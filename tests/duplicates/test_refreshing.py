@@ -135,6 +135,18 @@ class TestRefresh:
 
         assert DuplicateAnalysisResult.objects.completed().get() == first
 
+    def test_failing_changes_nothing_and_it_can_be_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = AnalysisFactory()
+        successor = refresh(first)
+        with monkeypatch.context() as broken:
+            broken.setattr("duplicates.services.loading.load_library", lambda report: 1 / 0)
+            run_analysis(successor.pk)
+
+        successor.refresh_from_db()
+        assert successor.status == AnalysisStatus.FAILED
+        assert DuplicateAnalysisResult.objects.completed().get() == first
+        assert refresh(first).predecessor == first
+
     def test_a_quick_refresh_takes_the_persons_newest_result(self) -> None:
         person = UserFactory()
         AnalysisFactory(user=person, created_at=NOW - timedelta(days=2))

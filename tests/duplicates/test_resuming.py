@@ -60,10 +60,12 @@ class TestResuming:
 
     def test_it_is_refused_while_an_equal_one_runs(self) -> None:
         analysis = self.failed()
-        queue()
+        running = queue()
 
-        with pytest.raises(AnalysisAlreadyRunning):
+        with pytest.raises(AnalysisAlreadyRunning) as refused:
             lifecycle.resume(analysis, actor=None, now=NOW)
+
+        assert refused.value.facts == {"analysis_id": str(running.pk)}
 
     def test_stages_with_a_matching_checkpoint_are_skipped(self, monkeypatch, caplog) -> None:
         make_library()
