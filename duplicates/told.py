@@ -76,6 +76,9 @@ SENTENCES = (
     # what a run found out
     noop("%(a)s of %(b)s tracks have changed since the tables were learnt"),
     noop(
+        "%(a)s track shares all it holds with more than %(b)s others; it was compared with exact copies of itself only."
+    ),
+    noop(
         "%(a)s tracks share all they hold with more than %(b)s others; they were compared with exact copies of "
         "themselves only."
     ),

@@ -145,6 +145,11 @@ def narrowed(silent: int) -> tuple[str, ...]:
     """Say how many records hold nothing rare enough to look up, when there are any."""
     if not silent:
         return ()
+    if silent == 1:
+        return (
+            f"1 track shares all it holds with more than {CAPS[-1]} others; "
+            "it was compared with exact copies of itself only.",
+        )
     return (
         f"{silent:,} tracks share all they hold with more than {CAPS[-1]} others; "
         "they were compared with exact copies of themselves only.",

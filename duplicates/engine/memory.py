@@ -1,8 +1,9 @@
 """What a run needs in memory, known before it begins, and how large its chunks may be under a ceiling.
 
-The figures were read off `python -m tests.benchmarks.engine speed` with two threads. A process that held 0.39 GB at its
-peak for 100,000 tracks held 0.84 GB for 400,000 and 1.78 GB for 1,000,000: 1,550 bytes a track (its columns, its
-normalised record, its features and its pairs), and 0.24 GB for the libraries and what each thread works on.
+The figures were read off the peaks of whole runs on SQLite, chunks at their smallest and two threads: 190 MB for 2,500
+tracks, 284 for 20,000, 500 for 100,000, 1,611 to 1,828 for 1,000,000. A track takes 1,500 bytes (its columns, its
+normalised record, its features and its pairs), and each of the first 50,000 as much again twice: of lists and buffers
+that a small library does not fill and a large one does not enlarge.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from duplicates.engine.settings import EngineSettings
 
 MEGABYTE = 1_000_000
-PROCESS_BYTES = 150 * MEGABYTE  # the interpreter and its libraries
-RECORD_BYTES = 1_600
+PROCESS_BYTES = 190 * MEGABYTE  # the interpreter and its libraries, those of the matcher compiled
+RECORD_BYTES = 1_500
+FIRST_RECORDS = 50_000
+FIRST_BYTES = 3_200  # that each of these takes besides
 RECORD_TEXT = 250  # bytes of text of a wordy record, counted in RECORD_BYTES
 TEXT_BYTES = 10  # held for each byte of text beyond that: as it was read, as words, as features and their lists
 CHUNK_BYTES = 30 * MEGABYTE  # one chunk of full size under way; there is one more of them than threads
@@ -38,7 +41,8 @@ class Budget:
 
 def budget(records: int, settings: EngineSettings, *, text_bytes: int = 0) -> Budget:
     """Return what a run over so many records, with so much text in them, needs and may use."""
-    standing = PROCESS_BYTES + records * RECORD_BYTES + max(0, text_bytes - records * RECORD_TEXT) * TEXT_BYTES
+    standing = PROCESS_BYTES + records * RECORD_BYTES + min(records, FIRST_RECORDS) * FIRST_BYTES
+    standing += max(0, text_bytes - records * RECORD_TEXT) * TEXT_BYTES
     working = CHUNK_BYTES * (settings.threads + 1)
     needed = standing + working * SMALLEST_CHUNK
     share = (settings.memory_limit_mb * MEGABYTE - standing) / working

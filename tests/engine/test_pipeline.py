@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from duplicates.engine import features, model, normalise, pipeline, shipped
+from duplicates.engine.candidates import narrowed
 from duplicates.engine.keeper_rules import PROFILES
 from duplicates.engine.levels import COMPARISONS, pack, unpack
 from duplicates.engine.pipeline import choose_keepers, find_clusters, find_duplicates
@@ -251,6 +252,11 @@ class TestHostileLibraries:
             many(self.COUNT, title="Love", duration_ms=[120_000 + 37 * n for n in range(self.COUNT)]), SETTINGS
         )
         assert "exact copies" in found.narrowed[0]
+
+    def test_one_such_track_is_not_told_as_several(self) -> None:
+        assert narrowed(0) == ()
+        assert narrowed(1)[0].startswith("1 track shares all it holds")
+        assert narrowed(2_000)[0].startswith("2,000 tracks share all they hold")
 
 
 class TestKeepers:
