@@ -118,7 +118,7 @@ class TestMemory:
         failed = running.run_analysis(queue().pk).analysis
 
         assert (failed.status, failed.error_code) == (AnalysisStatus.FAILED, "MEMORY_LIMIT")
-        assert "10 tracks needs 1,162 MB of memory and may use 256" in failed.error_message
+        assert "10 tracks needs 1,202 MB of memory and may use 256" in failed.error_message
 
     def test_a_small_ceiling_gives_the_same_groups_in_smaller_chunks(self, settings, monkeypatch) -> None:
         make_library(copies=3)
