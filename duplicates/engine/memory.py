@@ -1,9 +1,10 @@
 """What a run needs in memory, known before it begins, and how large its chunks may be under a ceiling.
 
-The figures were read off the peaks of whole runs on SQLite, chunks at their smallest and two threads: 190 MB for 2,500
-tracks, 284 for 20,000, 500 for 100,000, 1,611 to 1,828 for 1,000,000. A track takes 1,500 bytes (its columns, its
-normalised record, its features and its pairs), and each of the first 50,000 as much again twice: of lists and buffers
-that a small library does not fill and a large one does not enlarge.
+The figures were read off the peaks of whole runs with two threads, the last of many in one process, whose allocator
+keeps some of what the others used: 190 MB for 2,500 tracks, 300 for 20,000, up to 622 for 100,000, up to 1,828 for
+1,000,000. A track takes 1,400 bytes (its columns, its normalised record, its features and its pairs), and each of the
+first 50,000 takes 5,700 besides: of lists and buffers that a small library does not fill and a large one does not
+enlarge.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from duplicates.engine.settings import EngineSettings
 
 MEGABYTE = 1_000_000
 PROCESS_BYTES = 190 * MEGABYTE  # the interpreter and its libraries, those of the matcher compiled
-RECORD_BYTES = 1_500
+RECORD_BYTES = 1_400
 FIRST_RECORDS = 50_000
-FIRST_BYTES = 3_200  # that each of these takes besides
+FIRST_BYTES = 5_700  # that each of these takes besides
 RECORD_TEXT = 250  # bytes of text of a wordy record, counted in RECORD_BYTES
 TEXT_BYTES = 10  # held for each byte of text beyond that: as it was read, as words, as features and their lists
 CHUNK_BYTES = 30 * MEGABYTE  # one chunk of full size under way; there is one more of them than threads
