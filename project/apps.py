@@ -1,4 +1,5 @@
-"""What belongs to the project as a whole: its admin site, its system checks, and the cache table `migrate` prepares."""
+"""What belongs to the project as a whole: its admin site, its system checks, how it asks PostgreSQL to work, and the
+cache table `migrate` prepares."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +10,22 @@ from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core import checks
 from django.core.management import call_command
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 
 def create_cache_table(using: str, **kwargs: Any) -> None:
     """Create the table behind the shared cache unless it is there, so that `migrate` alone prepares everything."""
     call_command("createcachetable", database=using, verbosity=0)
+
+
+def compile_nothing(connection: Any, **kwargs: Any) -> None:
+    """Keep PostgreSQL from compiling statements: a list of 40 analyses took 1.6 s of which 1.1 compiled what it asks.
+
+    Past Django, as it is no query of anybody's, and not by the address, which a connection pooler may refuse.
+    """
+    if connection.vendor == "postgresql":
+        connection.connection.execute("SET jit = off")
 
 
 def load_admin_pages() -> None:
@@ -55,6 +66,7 @@ class ProjectConfig(AppConfig):
     def ready(self) -> None:
         from project import checks  # noqa: F401, PLC0415 (registers itself)
 
+        connection_created.connect(compile_nothing, dispatch_uid="project.compile_nothing")
         # Django sends this signal only for applications with models; this one has none, so the library's stands for it.
         library = apps.get_app_config("library")
         post_migrate.connect(create_cache_table, sender=library, dispatch_uid="project.create_cache_table")

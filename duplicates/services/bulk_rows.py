@@ -66,11 +66,11 @@ SNAPSHOT_COLUMNS = tuple(field.attname for field in TrackSnapshot._meta.local_fi
 def vouch_for_rows() -> None:
     """Answer for what this transaction writes: its analysis is claimed, its groups are written before their members.
 
-    PostgreSQL then looks for neither, row by row (migration 0045), nor compiles statements that gain nothing by it.
+    PostgreSQL then looks for neither, row by row (migration 0045).
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL reprise.rows_are_vouched_for = 'on'; SET LOCAL jit = 'off'")
+            cursor.execute("SET LOCAL reprise.rows_are_vouched_for = 'on'")
 
 
 def present_tracks(track_ids: Sequence[int]) -> set[int]:

@@ -112,7 +112,7 @@ def _carry_decisions_over(
         )
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                cursor.execute("SET LOCAL join_collapse_limit = 1; SET LOCAL jit = 'off'")
+                cursor.execute("SET LOCAL join_collapse_limit = 1")
             cursor.execute(_decided_alike(pairs), keys)
 
 
