@@ -21,7 +21,6 @@ Floats = npt.NDArray[np.float64]
 STRONGEST = 11.5  # bits; one very sure pair may not outvote many doubtful ones
 NEVER_PROPOSED = -3.0  # bits of a pair that no feature brought together
 FORBIDDEN = -1e9
-LARGEST_COMPONENT = 400  # records; above it, links below the component's median are cut before linking
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The whole run: determinism, progress, cancel, checkpoints and inputs made to hurt."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -62,29 +63,42 @@ class Shelf(dict):
         self[name] = arrays
 
 
+@pytest.fixture
+def chopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut even a small library into many chunks at every stage."""
+    for module, name in ((normalise, "CHUNK"), (pipeline, "SCORING_CHUNK")):
+        monkeypatch.setattr(module, name, 17)
+    monkeypatch.setattr("duplicates.engine.postings.CHUNK_LETTERS", 1_300)
+    monkeypatch.setattr("duplicates.engine.candidates.CHUNK_PRODUCTS", 500)
+
+
 class TestDeterminism:
     def test_the_order_of_the_rows_does_not_matter(self) -> None:
         columns = library()
         shuffled = TrackColumns(columns.frame.sample(fraction=1.0, shuffle=True, seed=3))
         assert groups_of(find_clusters(columns, SETTINGS)) == groups_of(find_clusters(shuffled, SETTINGS))
 
-    def test_the_number_of_threads_does_not_matter(self) -> None:
+    def test_the_number_of_threads_does_not_matter(self, monkeypatch: pytest.MonkeyPatch, chopped: None) -> None:
+        # A library this small would be worked on by one thread, however many it is given.
+        monkeypatch.setattr(pipeline, "SMALL", 0)
+        pools: list[int] = []
+        monkeypatch.setattr(
+            "duplicates.engine.threads.ThreadPoolExecutor", lambda size: pools.append(size) or ThreadPoolExecutor(size)
+        )
         columns = library()
         shuffled = TrackColumns(columns.frame.sample(fraction=1.0, shuffle=True, seed=5))
         one, *others = (find_clusters(shuffled, EngineSettings(threads=threads)) for threads in (1, 2, 3))
+        assert set(pools) == {2, 3}
         assert [other.tables for other in others] == [one.tables] * 2
         assert [groups_of(other) for other in others] == [groups_of(one)] * 2
 
-    def test_the_size_of_the_chunks_does_not_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_size_of_the_chunks_does_not_matter(self, request: pytest.FixtureRequest) -> None:
         columns = library()
         whole = find_clusters(columns, SETTINGS)
-        for module, name in ((normalise, "CHUNK"), (pipeline, "SCORING_CHUNK")):
-            monkeypatch.setattr(module, name, 17)
-        monkeypatch.setattr("duplicates.engine.postings.CHUNK_LETTERS", 1_300)
-        monkeypatch.setattr("duplicates.engine.candidates.CHUNK_PRODUCTS", 500)
-        chopped = find_clusters(columns, SETTINGS)
-        assert chopped.tables == whole.tables
-        assert groups_of(chopped) == groups_of(whole)
+        request.getfixturevalue("chopped")
+        cut = find_clusters(columns, SETTINGS)
+        assert cut.tables == whole.tables
+        assert groups_of(cut) == groups_of(whole)
 
     def test_clusters_are_ordered_and_hold_two_or_more(self) -> None:
         groups = groups_of(find_clusters(library(), SETTINGS))
