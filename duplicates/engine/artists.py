@@ -23,6 +23,8 @@ GUESTS = "\x1f"  # between an artist as printed and the guests its title names
 ALMOST = 88.0  # of 100: one name with a typo
 
 _FEATURED = re.compile(r"[\s(]+(?:feat|ft|featuring|duet with|with|avec|con|mit)\b[. :]*")
+# "(feat. B & with C)": a role named again inside a list.
+_ROLE = re.compile(r"((?:^|[,;&+/])\s*)(?:feat|ft|featuring|with)\b[. :]*")
 _STRONG = r"\s*[,;|]\s*|\s+(?:x|vs|versus|meets|presents)\b\.?\s+"  # between names of a list
 _BOND = r"\s*[&+/]\s*|\s+(?:and|y|und|et)\s+"  # between names, or inside the name of a band
 _SPLIT = re.compile(rf"{_STRONG}|{_BOND}")
@@ -71,7 +73,7 @@ def read_credit(folded: str) -> Credit:
     printed, _, guests = folded.partition(GUESTS)
     head, *tail = _FEATURED.split(printed)
     main = _names(head)
-    featured = [name for text in (*tail, guests) for name in _names(text)]
+    featured = [name for text in (*tail, *_FEATURED.split(f" {guests}")) for name in _names(_ROLE.sub(r"\1", text))]
     bonded = len(main) > 1 and all(" " not in name for name in main) and _BONDED.search(head) is not None
     return Credit(main, tuple(name for name in dict.fromkeys(featured) if name not in main), bonded)
 
@@ -116,6 +118,16 @@ def kinship(one: Credit, other: Credit, version: str = "") -> Kinship:
         return Kinship.SHARED
     longer, common = (other, back) if met == mine else (one, met)
     return Kinship.CONTAINED if _may_stand_alone(common, longer) else Kinship.PART_OF_A_NAME
+
+
+def unmet(one: Credit, other: Credit, version: str = "") -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of each credit that neither the other nor the version says."""
+    sides = (one.everybody, other.everybody), (other.everybody, one.everybody)
+    mine, yours = (
+        frozenset(name for name in names if not _stands_in(name, others) and f" {name} " not in f" {version} ")
+        for names, others in sides
+    )
+    return mine, yours
 
 
 def _may_stand_alone(met: set[str], longer: Credit) -> bool:

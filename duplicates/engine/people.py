@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from duplicates.engine.artists import GUESTS, Credit, Kinship, kinship, read_credit, remixer
+from duplicates.engine.artists import GUESTS, Credit, Kinship, kinship, read_credit, remixer, unmet
 from duplicates.engine.hashing import Ints
 from duplicates.engine.normalise import Records
 from duplicates.engine.prepared import Prepared
@@ -65,21 +65,35 @@ def _printed(people: str, artist: str) -> Credit:
 
 
 def judge_guests(prepared: Prepared, left: Ints, right: Ints, level: Level) -> None:
-    """Look at artists whose names do not cover each other once more, with those whom title and version name.
+    """Look once more, with those whom title and version name, at artists whose names do not cover each other.
 
-    "Song (feat. B)" by A is the same as "Song" by "A, B", and so is "Song (B Remix)".
+    "Song (feat. B)" by A is the same as "Song" by "A, B", and so is "Song (B Remix)"; it is not "Song (feat. C)" by A.
     """
     rows = np.flatnonzero(((level >= 1) & (level <= UNLIKE)) | (level >= SOME_NAMES) | (level == CONTAINS))
     rows = rows[prepared.names_guests[left[rows]] | prepared.names_guests[right[rows]]]
+    agreeing = np.flatnonzero(level == EQUAL)
+    agreeing = agreeing[prepared.title_credits[left[agreeing]] & prepared.title_credits[right[agreeing]]]
+    rows = np.concatenate([rows, agreeing])
     texts = prepared.records.texts.select("people", "artist", "version")
     sides = (texts[side[rows]].rows() for side in (left, right))
     for row, mine, yours in zip(rows.tolist(), *sides, strict=True):
         if level[row] <= UNLIKE and not _may_have_met(mine, yours):
             continue
         one, other = (read_credit(people or artist) for people, artist, _ in (mine, yours))
-        found = BY_NAMES.get(kinship(one, other, f"{mine[2]} {yours[2]}".strip()))
-        if found in (EQUAL, CONTAINS):
+        version = f"{mine[2]} {yours[2]}".strip()
+        if level[row] in (EQUAL, CONTAINS) and _have_other_guests(one, other, version):
+            level[row] = SOME_NAMES
+        elif level[row] != EQUAL and (found := BY_NAMES.get(kinship(one, other, version))) in (EQUAL, CONTAINS):
             level[row] = found
+
+
+def _have_other_guests(one: Credit, other: Credit, version: str) -> bool:
+    """Tell whether both credits name guests, and each one that is no spelling of any the other names."""
+    if not one.featured or not other.featured:
+        return False
+    mine, yours = (" ".join(sorted(names)) for names in unmet(one, other, version))
+    # Another script may spell the same name.
+    return bool(mine and yours) and mine.isascii() == yours.isascii() and are_strangers(mine, yours)
 
 
 def _may_have_met(mine: tuple[str, str, str], yours: tuple[str, str, str]) -> bool:

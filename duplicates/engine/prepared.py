@@ -33,6 +33,7 @@ class Prepared:
     starts: dict[str, Hashes]  # how words begin, see `spellings.word_starts`: per column of NAMES, "more" for MORE
     lacks_name: Flags  # without artist or without album: its title may hold them
     has_more: Flags  # has text in a column of MORE
+    title_credits: Flags  # its title names guests
     names_guests: Flags  # its title or version may name people that the artist column does not
     has_identifiers: bool  # has any record one?
 
@@ -46,7 +47,7 @@ def prepare(records: Records, *, threads: int = 1) -> Prepared:
     """Work out what the comparisons of these records need."""
     texts = records.texts
     has_more = texts.select(pl.any_horizontal(pl.col(MORE) != "")).to_series().to_numpy()
-    guests = texts["people"].str.contains(GUESTS, literal=True) | (texts["version"] != "")
+    credits = texts["people"].str.contains(GUESTS, literal=True)
     tasks: list[Callable[[], Any]] = [
         lambda: bags(texts["title"]),  # the longest first, so that no thread is left with it at the end
         *(partial(word_starts, texts[name]) for name in NAMES),
@@ -66,7 +67,8 @@ def prepare(records: Records, *, threads: int = 1) -> Prepared:
         starts,
         (records.artist == 0) | (records.album == 0),
         has_more,
-        guests.to_numpy(),
+        credits.to_numpy(),
+        (credits | (texts["version"] != "")).to_numpy(),
         bool(records.isrc.any() or records.recording_id.any()),
     )
 

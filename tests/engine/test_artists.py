@@ -73,6 +73,18 @@ class TestReading:
     def test_names_and_roles(self, artist: str, main: list[str], featured: list[str]) -> None:
         assert read(artist)[:2] == (tuple(main), tuple(featured))
 
+    @pytest.mark.parametrize(
+        ("guests", "names"),
+        [
+            pytest.param("Zoe Lund & with Otto Marsh", ("zoe lund", "otto marsh"), id="with inside a list"),
+            pytest.param("Zoe Lund, feat. Otto Marsh", ("zoe lund", "otto marsh"), id="feat behind a comma"),
+            pytest.param("Zoe Lund feat. Otto Marsh", ("zoe lund", "otto marsh"), id="feat between names"),
+            pytest.param("Withered Hand & Featherweight", ("withered hand", "featherweight"), id="parts of words"),
+        ],
+    )
+    def test_a_role_named_again_is_no_part_of_a_name(self, guests: str, names: tuple[str, ...]) -> None:
+        assert read("Nina Vale", guests).featured == names
+
     def test_guests_of_the_title_are_featured(self) -> None:
         assert read("Nina Vale", "Zoe Lund & Otto Marsh") == (("nina vale",), ("zoe lund", "otto marsh"), False)
 
@@ -174,6 +186,30 @@ class TestTheArtistOfAPair:
                 song("S", "A Lund, Otto Marsh"), song("S", "A Lund, Zoe Vale"), "some names in common", id="other guest"
             ),
             pytest.param(song("S", "Earth, Wind & Fire"), song("S", "Earth Wind & Fire"), "equal", id="one band whole"),
+            pytest.param(
+                song("S (feat. Zoe Lund)", "A Vale"),
+                song("S (feat. Otto Marsh)", "A Vale"),
+                "some names in common",
+                id="the titles name other guests",
+            ),
+            pytest.param(
+                song("S", "A Vale feat. Zoe Lund"),
+                song("S (with Otto Marsh)", "A Vale"),
+                "some names in common",
+                id="artist and title name other guests",
+            ),
+            pytest.param(
+                song("S (feat. Zoe)", "A Vale"), song("S (feat. Zoe Lund)", "A Vale"), "equal", id="whole name"
+            ),
+            pytest.param(
+                song("S (feat. Zoe Lund & Otto Marsh)", "A Vale"),
+                song("S (feat. Otto Marsh)", "A Vale"),
+                "equal",
+                id="one guest more",
+            ),
+            pytest.param(
+                song("S (feat. Кино)", "A Vale"), song("S (feat. Zoe Lund)", "A Vale"), "equal", id="another script"
+            ),
         ],
     )  # fmt: skip
     def test_it_falls_into_the_level(self, one: dict[str, object], other: dict[str, object], expected: str) -> None:
