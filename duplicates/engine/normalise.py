@@ -32,7 +32,7 @@ from duplicates.engine.misplaced import (
 from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.settings import EngineSettings, Preset
-from duplicates.engine.text import without_spaces
+from duplicates.engine.text import fold, without_spaces
 from duplicates.engine.text_columns import (
     at_once,
     fold_column,
@@ -52,13 +52,21 @@ Small = npt.NDArray[np.int32]
 # short column as for a longer one, so a large library is read in longer ones, as long as every thread has several.
 CHUNK, LONG_CHUNK = 25_000, 60_000
 CHUNKS_A_THREAD = 8
-LONGEST_BLANK = 24  # letters
+LONGEST_BLANK = 32  # letters
 ALMOST_UNKNOWN = 85.0  # of 100: "[unkown]"
+
+
+def _folded_phrases(written: frozenset[str]) -> frozenset[str]:
+    """Return phrases of the vocabulary as folded texts have them, with single spaces, too."""
+    folded = [text.strip() for text in fold(sorted(written))]
+    return frozenset(folded) | {" ".join(text.split()) for text in folded}
+
+
+BLANKS, NO_ARTIST = _folded_phrases(say.BLANKS), _folded_phrases(say.NO_ARTIST)
+_ANY_BLANK = "|".join(re.escape(blank).replace(r"\ ", " +") for blank in sorted(BLANKS) if "  " not in blank)
+_AROUND = "[ ().<>-]*"
 # A folded text that matches nothing of this is no blank; about the others `_says_nothing` decides.
-MAY_BE_BLANK = (
-    rf"^[ ().-]*(?:unknown|(?:{'|'.join(sorted(re.escape(blank) for blank in say.BLANKS))})[ ().-]*$|[?ý ().-]*$)"
-    r"|^\(.*\)$"
-)
+MAY_BE_BLANK = rf"^{_AROUND}(?:unknown|(?:{_ANY_BLANK}){_AROUND}$|[?ý ().-]*$)|^\(.*\)$"
 LONGEST_TEXT = 1000  # letters; nobody tells songs apart by what lies beyond
 NO_ALBUM = np.uint64(1)  # under `exact` having no album is a value: two tracks without one agree, one without does not
 LONGEST_MS = 1 << 40
@@ -300,19 +308,19 @@ def _known(folded: pl.Series) -> pl.Series:
 
 def _says_nothing(text: str) -> bool:
     """Tell whether a folded value is a blank: in words, misspelt in brackets, numbered, or lost letters alone."""
-    plain = text.strip(" ()-.")
+    plain = " ".join(text.strip(" ()<>-.").split())
     if len(text) >= LONGEST_BLANK:
         return not plain.strip("?ý ")
-    if plain in say.BLANKS or not plain.strip("?ý "):
+    if plain in BLANKS or not plain.strip("?ý "):
         return True
     if plain.startswith("unknown"):
-        return plain.rstrip(" (0123456789") in say.BLANKS
+        return plain.rstrip(" (0123456789") in BLANKS
     return text[0] == "(" and text[-1] == ")" and fuzz.ratio(plain, "unknown") >= ALMOST_UNKNOWN
 
 
 def _named(artists: pl.Series) -> pl.Series:
     """Empty the artists that stand for nobody in particular: `Various Artists`."""
-    rows = np.flatnonzero(artists.is_in(say.NO_ARTIST).to_numpy())
+    rows = np.flatnonzero(artists.str.strip_chars().is_in(NO_ARTIST).to_numpy())
     return put(artists, rows, same("", len(rows)))
 
 

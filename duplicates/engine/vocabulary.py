@@ -73,19 +73,29 @@ def _are(parts: tuple[str, ...], words: list[str]) -> bool:
 _NONE: list[Phrase] = []
 
 
-# What people and programs write when they know nothing.
+# What people and programs write when they know nothing, in the languages players speak.
 BLANKS = frozenset(("", "?", "n.a", "n/a", "#name?", "#name ?", "#n/a", "#value!", "#ref!")) | frozenset(
     phrases(
-        """null, none, nan, na, n a, unk, unknown, undefined, not available,
-        unknown artist, unknown album, unknown title, no artist, no album, no title"""
+        """null, none, nan, na, n a, unk, unknown, undefined, not available, not known,
+        unknown artist, unknown album, unknown title, no artist, no album, no title,
+        unbekannt, unbekannter interpret, unbekannter künstler, unbekanntes album, unbekannter titel,
+        artiste inconnu, album inconnu, titre inconnu, artista desconocido, álbum desconocido, título desconocido,
+        artista desconhecido, álbum desconhecido, título desconhecido,
+        artista sconosciuto, album sconosciuto, titolo sconosciuto,
+        onbekende artiest, onbekend album, onbekende titel, okänd artist, okänt album, ukendt kunstner, ukendt album,
+        ukjent artist, ukjent album, nieznany wykonawca, nieznany artysta, nieznany album,
+        неизвестный исполнитель, неизвестный альбом, неизвестно,
+        不明なアーティスト, 不明なアルバム, 未知艺术家, 未知专辑, 未知藝人, 알 수 없는 아티스트, 알 수 없는 앨범"""
     )
 )
 # What programs write for an artist when a release has many, or nobody knows.
 NO_ARTIST = frozenset(
     phrases(
-        """various artists, various, various artist, va, v a, v.a, verschiedene interpreten, varios artistas, artistes
-        divers, artistes varies, artisti vari, diverse artiester, multiple artists, soundtrack, original soundtrack,
-        разные исполнители, сборник"""
+        """various artists, various, various artist, va, v a, v.a, v/a, verschiedene interpreten, verschiedene künstler,
+        diverse interpreten, varios artistas, varios intérpretes, vários artistas, artistes divers, artistes variés,
+        artisti vari, diverse artiester, diverse artister, diverse kunstnere, olika artister, blandade artister,
+        diverse artiesten, verschillende artiesten, różni wykonawcy, eri esittäjiä, multiple artists, soundtrack,
+        original soundtrack, разные исполнители, сборник, 群星, ヴァリアス・アーティスト, オムニバス"""
     )
 )
 # What stands in brackets where nobody knew the title. "[untitled]" is no such thing: somebody knew that there is none.

@@ -9,8 +9,8 @@ from functools import partial
 
 import polars as pl
 
+from duplicates.engine.normalise import BLANKS, NO_ARTIST
 from duplicates.engine.text import fold, to_words
-from duplicates.engine.vocabulary import BLANKS
 
 # Two lengths further apart than this are not taken for one recording.
 LENGTH_CONFLICT_MS = 10_000
@@ -21,12 +21,11 @@ KEYS: dict[str, int | None] = {"identity": None, "isrc": None, "names": LENGTH_C
 def with_keys(frame: pl.DataFrame, identity: str) -> pl.DataFrame:
     """Add the keys as columns: `identity` in capitals, `names` from normalised title and artist, and `album_key`.
 
-    A title or artist that says nothing gives no key: two blanks are never equal.
+    A title or artist that says nothing gives no key: two blanks are never equal, nor are two "Various Artists".
     """
-    artist = pl.when(pl.col("artist") == "").then("album_artist").otherwise("artist")
-    title, artists, album = (
-        _words(frame.select(column).to_series()) for column in (pl.col("title"), artist, pl.col("album"))
-    )
+    title, album, *credits = (_words(frame[column]) for column in ("title", "album", "artist", "album_artist"))
+    artist, album_artist = (["" if one in NO_ARTIST else one for one in names] for names in credits)
+    artists = [one or other for one, other in zip(artist, album_artist, strict=True)]
     names = [f"{one}\0{two}" if one and two else None for one, two in zip(title, artists, strict=True)]
     return frame.with_columns(
         pl.Series("names", names, dtype=pl.String),
