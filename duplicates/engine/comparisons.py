@@ -65,6 +65,7 @@ def _length(left: Ints, right: Ints) -> Level:
     apart = np.searchsorted(LENGTH_CUTS_MS, np.abs(left - right) * A_MINUTE // shorter, side="left") + 1
     apart = np.where((left == right) & (left % 1000 != 0), TO_THE_MILLISECOND, apart)
     other_unit = np.abs(np.maximum(left, right) - 1000 * np.minimum(left, right)) <= OTHER_UNIT_MS
+    other_unit &= left != right
     return np.where((left > 0) & (right > 0) & ~other_unit, apart, 0).astype(np.uint8)
 
 

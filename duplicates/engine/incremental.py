@@ -32,7 +32,7 @@ from duplicates.engine.neighbours import (
     readers,
 )
 from duplicates.engine.normalise import Records, normalise, together
-from duplicates.engine.pipeline import rows_of_pairs, thin, threshold_bits, to_clusters, weights
+from duplicates.engine.pipeline import bare, rows_of_pairs, thin, threshold_bits, to_clusters, weights
 from duplicates.engine.postings import BAND_OF, CAPS, Floats, weights_of
 from duplicates.engine.prepared import prepare
 from duplicates.engine.progress import NullProgress, Progress, Stage
@@ -354,13 +354,15 @@ def _beside_the_others(library: _Library, new: Clusters, touched: Flags, looked_
     starts = np.cumsum(sizes) - sizes
     order = np.argsort(members[starts], kind="stable")
     by_cluster = np.repeat(np.argsort(order), sizes)
-    thin_then = index.track_id[index.thin & library.is_here[: library.old]]
+    here, fresh = library.is_here[: library.old], library.fresh
+    too_little = np.union1d(index.track_id[index.thin & here], fresh.track_id[thin(fresh)])
+    only_titles = np.union1d(index.track_id[index.bare & here], fresh.track_id[bare(fresh)])
     clusters = replace(
         new,
         track_ids=members[np.argsort(by_cluster, kind="stable")],
         offsets=np.concatenate([[0], np.cumsum(sizes[order])]).astype(np.int64),
         cohesion=np.concatenate([index.cohesion[stays], new.cohesion])[order],
-        not_enough_data=np.union1d(thin_then, library.fresh.track_id[thin(library.fresh)]),
+        not_enough_data=np.union1d(too_little, np.setdiff1d(only_titles, members)),
     )
     is_new = np.concatenate([np.zeros(int(stays.sum()), np.bool_), np.ones(len(new), np.bool_)])
     return Again(clusters, is_new[order], looked_at)

@@ -49,6 +49,7 @@ class Index:
     # clusters
     component: _Rows  # equal for records joined by links, over however many others
     thin: _Flags
+    bare: _Flags  # see `pipeline.bare`
     forbidden: Ints  # pairs of track ids that were declared different
     members: Ints  # track ids, cluster by cluster
     offsets: Ints

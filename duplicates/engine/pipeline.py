@@ -21,7 +21,7 @@ from duplicates.engine.index import Leave, leave_nothing
 from duplicates.engine.keeper_rules import built_in
 from duplicates.engine.levels import pack
 from duplicates.engine.memory import budget
-from duplicates.engine.normalise import Records, normalise, together
+from duplicates.engine.normalise import NO_ALBUM, Records, normalise, together
 from duplicates.engine.parts import Chunk, Keeping, chunks_of, in_parts
 from duplicates.engine.prepared import prepare
 from duplicates.engine.progress import Arrays, Checkpoints, NullProgress, Progress, Stage
@@ -95,6 +95,7 @@ def _clusters_as_left(
     return {
         "component": components(len(records), pairs.left[joined], pairs.right[joined]),
         "thin": thin(records),
+        "bare": bare(records),
         "forbidden": records.track_id[forbidden].reshape(-1, 2),
         "members": clusters.track_ids,
         "offsets": clusters.offsets,
@@ -216,7 +217,8 @@ def to_clusters(
     progress.advance(len(records) // 4)
     label = cluster(len(records), links, threshold_bits(settings.threshold), forbidden)
     progress.advance(len(records) // 2)
-    rows, sizes = in_order(with_their_copies(label, original, pairs.right[is_copy & linked]))
+    label = with_their_copies(label, original, pairs.right[is_copy & linked])
+    rows, sizes = in_order(label)
     cohesion = _cohesion(rows, sizes, original, pairs.left[linked], pairs.right[linked])
     progress.advance(len(records) * 3 // 4, groups_found=len(sizes))
     judged = _judge_inside(records, rows, sizes, pairs, codes)
@@ -225,7 +227,7 @@ def to_clusters(
         records.track_id[rows],
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         cohesion,
-        records.track_id[thin(records)],
+        records.track_id[thin(records) | bare(records) & (label < 0)],
         fitted.to_bytes(),
         pairs.narrowed,
         {"candidate_pairs": len(pairs), "linked_pairs": int(linked.sum())},
@@ -274,11 +276,23 @@ def thin(records: Records) -> npt.NDArray[np.bool_]:
     with length and year. With a title that thousands of songs have ("Intro", "Track 01") it needs artist or album. An
     identifier is enough by itself, and so may be values that nobody could read.
     """
-    artist, album, length = records.artist != 0, records.album != 0, records.duration_ms > 0
+    artist, album, length = records.artist != 0, records.album > NO_ALBUM, records.duration_ms > 0
     enough = album & (artist | length | (records.number > 0)) | artist & length & (records.year >= 0)
     unjudged: npt.NDArray[np.bool_] = (records.title == 0) & ~enough | records.is_generic & ~artist & ~album
     unjudged &= (records.isrc == 0) & (records.recording_id == 0) & (records.texts["unparsed"] == "").to_numpy()
     return unjudged
+
+
+def bare(records: Records) -> npt.NDArray[np.bool_]:
+    """Tell which records would lack the grounds to be judged even against their like: a title and nothing beside it.
+
+    One whose title or unread values hold what another one names can still be judged, so these are no hopeless cases.
+    """
+    names = (records.artist != 0) | (records.album > NO_ALBUM)
+    numbers = (records.duration_ms > 0) | (records.number > 0)
+    grounds = (records.title != 0) & (names | numbers) | names & numbers
+    lacking: npt.NDArray[np.bool_] = ~(grounds | (records.isrc != 0) | (records.recording_id != 0))
+    return lacking
 
 
 def rows_of_pairs(track_ids: Ints, wanted: Ints) -> Ints:

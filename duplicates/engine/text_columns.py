@@ -73,9 +73,9 @@ def _fold_written(texts: pl.Series) -> pl.Series:
 
 def _translated(texts: pl.Series, spell: Callable[[str], str]) -> pl.Series:
     """Replace every character by its spelling. No text may hold a newline."""
-    if not len(texts):
-        return texts
     codes = np.frombuffer(str(texts.str.join("\n").item()).encode("utf-32-le"), np.uint32)
+    if not len(codes):
+        return texts
     last = int(codes.max())
     is_met = np.zeros(last + 1, np.bool_)
     is_met[codes] = True

@@ -62,6 +62,8 @@ class TestTheSameRecording:
             pytest.param(song("Группа крови", "Кино"), song("Gruppa krovi", "Kino"), id="romanised"),
             pytest.param(song("I Got", "The Paper Otters"), song("I Got", "Paper Otters"), id="article"),
             pytest.param(song("I Got"), song("I Got", "Various Artists", "Night Drive"), id="artists of a compilation"),
+            pytest.param(song("I Got"), song("I Got", "Diverse Interpreten", "Nachtfahrt"), id="of a German one"),
+            pytest.param(song("I Got"), song("I Got", "群星", "Night Drive"), id="artists of a Chinese compilation"),
             pytest.param(song("Intro"), song("Intro", duration_ms=200_300), id="intro of the same album"),
             pytest.param(song("I Got"), song("I Got", duration_ms=200_000_000), id="length in another unit"),
         ],
@@ -156,6 +158,10 @@ class TestTooLittle:
             pytest.param({"artist": "Nina Vale", "duration_ms": 168_000}, id="an artist and a length"),
             pytest.param({"title": "Track 01", "duration_ms": 224_000, "track_number": 1}, id="a numbered track"),
             pytest.param({"title": "Intro", "artist": "?", "duration_ms": 63_000}, id="an intro by nobody"),
+            pytest.param({"title": "<unknown>", "artist": "<unknown>", "duration_ms": 63_000}, id="as a phone says it"),
+            pytest.param({"title": "Unbekannter Titel", "artist": "Unbekannter Künstler"}, id="blank in German"),
+            pytest.param({"title": "Неизвестно", "artist": "Неизвестный исполнитель"}, id="blank in Russian"),
+            pytest.param({"title": "未知专辑", "artist": "不明なアーティスト"}, id="blank in Chinese and Japanese"),
             pytest.param({"title": "????", "artist": "?????? ????", "duration_ms": 63_000}, id="lost letters"),
             pytest.param({"title": "[unkown]", "artist": "Unknown Artist 2", "duration_ms": 9_000}, id="misspelt"),
         ],
@@ -169,6 +175,16 @@ class TestTooLittle:
     def test_an_identifier_is_enough_without_a_title(self) -> None:
         found = find_clusters(tracks({"isrc": "GBAYE0000001", "artist": "Nina Vale"}, *OTHERS), EngineSettings())
         assert found.not_enough_data.tolist() == []
+
+    @pytest.mark.parametrize("preset", Preset)
+    def test_no_preset_takes_a_missing_title_for_an_equal_one(self, preset: Preset) -> None:
+        row = {"artist": "Nina Vale", "duration_ms": 168_300}
+        assert grouped(dict(row), dict(row), *OTHERS, preset=preset) == []
+
+    def test_a_title_and_nothing_beside_it_is_listed_unless_it_holds_more(self) -> None:
+        bare, holds_more = song("Copper Wire", "", "", duration_ms=None), song("Nina Vale I Got", "", "")
+        found = find_clusters(tracks(bare, bare, holds_more, song("I Got"), *OTHERS), EngineSettings())
+        assert (found.not_enough_data.tolist(), groups_of(found)) == ([1, 2], [[3, 4]])
 
     def test_thin_records_are_listed(self) -> None:
         found = find_clusters(tracks({"title": "", "artist": "Nina Vale"}, song("I Got"), *OTHERS), EngineSettings())
@@ -270,6 +286,21 @@ class TestDeclaredDifferent:
         columns = tracks(song("I Got"), song("I Got"), song("I Got"), *OTHERS)
         found = find_clusters(columns, EngineSettings(), not_duplicates=np.array([[2, 1]]))
         assert not any({1, 2} <= set(group) for group in groups_of(found))
+
+    def test_not_through_others_either(self) -> None:
+        """One copy resembles both: it joins one of them, and a chain of such copies brings them together neither."""
+        versions = [song("I Got", duration_ms=200_000 + 300 * step) for step in range(6)]
+        settings, declared = EngineSettings(), np.array([[1, 6], [2, 5]])
+        columns = tracks(*versions, *OTHERS)
+        assert groups_of(find_clusters(columns, settings)) == [[1, 2, 3, 4, 5, 6]]
+        found = groups_of(find_clusters(columns, settings, not_duplicates=declared))
+        assert not any({*pair} <= set(group) for pair in declared.tolist() for group in found)
+        assert sorted(track for group in found for track in group) == [1, 2, 3, 4, 5, 6]
+
+    def test_not_where_exact_copies_of_both_are_held(self) -> None:
+        columns = tracks(*[song("I Got")] * 4, *OTHERS)
+        found = groups_of(find_clusters(columns, EngineSettings(), not_duplicates=np.array([[1, 4]])))
+        assert not any({1, 4} <= set(group) for group in found)
 
     def test_the_others_stay_together(self) -> None:
         columns = tracks(song("I Got"), song("I Got"), song("I Got"), *OTHERS)
