@@ -68,6 +68,10 @@ class LargeCounts:
                 answers |= {one: self._counted(one).counts for one in in_order}
         return [answers[one] for one in questions]
 
+    def is_long(self, question: Question) -> bool:
+        """Was the log found to be a long one when this was asked?"""
+        return self._of(question) is not None
+
     def beside(self, question: Question, ask: Callable[[], int]) -> int:
         """Return what `ask` tells of a long log besides, asked once for each revision of the library."""
         count = self._of(question)

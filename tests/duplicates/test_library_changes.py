@@ -13,6 +13,7 @@ from duplicates.services import retention
 from duplicates.services.library_changes import cause_of, get_library_change_summary, touched_groups
 from library.change_triggers import MATCHING_FIELDS
 from library.changes import compact, count_changes_since, current_revision, net_changes_since, recording
+from library.large_counts import LargeCounts
 from library.models import LibraryChange, LibraryRevision, Track
 from tests.duplicates.factories import AnalysisFactory, GroupFactory, TrackFactory
 
@@ -200,7 +201,11 @@ class TestTouchedGroups:
         assert re.search(r"SEARCH library_librarychange|Index Cond: \(revision > ", plan), plan
         assert "SCAN library_librarychange" not in plan
 
-    def test_only_groups_with_a_changed_member_are_touched(self) -> None:
+    @pytest.mark.parametrize("is_long", [False, True], ids=["a short log", "a long one"])
+    def test_only_groups_with_a_changed_member_are_touched(
+        self, is_long: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(LargeCounts, "is_long", lambda counts, question: is_long)
         analysis = AnalysisFactory(library_track_count=8)
         edited, removed, played, untouched = GroupFactory.create_batch(4, analysis=analysis)
         analysis.library_revision = current_revision()
