@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from duplicates.choices import Trigger
 from duplicates.exceptions import AnalysisNotFound, InvalidOptions
 from duplicates.models import DuplicateAnalysisResult, DuplicatePreferences
-from duplicates.services import audit, lifecycle
+from duplicates.services import audit, lifecycle, permissions
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.recommendations import judge_condition
 from duplicates.services.staleness import Staleness
@@ -92,10 +92,15 @@ def quick_refresh(
 
 
 def due_for_refresh(*, now: datetime) -> list[DuplicateAnalysisResult]:
-    """Return the newest result of each person who wants it kept true, where it is very stale or much has changed."""
+    """Return the newest result of each person who wants it kept true, where it is very stale or much has changed.
+
+    Only of those who could press the button themselves.
+    """
     due = []
     wanting = DuplicatePreferences.objects.filter(auto_refresh=True, user__is_active=True).select_related("user")
     for preferences in wanting.order_by("user_id"):
+        if not permissions.may_run(preferences.user):
+            continue
         newest = DuplicateAnalysisResult.objects.of(preferences.user).completed().for_lists().order_by("-created_at")
         analysis = newest.select_related("user").first()
         if analysis is None:

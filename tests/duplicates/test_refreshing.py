@@ -308,8 +308,8 @@ class TestDecisionsCarryOver:
 
 
 class TestScheduledRefresh:
-    def person(self, **preferences: object) -> User:
-        person = UserFactory()
+    def person(self, *, may_run: bool = True, **preferences: object) -> User:
+        person = UserFactory(permissions=["duplicates.run_analysis"] if may_run else [])
         DuplicatePreferences.objects.create(user=person, **preferences)
         return person
 
@@ -321,6 +321,7 @@ class TestScheduledRefresh:
         very_stale = self.old(self.person(auto_refresh=True), days=8)
         self.old(self.person(auto_refresh=True), days=2)
         self.old(self.person(auto_refresh=False), days=8)
+        self.old(self.person(auto_refresh=True, may_run=False), days=8)
         self.old(UserFactory(), days=8)
         self.old(None, days=8)
         assert refreshing.due_for_refresh(now=timezone.now()) == [very_stale]
