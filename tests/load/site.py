@@ -71,7 +71,9 @@ class Site:
 
     def start(self) -> None:
         """Start the web server and the workers, and wait until the site is ready."""
-        options = shlex.split(re.search(r"ExecStart=\S+/gunicorn (.*)", _UNIT.read_text())[1])  # type: ignore[index]
+        unit = _UNIT.read_text()
+        options = shlex.split(re.search(r"ExecStart=\S+/gunicorn (.*)", unit)[1])  # type: ignore[index]
+        self.home.environment |= dict(re.findall(r"^Environment=(\w+)=(.*)$", unit, re.MULTILINE))
         host = self.address.removeprefix("http://")
         bound = [host if one == "127.0.0.1:8000" else one for one in options]
         self.web = self._start("web", sys.executable, "-m", "gunicorn", *bound)
