@@ -1,4 +1,4 @@
-"""The one answer with which both doors hand out an export: whole or in part, counted and recorded each time."""
+"""The one answer with which both doors hand out an export: whole or in part, checked each time and counted once."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from duplicates.choices import ExportFormat
 from duplicates.exceptions import ExportExpired
 from duplicates.models import DuplicateAnalysisExport
 from duplicates.services.downloading import fetch_export
-from library.ranges import send_file
+from library.ranges import goes_on, send_file
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -25,7 +25,7 @@ def export_response(
     request: HttpRequest, export: DuplicateAnalysisExport, *, person: "AbstractBaseUser"
 ) -> HttpResponseBase:
     """Return the file of an export. Raises ExportNotReady and ExportExpired."""
-    path = fetch_export(export, actor=person, now=timezone.now())
+    path = fetch_export(export, actor=person, now=timezone.now(), is_counted=not goes_on(request, etag=export.sha256))
     content_type = "application/gzip" if export.is_compressed else CONTENT_TYPES[ExportFormat(export.format)]
     try:
         response = send_file(request, path, content_type=content_type, name=export.file_name, etag=export.sha256)

@@ -13,7 +13,8 @@ from typing import BinaryIO
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 BLOCK_BYTES = 1 << 16
-_ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)\s*", re.ASCII)
+# No file has a byte of nineteen digits; a longer number is none we know, and the file is sent whole.
+_ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\s*", re.ASCII)
 
 
 def send_file(
@@ -51,15 +52,27 @@ def send_file(
     return response
 
 
-def _wanted(request: HttpRequest, size: int, etag: str) -> tuple[int, int] | None:
-    """Return the first and last byte asked for; None for the whole file."""
+def goes_on(request: HttpRequest, *, etag: str = "") -> bool:
+    """Does a request ask for a part behind the beginning, as whoever goes on with a broken download does?"""
+    named = _named(request, etag)
+    return named is not None and (not named[0] or int(named[0]) > 0)
+
+
+def _named(request: HttpRequest, etag: str) -> tuple[str, str] | None:
+    """Return the two numbers of the range as they were written; None where the whole file is meant."""
     condition = request.headers.get("If-Range")
     if condition is not None and condition.strip('"') != etag:
         return None
     match = _ONE_RANGE.fullmatch(request.headers.get("Range", ""))
-    if match is None or match.groups() == ("", ""):
+    return None if match is None or match.groups() == ("", "") else (match[1], match[2])
+
+
+def _wanted(request: HttpRequest, size: int, etag: str) -> tuple[int, int] | None:
+    """Return the first and last byte asked for; None for the whole file."""
+    named = _named(request, etag)
+    if named is None:
         return None
-    first, last = match.groups()
+    first, last = named
     if not first:  # the last so many bytes
         length = int(last)
         return (max(size - length, 0), size - 1) if length else (size, size)

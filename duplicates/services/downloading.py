@@ -31,8 +31,10 @@ def is_downloadable(export: DuplicateAnalysisExport, *, now: datetime) -> bool:
 
 
 @audit.recorded("export.downloaded", subject="export")
-def fetch_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | None", now: datetime) -> Path:
-    """Return the file to send and count the download.
+def fetch_export(
+    export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | None", now: datetime, is_counted: bool = True
+) -> Path:
+    """Return the file to send and count the download, unless one goes on that was counted as it began.
 
     Raises ExportExpired when its time is over or the file is gone, and ExportNotReady when it was never finished.
     """
@@ -41,6 +43,8 @@ def fetch_export(export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | 
     path = export_path(export)
     if not is_downloadable(export, now=now) or not path.is_file():
         raise ExportExpired
+    if not is_counted:
+        return path
     with transaction.atomic():
         DuplicateAnalysisExport.objects.filter(pk=export.pk).update(
             download_count=F("download_count") + 1, last_downloaded_at=now

@@ -37,8 +37,8 @@ def worker_id() -> str:
 def give_way(niceness: int) -> None:
     """Let other processes of this machine go first, by so much, from 0 to 19. A process never takes it back.
 
-    Where Linux shares the processors between sessions first (autogroup), the session of this process must give way, too:
-    niceness would else count only within it.
+    Where Linux shares the processors between sessions first (autogroup), the session of this process must give way,
+    too: niceness would else count only within it.
     """
     os.nice(max(0, niceness - os.nice(0)))
     with suppress(OSError):  # no Linux, no autogroup, or not ours

@@ -60,6 +60,11 @@ def test_a_broken_download_goes_on(api: APIClient) -> None:
     rest = fetched(api, made["download_url"], Range="bytes=100-", **{"If-Range": f'"{made["sha256"]}"'})
 
     assert (rest.status_code, rest.body) == (206, whole[100:])
+    changed = fetched(api, made["download_url"], Range="bytes=100-", **{"If-Range": '"another"'})
+    beyond = api.get(made["download_url"], headers={"Range": f"bytes={10**9}-"})
+    assert (changed.body, beyond.status_code) == (whole, 416)
+    # What went on, and what was not to be had, is no download of its own.
+    assert api.get(f"{EXPORTS}{made['id']}/").json()["download_count"] == 2
 
 
 def test_a_large_one_waits_for_a_worker(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
