@@ -62,8 +62,11 @@ def recording(cause: str) -> Iterator[None]:
     The revision row is locked first, so two blocks run one after the other instead of deadlocking over their tracks.
     """
     with transaction.atomic():
-        LibraryRevision.objects.get_or_create(pk=1)
-        row = LibraryRevision.objects.select_for_update().get(pk=1)
+        locked = LibraryRevision.objects.select_for_update().filter(pk=1)
+        row = locked.first()
+        if row is None:
+            LibraryRevision.objects.get_or_create(pk=1)
+            row = locked.get()
         outer_cause = row.cause
         LibraryRevision.objects.filter(pk=1).update(cause=cause)
         yield

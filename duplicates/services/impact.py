@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 TRACKS_A_STEP = 1_000
+READ_AGAIN = 200  # changes that touched no group: cheaper to read by every page than to mark as read, under a lock
 DECISION = ("is_resolved", "resolution", "resolved_at", "resolved_by_id")
 _OPEN: dict[str, Any] = {"is_resolved": False, "resolution": "", "resolved_at": None, "resolved_by_id": None}
 _GROUP = DuplicateAnalysisGroup._meta.model_name
@@ -49,9 +50,11 @@ def follow_library(*, now: datetime) -> int:
     """Bring saved analyses to what became of their tracks by other roads than clean-up; return how many tracks.
 
     Reads the library's change log from where it stopped last time, so it costs one small query when nothing happened.
-    A group whose last copy went says when.
+    A group whose last copy went says when. Where no group is touched, nothing is locked or written: pages ask this
+    while others decide.
     """
-    if not _is_behind():
+    marked, newest = _marked_and_newest()
+    if newest <= marked or (newest - marked < READ_AGAIN and not _not_followed(marked, newest)):
         return 0
     with transaction.atomic():
         LibraryMark.objects.get_or_create(pk=1)
@@ -77,10 +80,10 @@ def _remember(decided: Iterable[Decided], *, now: datetime) -> None:
     )
 
 
-def _is_behind() -> bool:
-    """Has the library a revision that saved analyses have not followed yet?"""
-    mark = Subquery(LibraryMark.objects.filter(pk=1).values("revision"))
-    return LibraryRevision.objects.filter(value__gt=Coalesce(mark, 0)).exists()
+def _marked_and_newest() -> tuple[int, int]:
+    """Return the revision up to which saved analyses have followed the library, and that of the library."""
+    mark = Coalesce(Subquery(LibraryMark.objects.filter(pk=1).values("revision")), 0)
+    return LibraryRevision.objects.filter(pk=1).values_list(mark, "value").first() or (0, 0)
 
 
 def _not_followed(after: int, upto: int) -> list[int]:
