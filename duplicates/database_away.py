@@ -19,6 +19,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from duplicates.request_deadline import API
+from duplicates.saved_work import has_saved, saved_sentence, watching
 
 logger = logging.getLogger("reprise.web")
 
@@ -44,9 +45,10 @@ class DatabaseAwayMiddleware:
         got_request_exception.connect(_note, dispatch_uid="database_away")
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        is_unexplained = response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
-        return answer_away(request) if is_unexplained and hasattr(request, "database_is_away") else response
+        with watching():
+            response = self.get_response(request)
+            is_unexplained = response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+            return answer_away(request) if is_unexplained and hasattr(request, "database_is_away") else response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         return answer_away(request) if is_away(exception) else None
@@ -66,7 +68,8 @@ def answer_away(request: HttpRequest) -> HttpResponse:
     if request.path.startswith(API):
         answer: HttpResponse = JsonResponse(away_body(), status=HTTPStatus.SERVICE_UNAVAILABLE)
     else:
-        answer = HttpResponse(render_to_string("database_away.html"), status=HTTPStatus.SERVICE_UNAVAILABLE)
+        page = render_to_string("database_away.html", {"saved": saved_sentence() if has_saved() else ""})
+        answer = HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)
     answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
     answer["Cache-Control"] = "no-store"
     answer._has_been_logged = True  # type: ignore[attr-defined]  # just above, and better than Django would
@@ -77,6 +80,8 @@ def away_body(*, keeps_steps: bool = False) -> dict[str, Any]:
     """Return what the API says while the database does not answer; some requests keep what they had finished."""
     from duplicates.api.errors import error_body  # noqa: PLC0415 (it asks this module)
 
+    if has_saved() and not keeps_steps:
+        return error_body(CODE, saved_sentence(), retry_suggested=False, partial_results_available=True)
     return error_body(
         CODE,
         _("The database does not answer just now. What was under way was undone; nothing is half done."),

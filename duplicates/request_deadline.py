@@ -23,6 +23,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
+from duplicates.saved_work import has_saved, saved_sentence
+
 logger = logging.getLogger("reprise.web")
 
 API = "/api/"
@@ -48,11 +50,12 @@ class Deadline:
         self.statement_seconds = statement_seconds
         self.statement_ends_at = self.ends_at
         self.has_passed = False
+        self._is_extended = False
 
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
         if str(sql).startswith(_ENDS):
             return execute(sql, params, many, context)
-        remaining = self.ends_at - time.monotonic()
+        remaining = self._remaining()
         if remaining <= 0:
             self._pass()
             raise DeadlinePassed
@@ -65,6 +68,12 @@ class Deadline:
             if self.was_stopped(error):
                 raise DeadlinePassed from error
             raise
+
+    def _remaining(self) -> float:
+        """Return the seconds left. Who has saved what was asked for gets the whole time once more, for the answer."""
+        if has_saved() and not (self._is_extended or self.has_passed):
+            self._is_extended, self.ends_at = True, time.monotonic() + self.seconds
+        return self.ends_at - time.monotonic()
 
     def was_stopped(self, error: BaseException) -> bool:
         """Is this the error of a statement that was stopped for being late?"""
@@ -140,7 +149,8 @@ def answer_too_late(request: HttpRequest) -> HttpResponse:
     if request.path.startswith(API):
         answer: HttpResponse = JsonResponse(too_late_body(), status=HTTPStatus.SERVICE_UNAVAILABLE)
     else:
-        page = render_to_string("503.html", {"seconds": settings.WEB_REQUEST_SECONDS})
+        saved = saved_sentence() if has_saved() else ""
+        page = render_to_string("503.html", {"seconds": settings.WEB_REQUEST_SECONDS, "saved": saved})
         answer = HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)
     answer["Retry-After"] = "30"
     answer._has_been_logged = True  # type: ignore[attr-defined]  # just above, and better than Django would
@@ -151,6 +161,8 @@ def too_late_body(*, keeps_steps: bool = False) -> dict[str, Any]:
     """Return what the API says of a request that was stopped; some keep what they had finished by then."""
     from duplicates.api.errors import error_body  # noqa: PLC0415 (it asks this module)
 
+    if has_saved() and not keeps_steps:
+        return error_body(DeadlinePassed.code, saved_sentence(), retry_suggested=False, partial_results_available=True)
     return error_body(
         DeadlinePassed.code,
         _(

@@ -19,6 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from duplicates.exceptions import DuplicatesError, LastCopy
 from duplicates.models import AuditRecord, AuditRetention
 from duplicates.request_address import current_address
+from duplicates.saved_work import note_saved
 from duplicates.services.stored_words import as_stored
 from duplicates.site_settings import site
 
@@ -61,6 +62,8 @@ def record_each(records: Iterable[AuditRecord]) -> list[AuditRecord]:
     for one in listed:
         if one.duration_seconds is None and (seconds := _since_attempt()) is not None:
             one.duration_seconds = seconds / len(listed)
+    if any(one.was_successful for one in listed):
+        transaction.on_commit(note_saved)
     return AuditRecord.objects.bulk_create(listed)
 
 

@@ -17,6 +17,7 @@ from tests.load.journal import DONE, REFUSED, UNKNOWN, Answer, Journal, Told, no
 PASSWORD = "a-long-enough-phrase-for-the-soak"
 TRIES = 60  # a second apart: longer than a restart takes
 GROUP_PAGE = re.compile(r"/duplicateanalysisgroup/(\d+)/")
+SAVED = "What you sent was saved"
 _NOT_SAVED = ("Not saved", "Nothing was done", "Not undone yet", "was not saved")
 
 
@@ -116,6 +117,8 @@ class Person:
         at, following = now(), ""
         if answer is None or (answer.status_code >= 500 and answer.status_code != 503):
             outcome = UNKNOWN
+        elif SAVED in answer.text:
+            outcome = DONE
         elif answer.status_code != 302:
             outcome = REFUSED
         else:

@@ -6,9 +6,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from duplicates.services import audit
 from library.models import Playlist
 from project.urls import urlpatterns as real
 
@@ -43,6 +45,31 @@ def many_small(request: HttpRequest) -> HttpResponse:
     return HttpResponse("never")
 
 
+def save_and_dawdle() -> None:
+    """Save what was asked for with its record, and be late with the answer."""
+    with transaction.atomic():
+        Playlist.objects.create(source="test", source_playlist_id="2", name="all made")
+        audit.record("playlist.made", actor=None, now=timezone.now())
+    began = time.monotonic()
+    while time.monotonic() - began < 1.3:
+        Playlist.objects.count()
+    run_slow_query()
+
+
+def saved_page(request: HttpRequest) -> HttpResponse:
+    save_and_dawdle()
+    return HttpResponse("never")
+
+
+class SavedEndpoint(APIView):
+    permission_classes = ()
+    authentication_classes = ()
+
+    def post(self, request: Any) -> Response:
+        save_and_dawdle()
+        return Response("never")
+
+
 class SlowEndpoint(APIView):
     permission_classes = ()
     authentication_classes = ()
@@ -55,6 +82,8 @@ class SlowEndpoint(APIView):
 urlpatterns = [
     path("slow/", slow_page),
     path("many/", many_small),
+    path("saved/", saved_page),
+    path("api/v1/saved/", SavedEndpoint.as_view()),
     path("quick/", lambda request: HttpResponse(str(Playlist.objects.count()))),
     path("api/v1/slow/", SlowEndpoint.as_view()),
     *real,

@@ -56,6 +56,29 @@ class TestALateStatement:
         assert client.get("/quick/").content == b"0"
 
 
+class TestWhatWasSavedBeforehand:
+    """A change that is committed cannot be undone by being late with the answer: nobody is told that it was."""
+
+    def test_gets_the_whole_time_again_for_the_answer(self, client: Client, settings: LazySettings) -> None:
+        settings.WEB_REQUEST_SECONDS = 1
+
+        answer = client.get("/saved/")  # more than a second of quick questions, and then the slow one ends it
+
+        assert (answer.status_code, Playlist.objects.get().name) == (503, "all made")
+        assert "What you sent was saved; only the answer could not be given." in answer.content.decode()
+
+    def test_is_said_in_the_shape_of_the_api_too(self, client: Client) -> None:
+        answer = client.post("/api/v1/saved/").json()
+
+        assert answer["message"].startswith("What you sent was saved; only the answer could not be given.")
+        assert (answer["retry_suggested"], answer["partial_results_available"]) == (False, True)
+
+    def test_the_next_request_has_saved_nothing(self, client: Client) -> None:
+        client.get("/saved/")
+
+        assert "What you sent was saved" not in client.get("/slow/").content.decode()
+
+
 def test_a_request_of_many_small_statements_ends_too(client: Client, settings: LazySettings) -> None:
     settings.WEB_REQUEST_SECONDS = 1
 
