@@ -115,7 +115,6 @@ def work() -> None:
     """Be one worker until asked to stop."""
     worker_id = new_worker_id()
     process.become_worker(worker_id)
-    process.give_way(settings.WORKER_NICENESS)
     worker = AnalysisWorker(worker_id)
     worker.configure_signals()
     heartbeat = Heartbeat(worker_id)

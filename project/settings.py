@@ -694,14 +694,6 @@ RECLAIM_TICK_SECONDS = ENVIRONMENT.whole(
     unit="seconds",
     says="How often the supervisor looks for runs whose worker died.",
 )
-WORKER_NICENESS = ENVIRONMENT.whole(
-    "REPRISE_WORKER_NICENESS",
-    default=10,
-    least=0,
-    most=19,
-    unit="steps of niceness",
-    says="How much workers give way to the web server on the same machine; 0 is not at all.",
-)
 
 # --- Clean-up and limits --------------------------------------------------------------------------------------------
 

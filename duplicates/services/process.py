@@ -3,10 +3,6 @@
 State of the process and not of the database, set once by the worker command and its signal handler.
 """
 
-import os
-from contextlib import suppress
-from pathlib import Path
-
 # Plain names and not an Event: a signal handler that interrupts a thread inside Event.wait would block on its lock.
 _is_asked_to_stop = False
 _worker_id = ""
@@ -32,14 +28,3 @@ def become_worker(worker_id: str) -> None:
 def worker_id() -> str:
     """Return the name of this worker; empty in a process that is none."""
     return _worker_id
-
-
-def give_way(niceness: int) -> None:
-    """Let other processes of this machine go first, by so much, from 0 to 19. A process never takes it back.
-
-    Where Linux shares the processors between sessions first (autogroup), the session of this process must give way,
-    too: niceness would else count only within it.
-    """
-    os.nice(max(0, niceness - os.nice(0)))
-    with suppress(OSError):  # no Linux, no autogroup, or not ours
-        Path("/proc/self/autogroup").write_text(str(niceness))

@@ -1,9 +1,6 @@
 """A worker that is asked to stop: what it does with the run at hand, and what it says."""
 
 import signal
-import subprocess
-import sys
-from types import SimpleNamespace
 
 import pytest
 from django.conf import LazySettings
@@ -122,25 +119,3 @@ class TestWithoutTables:
         monkeypatch.setattr(connection, "close", lambda: None)
 
         assert is_database_prepared()
-
-
-def test_it_gives_way_to_the_web_server_once_and_for_all() -> None:
-    ask = "from duplicates.services.process import give_way; import os; give_way(7); give_way(3); print(os.nice(0))"
-
-    answer = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
-
-    assert answer.stdout.strip() == "7"
-
-
-def test_a_worker_has_the_niceness_of_the_settings(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
-    settings.WORKER_NICENESS = 4
-    given: list[int] = []
-    monkeypatch.setattr(worker.process, "give_way", given.append)
-    monkeypatch.setattr(worker.process, "become_worker", lambda worker_id: None)
-    monkeypatch.setattr(AnalysisWorker, "configure_signals", lambda self: None)
-    monkeypatch.setattr(AnalysisWorker, "run", lambda self: None)
-    monkeypatch.setattr(worker, "Heartbeat", lambda worker_id: SimpleNamespace(start=lambda: None, stop=lambda: None))
-
-    worker.work()
-
-    assert given == [4]

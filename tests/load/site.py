@@ -1,7 +1,6 @@
 """The site under load: a database of its own, an invented library, web server and workers started as documented."""
 
 import csv
-import os
 import re
 import shlex
 import socket
@@ -147,7 +146,6 @@ def site(database: str, folder: Path, port: int = 0) -> Iterator[Site]:
             "REPRISE_PROGRESS_INTERVAL_SECONDS": "1",
             "REPRISE_LEASE_SECONDS": "10",
             "REPRISE_LEASE_RENEW_SECONDS": "3",
-            **({"REPRISE_WORKER_NICENESS": os.environ["NICE"]} if "NICE" in os.environ else {}),
         }
         url = server.url if server else f"sqlite:///{folder / 'db.sqlite3'}"
         home = stack.enter_context(house(url, folder, **settings))
