@@ -61,6 +61,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         (
             *("not known", "no markers", "same markers", "another remaster", "same kind, other name"),
             *("marker on one side", "other markers", "another cut"),
+            "another recording by its marker",
         ),
     ),
     Comparison("explicit", ("not known", "equal", "different")),

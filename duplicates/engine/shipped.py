@@ -24,7 +24,7 @@ MATCH: Menu = {
     "length": (740, 140, 30, 16, 8, 6, 18, 60),
     "year": (940, 14, 5, 41),
     "track number": (945, 55),
-    "version": (900, 60, 15, 2, 18, 1, 15),
+    "version": (900, 60, 15, 2, 18, 1, 15, 1),
     "explicit": (970, 30),
     "identifier": (980, 20),
     "grounds": (1000, 1000, 0.001),
@@ -36,7 +36,7 @@ NEIGHBOURS: Menu = {
     "length": (60, 50, 30, 40, 50, 110, 660, 0.3),
     "year": (800, 60, 40, 100),
     "track number": (12, 988),
-    "version": (850, 60, 10, 20, 50, 10, 20),
+    "version": (850, 60, 10, 20, 35, 8, 20, 17),
     "explicit": (900, 100),
     "identifier": (2, 998),
     "grounds": (1000, 1000, 1000),
@@ -48,7 +48,7 @@ SAME_TITLE: Menu = {
     "length": (14, 16, 20, 60, 80, 140, 670, 0.2),
     "year": (90, 70, 130, 710),
     "track number": (110, 890),
-    "version": (800, 10, 70, 5, 110, 5, 20),
+    "version": (800, 10, 70, 5, 80, 4, 20, 31),
     "explicit": (850, 150),
     "identifier": (1, 999),
     "grounds": (1000, 1000, 1000),
@@ -60,7 +60,7 @@ STRANGERS: Menu = {
     "length": (40, 40, 20, 30, 40, 100, 730, 0.2),
     "year": (60, 70, 130, 740),
     "track number": (80, 920),
-    "version": (850, 5, 20, 10, 110, 5, 10),
+    "version": (850, 5, 20, 10, 80, 4, 10, 31),
     "explicit": (880, 120),
     "identifier": (1, 999),
     "grounds": (1000, 1000, 1000),
@@ -72,9 +72,9 @@ OTHER_RECORDING: Menu = {
     "length": (20, 25, 30, 80, 90, 170, 580, 0.5),
     "year": (150, 90, 150, 610),
     "track number": (110, 890),
-    "version": (600, 40, 60, 50, 230, 20, 60),
+    "version": (600, 40, 60, 50, 170, 15, 60, 65),
     "explicit": (920, 80),
-    "identifier": (3, 997),
+    "identifier": (300, 700),  # the same recording on another release has the same one
     "grounds": (1000, 1000, 1000),
 }
 SHARES = (0.31, 0.22, 0.13, 0.31, 0.03)
@@ -86,24 +86,26 @@ RECORDING_MATCH: Menu = MATCH | {
     "length": (330, 140, 130, 50, 40, 9, 3, 310),
     "year": (600, 80, 60, 260),
     "track number": (400, 600),
-    "version": (880, 20, 80, 0.7, 1, 0.2, 35),
+    "version": (880, 20, 80, 0.7, 1, 0.2, 35, 0.2),
     "explicit": (930, 70),
 }
 RECORDING_OTHER: Menu = OTHER_RECORDING | {
     "album": (560, 60, 40, 20, 20, 5, 250, 40, 5, 6),
     "length": (25, 14, 15, 40, 70, 220, 620, 0.4),
     "year": (200, 90, 130, 580),
-    "version": (300, 10, 20, 60, 550, 60, 60),
+    "identifier": (3, 997),
+    "version": (300, 10, 20, 60, 400, 45, 60, 165),
 }
 # Any version is the song: markers say nothing and lengths little.
 SONG_MATCH: Menu = RECORDING_MATCH | {
+    "title": (2, 1, 2, 2, 6, 8, 880, 28, 0.7, 5, 4, 0.5, 1.5),
     "length": (220, 100, 80, 70, 80, 120, 330, 150),
-    "version": (600, 40, 60, 50, 230, 20, 60),
+    "version": (600, 40, 60, 50, 170, 15, 60, 65),
 }
 SONG_OTHER: Menu = RECORDING_OTHER | {
     "title": (1, 2, 20, 60, 120, 10, 300, 300, 100, 2, 12, 10, 8),
     "artist": (60, 30, 20, 10, 30, 10, 600, 230, 5, 4, 15, 20, 30),
-    "version": (600, 40, 60, 50, 230, 20, 60),
+    "version": (600, 40, 60, 50, 170, 15, 60, 65),
 }
 MENUS: dict[Preset, tuple[Menu, ...]] = {
     Preset.RELEASE: (MATCH, NEIGHBOURS, SAME_TITLE, STRANGERS, OTHER_RECORDING),
@@ -113,6 +115,7 @@ MENUS: dict[Preset, tuple[Menu, ...]] = {
 }
 # A rule takes this share of the matches' chance away from what it forbids: 40 bits, beyond any other evidence.
 FORBIDDEN = 2.0**-40
+ANOTHER_RECORDING = "another recording by its marker"
 ALWAYS_FIXED = frozenset(("grounds",))
 LEARNT_BESIDE_RULES = frozenset(("title", "artist"))  # a rule forbids a level of these; the others are learnt
 # What `exact` allows, by comparison; every other level is forbidden. Not known forbids nothing.
@@ -145,7 +148,8 @@ def _apply_rules(chances: npt.NDArray[np.float64], settings: EngineSettings) -> 
         position = lv.NAMES.index(name)
         for level in levels:
             chances[0, position, lv.COMPARISONS[position].levels.index(level)] *= FORBIDDEN
-    return frozenset(forbidden) - LEARNT_BESIDE_RULES
+    rules = frozenset(forbidden) - LEARNT_BESIDE_RULES
+    return rules - {"version"} if forbidden.get("version") == {ANOTHER_RECORDING} else rules
 
 
 def forbidden_levels(settings: EngineSettings) -> dict[str, set[str]]:
@@ -155,10 +159,13 @@ def forbidden_levels(settings: EngineSettings) -> dict[str, set[str]]:
         forbidden["explicit"] = {"different"}
     if settings.preset is Preset.RECORDING:
         # A live take is another recording, however equal the rest; small libraries must not learn otherwise.
-        forbidden["version"] = {"marker on one side", "other markers"}
+        forbidden["version"] = {"marker on one side", "other markers", ANOTHER_RECORDING}
         # "No. 2" is not "No. 5", and what two orchestras play are two recordings, though all else be equal.
         forbidden["title"] = {"other part numbers"}
         forbidden["artist"] = {"other performers"}
+    if settings.preset is Preset.RELEASE:
+        # Any other marker may be an album's name that slid into the title, so it only weighs.
+        forbidden["version"] = {ANOTHER_RECORDING}
     if not settings.fold_remasters and settings.preset is not Preset.SONG:
         forbidden["version"] = forbidden.get("version", set()) | {"another remaster"}
     if settings.preset is Preset.EXACT:

@@ -15,7 +15,13 @@ from duplicates.engine.normalise import Records
 from duplicates.engine.people import CONTAINS, UNLIKE
 from duplicates.engine.prepared import Prepared
 from duplicates.engine.spellings import Flags, Level, Scores, Spellings, by_words, keys, pairwise, ratio
-from duplicates.engine.titles import MAY_COUNT, may_count, numbers_a_part, part_numbers
+from duplicates.engine.titles import (
+    MAY_COUNT,
+    may_count,
+    number_other_parts,
+    numbers_a_part,
+    part_numbers,
+)
 
 TITLE_CUTS = np.array([50, 65, 78, 88, 96, 100], np.float32)
 FAINTLY, ALIKE = 50.0, 78.0  # the first of these cuts, and the one above which levels are no longer UNLIKE
@@ -99,10 +105,9 @@ def part_level(titles: pl.Series, left: Ints, right: Ints, level: Level) -> Leve
     for place, one, other in zip(rows.tolist(), *sides, strict=True):
         if not may_count({*one.split(" ")} ^ {*other.split(" ")}):
             continue
-        mine, yours = set(part_numbers(one).split()), set(part_numbers(other).split())
-        if not (mine <= yours or yours <= mine):
+        if number_other_parts(one, other):
             changed[place] = OTHER_PART
-        elif (not mine or not yours) and numbers_a_part(one) != numbers_a_part(other):
+        elif numbers_a_part(one) != numbers_a_part(other) and not (part_numbers(one) and part_numbers(other)):
             changed[place] = PART_ON_ONE_SIDE
     return changed
 

@@ -6,6 +6,7 @@ brackets and dash tails are classified one by one and taken off only when they a
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -299,13 +300,21 @@ def may_count(words: Iterable[str]) -> bool:
 
 def part_numbers(words: str) -> str:
     """Return every number a title carries, parts and movements in Roman letters included: "no 2 in g" is "2"."""
-    found = {str(int(digits[-9:])) for digits in say.NUMBER.findall(words)}
-    for numeral in say.PART_WORD.findall(words) + say.LONE_ROMAN.findall(words):
-        if numeral in say.ROMAN:
-            found.add(str(say.ROMAN[numeral]))
+    found = [str(int(digits[-9:])) for digits in say.NUMBER.findall(words)]
+    numerals = {each.start(1): each[1] for say_so in (say.PART_WORD, say.LONE_ROMAN) for each in say_so.finditer(words)}
+    found += [str(say.ROMAN[numeral]) for numeral in numerals.values() if numeral in say.ROMAN]
     if not words.isascii():
-        found |= {str(_kanji_value(run.replace(" ", ""))) for run in say.KANJI_NUMBER.findall(words)}
+        found += [str(_kanji_value(run.replace(" ", ""))) for run in say.KANJI_NUMBER.findall(words)]
     return " ".join(sorted(found))
+
+
+def number_other_parts(one: str, other: str) -> bool:
+    """Tell whether two titles number different parts, so that neither's numbers are all among the other's.
+
+    A number counts as often as it is said: "No. 2: III. Adagio" is not "No. 2: II. Adagio".
+    """
+    mine, yours = Counter(part_numbers(one).split()), Counter(part_numbers(other).split())
+    return bool(mine - yours) and bool(yours - mine)
 
 
 def _kanji_value(signs: str) -> int:

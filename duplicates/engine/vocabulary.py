@@ -176,6 +176,8 @@ SURE_VERSION = table_of(
 )
 # A dash behind which everything is about the take: "Live at the Apollo, New York - June 1962".
 OPENS_VERSION = re.compile(r" - (?=(?:recorded )?live\b|recorded (?:at|live)\b)")
+# An album on which every track is live. "Live and Let Die" is none.
+LIVE_ALBUM = r"\blive (?:at|in|from|on)\b|\bunplugged\b|\bin concert\b|^live$|\w live$"
 
 CREDIT_LEAD = re.compile(r"^\s*(?:feat|ft|featuring|with|duet with|avec|con|mit)\b[. :]*")
 # A credit inside running text: needs the word to stand alone, so Daft and Soft keep their "ft".

@@ -94,7 +94,9 @@ def measure(profile: cProfile.Profile | None) -> None:
     from duplicates.services import itunes, loading  # noqa: PLC0415
     from duplicates.services.progress import RunReporter  # noqa: PLC0415
 
-    columns = loading.load_library().columns
+    columns, reporter = loading.load_library().columns, RunReporter("benchmark", now=lambda: NOW)
+    reporter.set_total_tracks(len(columns), catalog_entries=loading.count_catalog_entries())
+    reporter.begin("cross_reference", len(columns))
     before, cpu, wall = peak_memory(), time.process_time(), time.monotonic()
     if profile:
         profile.enable()
@@ -102,7 +104,7 @@ def measure(profile: cProfile.Profile | None) -> None:
         columns.frame["track_id"].to_numpy(),
         columns=columns,
         settings=EngineSettings(),
-        reporter=RunReporter("benchmark", now=lambda: NOW),
+        reporter=reporter,
         now=NOW,
     )
     if profile:

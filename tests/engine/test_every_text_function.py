@@ -120,6 +120,7 @@ FUZZED: dict[str, Callable[[str, str], Any]] = {
     "titles.may_count": lambda a, b: titles.may_count(words(a).split(" ")),
     "titles.name_of_version": lambda a, b: titles.name_of_version(folded(a), 1),
     "titles.named_by": lambda a, b: titles.named_by(folded(a)),
+    "titles.number_other_parts": lambda a, b: titles.number_other_parts(words(a), words(b)),
     "titles.numbers_a_part": lambda a, b: titles.numbers_a_part(words(a)),
     "titles.parse_title": lambda a, b: titles.parse_title(folded(a), folded(b), folded(a), 3),
     "titles.part_numbers": lambda a, b: titles.part_numbers(words(a)),

@@ -66,6 +66,18 @@ class TestTheSameRecording:
             pytest.param(song("I Got"), song("I Got", "群星", "Night Drive"), id="artists of a Chinese compilation"),
             pytest.param(song("Intro"), song("Intro", duration_ms=200_300), id="intro of the same album"),
             pytest.param(song("I Got"), song("I Got", duration_ms=200_000_000), id="length in another unit"),
+            pytest.param(
+                song("Wild Dogs - Live at Northern Lights", album=""),
+                song("Wild Dogs", album="Live at Northern Lights"),
+                id="an album that reads like a version",
+            ),
+            pytest.param(
+                song("I Got (Live)", album="Live at the Apollo"),
+                song("I Got", album="Live at the Apollo"),
+                id="live on a live album",
+            ),
+            pytest.param(song("I Got (Alternate Version)"), song("I Got (Altenrate Version)"), id="misspelt version"),
+            pytest.param(song("Sonata No. 14: 1. Adagio"), song("Sonata No. 14: I. Adagio"), id="first movement"),
         ],
     )  # fmt: skip
     def test_is_found(self, one: dict[str, object], other: dict[str, object]) -> None:
@@ -86,6 +98,17 @@ class TestAnotherRecording:
             pytest.param(song("Word Part 1"), song("Word Part 2"), id="part 1 and part 2"),
             pytest.param(song("Concerto No. 2"), song("Concerto No. 5"), id="number 2 and number 5"),
             pytest.param(song("Chapter 219"), song("Chapter 502"), id="219 and 502"),
+            pytest.param(
+                song("Sonata No. 14, Op. 27 No. 2: III. Adagio"),
+                song("Sonata No. 14, Op. 27 No. 2: II. Adagio"),
+                id="two movements of number 2",
+            ),
+            pytest.param(song("I Got", album="Live It"), song("I Got (Live)", album="Live It"), id="no live album"),
+            pytest.param(
+                song("All the Long Way Down from Harbour Town to the Sea"),
+                song("All the Long Way Down from Harbour Town to the Sea (Live)"),
+                id="a short marker behind a long title",
+            ),
             pytest.param(song("ラジオ体操第一"), song("ラジオ体操第二"), id="kanji numbers"),
             pytest.param(
                 song("Slow Mule, Pt. 2", track_number=8),
@@ -195,6 +218,27 @@ class TestPresets:
     def test_release_keeps_a_copy_on_another_album_apart(self) -> None:
         elsewhere = song("I Got", album="Sounds of Summer 1999", duration_ms=203_500, year=1999, track_number=14)
         assert not same(song("I Got", year=1984, track_number=2), elsewhere, Preset.RELEASE)
+
+    @pytest.mark.parametrize("marker", ["Instrumental", "Karaoke Version", "Acoustic", "Demo", "A Cappella"])
+    def test_release_keeps_apart_what_anybody_hears(self, marker: str) -> None:
+        assert not same(song("I Got"), song(f"I Got ({marker})"), Preset.RELEASE)
+
+    @pytest.mark.parametrize("marker", ["Live", "Smash Mode Remix"])
+    def test_release_keeps_two_numbers_apart_when_one_is_another_version(self, marker: str) -> None:
+        assert not same(song("I Got", track_number=2), song(f"I Got ({marker})", track_number=12), Preset.RELEASE)
+
+    def test_an_equal_isrc_says_less_of_the_release_than_of_the_recording(self) -> None:
+        said = {"isrc": "GBAYE0000001"}
+        gained = {
+            preset: weight(song("I Got", **said), song("I Got", album="Best Of", **said), preset)
+            - weight(song("I Got"), song("I Got", album="Best Of"), preset)
+            for preset in (Preset.RELEASE, Preset.RECORDING)
+        }
+        assert 0 < gained[Preset.RELEASE] < gained[Preset.RECORDING] / 2
+
+    def test_song_takes_no_equal_isrc_for_an_equal_title(self) -> None:
+        said = {"isrc": "GBAYE0000001"}
+        assert not same(song("I Got", **said), song("Glass", album="Sea", duration_ms=90_000, **said), Preset.SONG)
 
     def test_song_joins_every_version(self) -> None:
         assert same(song("I Got"), song("I Got (Live at the Apollo)", duration_ms=231_000), Preset.SONG)

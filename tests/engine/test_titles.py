@@ -14,6 +14,7 @@ from duplicates.engine.text_columns import rows_matching
 from duplicates.engine.titles import (
     are_strangers,
     classify,
+    number_other_parts,
     numbers_a_part,
     parse_title,
     part_numbers,
@@ -257,6 +258,23 @@ class TestParts:
     )
     def test_different_parts_differ(self, one: str, other: str) -> None:
         assert part_numbers(one) != part_numbers(other)
+
+    @pytest.mark.parametrize(
+        ("one", "other", "expected"),
+        [
+            ("sonata no 2 iii adagio", "sonata no 2 ii adagio", True),
+            ("sonata no 14 i adagio", "sonata no 14 1 adagio", False),
+            ("rocky ii", "rocky", False),
+            ("what am i to do ii", "what am i to do", False),
+            ("part ii", "pt 2", False),
+            ("diamond parts 1 5", "diamond parts i v", False),
+            ("diamond parts 1 5", "diamond parts 6 9", True),
+            ("no 2 no 2", "no 2", False),
+            ("no 2 no 3", "no 2 no 2", True),
+        ],
+    )
+    def test_numbers_count_as_often_as_they_are_said(self, one: str, other: str, expected: bool) -> None:
+        assert number_other_parts(one, other) == number_other_parts(other, one) == expected
 
     @pytest.mark.parametrize("words", ["love pt 2", "vol iii", "story chapter 4", "hymn part one"])
     def test_a_part_of_a_song_is_told_by_its_word(self, words: str) -> None:
