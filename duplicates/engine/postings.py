@@ -32,6 +32,7 @@ RANGE_ENTRIES = 1 << 19  # entries of one range of hashes: few enough for the pr
 MOST_RANGES = 64
 ROW_BITS = 23
 ROW_MASK = np.uint64((1 << ROW_BITS) - 1)
+MOST_RECORDS = 1 << ROW_BITS
 _EXACT = float(1 << 20)  # squared weights are rounded to such parts, so that sums are equal in any order
 
 Floats = npt.NDArray[np.float32]
@@ -77,9 +78,11 @@ def build_postings(
     """Return the posting lists of a library, in which only originals stand, each at its place in the order wanted.
 
     `advance` hears how much is done, of twice the number of records. `leave` is handed every feature of every original,
-    with its row, ordered by feature.
+    with its row, ordered by feature. Raises ValueError for more records than a feature has room to name.
     """
     count = len(records)
+    if count > MOST_RECORDS:
+        raise ValueError(f"One run takes {MOST_RECORDS:,} tracks at most, not {count:,}.")
     squares, common, lonely = np.zeros(count), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     row, frequency, left = [np.empty(0, np.int32)], [np.empty(0, np.int32)], []
     pieces = features_by_range(records, original, place_of, advance, threads)

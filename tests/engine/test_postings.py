@@ -61,6 +61,16 @@ class TestPostingLists:
         squares = squares_of(np.arange(1, 400), 1_000_000)
         assert float(np.cumsum(squares)[-1]) == float(np.cumsum(squares[::-1])[-1])
 
+    def test_more_records_than_can_be_named_are_refused(
+        self, records: Records, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Their rows would run into the hashes, and every candidate be a wrong one."""
+        monkeypatch.setattr("duplicates.engine.postings.MOST_RECORDS", COUNT)
+        postings_of(records)
+        monkeypatch.setattr("duplicates.engine.postings.MOST_RECORDS", COUNT - 1)
+        with pytest.raises(ValueError, match="One run takes 599 tracks at most, not 600"):
+            postings_of(records)
+
 
 class TestBudget:
     def test_rare_features_are_free_and_the_rest_is_read_while_the_budget_lasts(self) -> None:
