@@ -27,10 +27,12 @@ from duplicates.services import permissions
 from duplicates.services.library_changes import LibraryChangeSummary, get_library_change_summary
 from duplicates.told import told
 from library import admin_pages as pages
+from library.models import Track
 from library.moments import absolute
 
 HISTORY_SHOWN = 10
 JUST_FINISHED = timedelta(minutes=10)
+NOT_JUDGED_SHOWN = 100
 PAGE = "admin:duplicates_duplicateanalysisresult_change"
 
 
@@ -89,6 +91,7 @@ class AnalysisPage:
             "figures": self._figures() if analysis.has_groups else [],
             "sections": self._sections(),
             "notes": self._notes(),
+            "not_judged": self._not_judged(),
             "groups_url": self._groups_url(),
             **(self._confidence() if analysis.has_groups else {}),
             **(impact_context(analysis, self._changes(condition)) if analysis.has_groups else {}),
@@ -258,6 +261,15 @@ class AnalysisPage:
     def _notes(self) -> list[str]:
         figures = self.analysis.figures
         return [told(str(note)) for note in (*figures.get("narrowed", []), *figures.get("notes", []))]
+
+    def _not_judged(self) -> list[tuple[str, str]]:
+        """Return the first tracks that held too little to be judged, with where each is mended if one may look."""
+        ids = self.analysis.figures.get("not_enough_data", [])[:NOT_JUDGED_SHOWN]
+        tracks = Track.objects.filter(pk__in=ids).order_by("pk") if ids else ()
+        may_look = self.user.has_perm("library.view_track")
+        return [
+            (str(track), reverse("admin:library_track_change", args=[track.pk]) if may_look else "") for track in tracks
+        ]
 
     def _groups_url(self) -> str:
         return f"{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}?analysis={self.analysis.pk}"

@@ -178,6 +178,9 @@ class AnalysisSerializer(AnalysisBriefSerializer):
 
     parameters = serializers.DictField(read_only=True)
     phase = serializers.ChoiceField([*Phase.choices, ("", "None")], allow_blank=True)
+    not_enough_data = serializers.SerializerMethodField(
+        help_text="Ids of the tracks that hold too little to be judged and are in no group: the first thousand."
+    )
     failure = serializers.SerializerMethodField(help_text="Null unless it failed or was cancelled.")
     condition = serializers.SerializerMethodField(help_text="Null while there is no result.")
 
@@ -191,6 +194,7 @@ class AnalysisSerializer(AnalysisBriefSerializer):
             "library_revision",
             "average_similarity",
             "not_enough_data_count",
+            "not_enough_data",
             "processing_seconds",
             "cpu_seconds",
             "peak_memory_bytes",
@@ -199,6 +203,9 @@ class AnalysisSerializer(AnalysisBriefSerializer):
             "condition",
         )
         read_only_fields = fields
+
+    def get_not_enough_data(self, analysis: DuplicateAnalysisResult) -> list[int]:
+        return list(analysis.figures.get("not_enough_data", []))
 
     def get_failure(self, analysis: DuplicateAnalysisResult) -> dict[str, Any] | None:
         return dict(FailureSerializer(analysis).data) if analysis.error_code else None

@@ -17,6 +17,7 @@ from duplicates.services import refreshing, workers
 from duplicates.services.options import AnalysisOptions
 from duplicates.services.progress import AnalysisProgress
 from tests.duplicates.admin.conftest import LIST, do, messages_of, page, press, signed_in
+from tests.duplicates.copies import copy
 from tests.duplicates.factories import VIEWS, AnalysisFactory, GroupFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("queue")]
@@ -129,6 +130,20 @@ class TestPage:
         shown = signed_in(colleague).get(page(analysis)).content.decode()
 
         assert f"{reverse('admin:duplicates_duplicateanalysisgroup_changelist')}?analysis={analysis.pk}" in shown
+
+    def test_it_names_the_tracks_that_hold_too_little_to_be_judged(self, colleague: User) -> None:
+        bare, nameless = copy(title="Interlude", artist="", album=""), copy(title="", artist="")
+        figures = {"not_enough_data": [bare.pk, nameless.pk]}
+        analysis = AnalysisFactory(user=colleague, figures=figures, not_enough_data_count=1_200)
+
+        shown = signed_in(colleague).get(page(analysis)).content.decode()
+        curious = UserFactory(is_staff=True, permissions=[*VIEWS, "duplicates.view_all_analyses", "library.view_track"])
+        linked = signed_in(curious).get(page(analysis)).content.decode()
+
+        address = reverse("admin:library_track_change", args=[bare.pk])
+        assert "Interlude by unknown artist" in shown
+        assert "The first 2 of 1,200." in shown
+        assert (f'href="{address}"' in shown, f'href="{address}"' in linked) == (False, True)
 
     def test_a_failure_shows_its_sentence_its_code_and_retry(self, colleague: User) -> None:
         failed = AnalysisFactory(
