@@ -43,6 +43,21 @@ from duplicates.services.selecting import with_words
 class GroupList(ChangeList):
     """A page of groups as long as its reader likes."""
 
+    _filters = ""
+
+    @property
+    def preserved_filters(self) -> str:
+        """Nothing: the links have them already. Adding them, Django looks up for each link what address it is."""
+        return ""
+
+    @preserved_filters.setter
+    def preserved_filters(self, filters: str) -> None:
+        self._filters = filters
+
+    def url_for_result(self, result: Any) -> str:
+        url = super().url_for_result(result)
+        return f"{url}?{self._filters}" if self._filters else url
+
     def get_results(self, request: HttpRequest) -> None:
         self.list_per_page = DuplicatePreferences.objects.of(person(request)).groups_per_page
         super().get_results(request)

@@ -22,14 +22,21 @@ def labelled(cells: Iterable[SafeString], headers: list[dict[str, Any]]) -> Iter
     For example `<td class="field-plays">5</td>` becomes `<td class="field-plays" data-label="Plays">5</td>`.
     """
     for cell, header in zip(cells, headers, strict=False):  # an editable row ends with a cell that has no heading
-        yield cell if cell.startswith('<td class="action-checkbox') else _labelled(cell, str(header["text"]))
+        yield cell if cell.startswith('<td class="action-checkbox') else _labelled(cell, _label_of(header))
 
 
-def _labelled(cell: SafeString, heading: str) -> SafeString:
+def _labelled(cell: SafeString, label: str) -> SafeString:
     opening, _end, rest = cell.partition(">")
     if rest in _BLANK:
         opening = opening.replace('class="', 'class="blank ', 1)
-    return mark_safe(f'{opening} data-label="{_label(heading)}">{rest}')  # noqa: S308 (Django's cell, escaped heading)
+    return mark_safe(f'{opening} data-label="{label}">{rest}')  # noqa: S308 (Django's cell, escaped heading)
+
+
+def _label_of(header: dict[str, Any]) -> str:
+    """Return the label of a column, kept with its heading: every row of the list asks, and a heading is translated."""
+    if "label" not in header:
+        header["label"] = _label(str(header["text"]))
+    return str(header["label"])
 
 
 @lru_cache(maxsize=1_000)  # every row says the same dozen
