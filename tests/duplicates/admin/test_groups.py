@@ -34,7 +34,7 @@ def shown(client: Client, address: str) -> str:
 
 
 class TestList:
-    @pytest.mark.parametrize(("name", "queries"), [(LIST, 13), (MEMBERS, 10)], ids=["groups", "members"])
+    @pytest.mark.parametrize(("name", "queries"), [(LIST, 12), (MEMBERS, 9)], ids=["groups", "members"])
     def test_the_number_of_queries_does_not_grow_with_the_rows(
         self, colleague: User, django_assert_num_queries: Any, name: str, queries: int
     ) -> None:
@@ -207,7 +207,7 @@ class TestPage:
         client.get(page(small))  # the first request fills Django's memory of content types
 
         for group in (small, large):
-            with django_assert_num_queries(23):
+            with django_assert_num_queries(22):
                 client.get(page(group))
 
     def test_a_member_without_direct_match_is_pointed_out(self, colleague: User) -> None:
