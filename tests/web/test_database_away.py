@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.test import Client
 from django.urls import reverse
 
-from tests.duplicates.factories import GroupFactory, UserFactory
+from tests.duplicates.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -69,19 +68,6 @@ def test_the_api_says_so_in_its_one_shape(browser: Client, monkeypatch: Any, err
         "retry_suggested": True,
         "partial_results_available": False,
     }
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_decision_that_was_saved_before_the_database_went_is_not_denied(browser: Client, monkeypatch: Any) -> None:
-    group = GroupFactory()
-    monkeypatch.setattr(SessionStore, "save", raising(OperationalError("server closed the connection unexpectedly")))
-
-    answer = browser.post(reverse("admin:duplicates_decide", args=[group.pk]), {"verb": "later"})
-
-    group.refresh_from_db()
-    assert (answer.status_code, group.resolution) == (503, "manual_review")
-    assert "What you sent was saved; only the answer could not be given." in answer.content.decode()
-    assert "undone" not in answer.content.decode()
 
 
 @pytest.mark.parametrize(
