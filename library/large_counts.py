@@ -23,7 +23,8 @@ from library.changes import (
     current_revision,
 )
 
-SHORT = 20_000  # recorded changes; as many are simply read
+SIMPLY_READ = 2_000  # recorded changes; as many are read by everybody who asks
+SHORT = 20_000  # recorded changes; as many are looked at to bring a count forward instead of counting anew
 QUESTIONS_PER_QUERY = 100
 GOOD_FOR = 3_600.0  # seconds; compaction spares what is younger than a day, so all that happened after a count is there
 MOST_KEPT = 1_000
@@ -61,7 +62,7 @@ class LargeCounts:
         for chunk in batched(missing, QUESTIONS_PER_QUERY):
             stretches = [Stretch(*one) for one in chunk]
             try:
-                _, counted = count_stretches(stretches, at_most=SHORT, since=min(one[0] for one in chunk))
+                _, counted = count_stretches(stretches, at_most=SIMPLY_READ, since=min(one[0] for one in chunk))
                 answers |= dict(zip(chunk, counted, strict=True))
             except TooMany:  # the newest first, which has the least to read; those that ignore something come after
                 in_order = sorted(chunk, key=lambda one: (one[1] != "", -one[0]))

@@ -27,6 +27,7 @@ STEPS = st.tuples(
 @pytest.fixture
 def three_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_counts, "SHORT", 2)
+    monkeypatch.setattr(large_counts, "SIMPLY_READ", 2)
 
 
 @pytest.fixture
