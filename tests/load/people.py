@@ -52,7 +52,8 @@ class Shift:
 
 
 def review(person: Person, shift: Shift) -> None:
-    """Read and decide until the shift is over."""
+    """Come in, not all in the same second, and read and decide until the shift is over."""
+    shift.think(person)
     if not person.log_in():
         person.journal.broken.append(f"{person.name} could not log in")
         return

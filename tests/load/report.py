@@ -11,6 +11,8 @@ MOST_GROWTH = 0.1  # of the memory of a process, in the second half
 LEAST_GROWTH_MB = 15
 JUDGED_FROM_SECONDS = 300  # before that, processes are still warming up
 LINES = 15
+LEAST_JUDGED = 100  # requests: of fewer, 95 of 100 are all but the worst one or two; such kinds are judged together
+SELDOM = "pages seldom asked for"
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,14 @@ class Outcome:
         return [*self.problems, *failed, *slow, *grown]
 
     def _slow(self) -> list[tuple[str, float]]:
-        pages = {kind: share(waits, 95) * 1000 for kind, waits in self.journal.waits().items() if is_page(kind)}
-        return [(kind, p95) for kind, p95 in pages.items() if p95 >= self.most_ms]
+        return [(kind, p95) for kind, waits in self.judged() if (p95 := share(waits, 95) * 1000) >= self.most_ms]
+
+    def judged(self) -> list[tuple[str, list[float]]]:
+        """Return how long was waited for each kind of page that was asked for often, and for all others together."""
+        pages = {kind: list(waits) for kind, waits in self.journal.waits().items() if is_page(kind)}
+        often = [(kind, waits) for kind, waits in pages.items() if len(waits) >= LEAST_JUDGED]
+        seldom = sorted(wait for waits in pages.values() if len(waits) < LEAST_JUDGED for wait in waits)
+        return [*often, (SELDOM, seldom)] if seldom else often
 
     def _grown(self) -> list[tuple[str, float]]:
         if self.seconds < JUDGED_FROM_SECONDS:
@@ -64,7 +72,8 @@ def show(outcome: Outcome, *, load_before: float) -> None:
     """Print what was seen."""
     journal = outcome.journal
     say(f"\n{'':24} requests     p50     p95     p99     max  ms")
-    for kind, waits in journal.waits().items():
+    together = [(kind, waits) for kind, waits in outcome.judged() if kind == SELDOM]
+    for kind, waits in [*journal.waits().items(), *together]:
         figures = [share(waits, percent) * 1000 for percent in (50, 95, 99, 100)]
         say(f"{kind:24} {len(waits):8} " + " ".join(f"{one:7.0f}" for one in figures))
     say("\ndecisions: " + ", ".join(f"{n} {verb} {told}" for (verb, told), n in sorted(journal.outcomes().items())))

@@ -199,7 +199,16 @@ class TestFigures:
 
         outcome = Outcome(600, 500, Journal(answers=answers), memory, [], ["lost"], {})
 
-        assert [promise.split()[0] for promise in outcome.broken()] == ["lost", "1", "page:", "web"]
+        assert [promise.split()[0] for promise in outcome.broken()] == ["lost", "1", "pages", "web"]
+
+    def test_pages_seldom_asked_for_are_judged_together(self) -> None:
+        """Of ten requests, 95 of 100 are all of them: one slow one would be the figure of its kind."""
+        often = [Answer("often", 200, 0.6, 1.0, "/")] * 100
+        seldom = [Answer(f"page {n}", 200, 0.1 if n else 9.0, 1.0, "/") for n in range(40)]
+
+        outcome = Outcome(60, 500, Journal(answers=often + seldom), [], [], [], {})
+
+        assert outcome.broken() == ["often: 95 of 100 take 600 ms"]
 
 
 @pytest.mark.slow
