@@ -4,13 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from duplicates.choices import CleanupState, Resolution
 from duplicates.exceptions import LastCopy
 from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisTrack
-from duplicates.services import retention
+from duplicates.services import impact, retention
 from duplicates.services.impact import follow_library
 from duplicates.services.purging import expired_removals, purge_removal
 from duplicates.services.resolution import mark_groups_resolved, reopen_groups
@@ -55,6 +57,20 @@ class TestFollowingTheLibrary:
         members = DuplicateAnalysisTrack.objects.filter(track_id=gone_id)
         assert {(member.still_exists, member.deleted_at) for member in members} == {(False, NOW)}
         assert (state_of(one), state_of(other)) == ((1, Resolution.DELETED), (2, ""))
+
+    def test_a_few_changes_that_touch_no_group_are_read_without_a_lock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(impact, "READ_AGAIN", 10)
+        kept, gone = copy(), copy()
+        group_of(kept, gone)
+        follow_library(now=NOW)
+        copy()
+
+        with CaptureQueriesContext(connection) as asked:
+            assert follow_library(now=NOW) == 0
+
+        assert all(query["sql"].startswith("SELECT") and "FOR UPDATE" not in query["sql"] for query in asked)
+        Track.objects.filter(pk=gone.pk).delete()
+        assert follow_library(now=NOW) == 1
 
     def test_a_track_that_comes_back_counts_again(self) -> None:
         kept, gone = copy(), copy()
