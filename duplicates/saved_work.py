@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from django.utils.translation import gettext as _
 
-_has_saved: ContextVar[bool] = ContextVar("saved_work", default=False)
+_has_saved: ContextVar[bool | None] = ContextVar("saved_work", default=None)  # None: no request is watched
 
 
 @contextmanager
@@ -25,13 +25,14 @@ def watching() -> Iterator[None]:
 
 
 def note_saved() -> None:
-    """Note that a change was committed."""
-    _has_saved.set(True)
+    """Note that a change was committed which somebody asked for."""
+    if _has_saved.get() is not None:
+        _has_saved.set(True)
 
 
 def has_saved() -> bool:
     """Was anything committed since the request began?"""
-    return _has_saved.get()
+    return bool(_has_saved.get())
 
 
 def saved_sentence() -> str:

@@ -62,7 +62,8 @@ def record_each(records: Iterable[AuditRecord]) -> list[AuditRecord]:
     for one in listed:
         if one.duration_seconds is None and (seconds := _since_attempt()) is not None:
             one.duration_seconds = seconds / len(listed)
-    if any(one.was_successful for one in listed):
+    # What the system does by the way, as when a page lets analyses follow the library, is nothing anybody sent.
+    if any(one.was_successful and one.user_id_then is not None for one in listed):
         transaction.on_commit(note_saved)
     return AuditRecord.objects.bulk_create(listed)
 

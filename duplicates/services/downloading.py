@@ -34,7 +34,7 @@ def is_downloadable(export: DuplicateAnalysisExport, *, now: datetime) -> bool:
 def fetch_export(
     export: DuplicateAnalysisExport, *, actor: "AbstractBaseUser | None", now: datetime, is_counted: bool = True
 ) -> Path:
-    """Return the file to send and count the download, unless one goes on that was counted as it began.
+    """Return the file to send. Each fetch leaves a record; one that goes on with another is counted with that.
 
     Raises ExportExpired when its time is over or the file is gone, and ExportNotReady when it was never finished.
     """
@@ -43,11 +43,9 @@ def fetch_export(
     path = export_path(export)
     if not is_downloadable(export, now=now) or not path.is_file():
         raise ExportExpired
-    if not is_counted:
-        return path
     with transaction.atomic():
         DuplicateAnalysisExport.objects.filter(pk=export.pk).update(
-            download_count=F("download_count") + 1, last_downloaded_at=now
+            download_count=F("download_count") + int(is_counted), last_downloaded_at=now
         )
         audit.record(
             "export.downloaded", actor=actor, now=now, subject=export, counts={"bytes": export.size_bytes or 0}

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -49,7 +50,7 @@ def save_and_dawdle() -> None:
     """Save what was asked for with its record, and be late with the answer."""
     with transaction.atomic():
         Playlist.objects.create(source="test", source_playlist_id="2", name="all made")
-        audit.record("playlist.made", actor=None, now=timezone.now())
+        audit.record("playlist.made", actor=User.objects.create(), now=timezone.now())
     began = time.monotonic()
     while time.monotonic() - began < 1.3:
         Playlist.objects.count()

@@ -73,6 +73,11 @@ class TestWhatWasSavedBeforehand:
         assert answer["message"].startswith("What you sent was saved; only the answer could not be given.")
         assert (answer["retry_suggested"], answer["partial_results_available"]) == (False, True)
 
+    def test_what_the_system_did_by_the_way_was_not_sent_by_anybody(self, client: Client, monkeypatch: Any) -> None:
+        monkeypatch.setattr("tests.web.slow_views.User.objects.create", lambda: None)
+
+        assert "What you sent was saved" not in client.get("/saved/").content.decode()
+
     def test_the_next_request_has_saved_nothing(self, client: Client) -> None:
         client.get("/saved/")
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from duplicates.choices import AnalysisStatus
-from duplicates.models import DuplicateAnalysisExport
+from duplicates.models import AuditRecord, DuplicateAnalysisExport
 from duplicates.services import exporting
 from tests.duplicates.copies import copy, group_of
 from tests.duplicates.factories import AnalysisFactory, UserFactory
@@ -65,6 +65,7 @@ def test_a_broken_download_goes_on(api: APIClient) -> None:
     assert (changed.body, beyond.status_code) == (whole, 416)
     # What went on, and what was not to be had, is no download of its own.
     assert api.get(f"{EXPORTS}{made['id']}/").json()["download_count"] == 2
+    assert AuditRecord.objects.filter(action="export.downloaded", was_successful=True).count() == 4  # each fetch
 
 
 def test_a_large_one_waits_for_a_worker(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
