@@ -264,7 +264,7 @@ class AnalysisPage:
 
     def _not_judged(self) -> list[tuple[str, str]]:
         """Return the first tracks that held too little to be judged, with where each is mended if one may look."""
-        ids = self.analysis.figures.get("not_enough_data", [])[:NOT_JUDGED_SHOWN]
+        ids = self.analysis.not_enough_data[:NOT_JUDGED_SHOWN]
         tracks = Track.objects.filter(pk__in=ids).order_by("pk") if ids else ()
         may_look = self.user.has_perm("library.view_track")
         return [

@@ -205,7 +205,7 @@ class AnalysisSerializer(AnalysisBriefSerializer):
         read_only_fields = fields
 
     def get_not_enough_data(self, analysis: DuplicateAnalysisResult) -> list[int]:
-        return list(analysis.figures.get("not_enough_data", []))
+        return list(analysis.not_enough_data)
 
     def get_failure(self, analysis: DuplicateAnalysisResult) -> dict[str, Any] | None:
         return dict(FailureSerializer(analysis).data) if analysis.error_code else None

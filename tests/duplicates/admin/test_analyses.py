@@ -133,8 +133,8 @@ class TestPage:
 
     def test_it_names_the_tracks_that_hold_too_little_to_be_judged(self, colleague: User) -> None:
         bare, nameless = copy(title="Interlude", artist="", album=""), copy(title="", artist="")
-        figures = {"not_enough_data": [bare.pk, nameless.pk]}
-        analysis = AnalysisFactory(user=None, figures=figures, not_enough_data_count=1_200)
+        ids = [bare.pk, nameless.pk]
+        analysis = AnalysisFactory(user=None, not_enough_data=ids, not_enough_data_count=1_200)
         of_analyses_alone = UserFactory(permissions=[name for name in VIEWS if name != "library.view_track"])
 
         linked, plain = (signed_in(one).get(page(analysis)).content.decode() for one in (colleague, of_analyses_alone))
