@@ -264,7 +264,8 @@ class AnalysisPage:
 
     def _not_judged(self) -> list[tuple[str, str]]:
         """Return the first tracks that held too little to be judged, with where each is mended if one may look."""
-        ids = self.analysis.not_enough_data[:NOT_JUDGED_SHOWN]
+        # Lists leave this field out, and most analyses have none: it is read where there is something in it.
+        ids = self.analysis.not_enough_data[:NOT_JUDGED_SHOWN] if self.analysis.not_enough_data_count else []
         tracks = Track.objects.filter(pk__in=ids).order_by("pk") if ids else ()
         may_look = self.user.has_perm("library.view_track")
         return [
