@@ -74,6 +74,14 @@ def claim_next(*, now: datetime, worker: str = "") -> Claim | None:
     return None
 
 
+def others_come_first(analysis: DuplicateAnalysisResult) -> bool:
+    """Is there a slot, and have so many others waited longer for one that it is theirs?"""
+    free = len(_free_slots())
+    waiting = DuplicateAnalysisResult.objects.filter(status=AnalysisStatus.QUEUED)
+    earlier = Q(created_at__lt=analysis.created_at) | Q(created_at=analysis.created_at, pk__lt=analysis.pk)
+    return 0 < free <= waiting.filter(earlier).count()
+
+
 def renew(claimed: Claim, *, now: datetime, **changes: Any) -> None:
     """Prove the claim, extend its lease and write `changes` with it. Raises what `require` raises."""
     update_owned(claimed, lease_until=_lease_end(now), **changes)

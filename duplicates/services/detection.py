@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.models import DuplicateAnalysisResult
-from duplicates.services import lifecycle
+from duplicates.services import claims, lifecycle
 from duplicates.services.claims import Claim
 from duplicates.services.lifecycle import Queued
 from duplicates.services.options import AnalysisOptions
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # How often a command looks at an analysis that runs elsewhere.
 FOLLOW_SECONDS = 1.0
+LOOKS_OF_OTHERS = 3  # of ours, one FOLLOW_SECONDS after the other; a worker looks once a second
 
 
 class DuplicateDetectionService:
@@ -74,10 +75,16 @@ class DuplicateDetectionService:
         return Ran(analysis, is_reused=analysis.status == AnalysisStatus.COMPLETED)
 
     def run_or_follow(self, analysis: DuplicateAnalysisResult, *, draw: Sink = keep_nothing) -> Ran:
-        """Run a queued analysis here as soon as a slot is free; follow it where a worker was faster."""
+        """Run a queued analysis here as soon as it is its turn; follow it where a worker was faster.
+
+        A free slot is left to those that have waited longer, for as long as a worker with nothing to do needs to see
+        it. After that nobody is there to take it.
+        """
+        looks = LOOKS_OF_OTHERS
         while True:
-            ran = run_analysis(analysis.pk, draw=draw, now=self.now)
-            if ran is not None:
+            if looks and claims.others_come_first(analysis) and are_there_workers(now=self.now()):
+                looks -= 1
+            elif ran := run_analysis(analysis.pk, draw=draw, now=self.now):
                 return ran
             analysis = lifecycle.get_analysis(analysis.pk)
             if not analysis.is_active:

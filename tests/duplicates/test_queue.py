@@ -2,15 +2,18 @@
 
 import uuid
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from duplicates.choices import AnalysisStatus, Trigger
 from duplicates.exceptions import ClaimLost, RateLimited
 from duplicates.models import AuditRecord, DuplicateAnalysisResult, Worker
-from duplicates.services import claims, lifecycle, running, workers
+from duplicates.services import claims, detection, lifecycle, running, workers
+from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
 from tests.duplicates.library_of import make_library
 from tests.duplicates.queued import NOW, queue, status_of
@@ -60,6 +63,66 @@ class TestSlots:
 
         assert running.run_waiting() == 3
         assert {status_of(analysis) for analysis in waiting} == {AnalysisStatus.COMPLETED}
+
+
+class TestTurns:
+    """A command that runs its analysis itself, while another one has waited longer and one slot is free."""
+
+    @pytest.fixture
+    def slept(self, settings, monkeypatch) -> list[float]:
+        """One slot, a library, and a clock that only counts how long a command would have waited."""
+        settings.ANALYSIS_MAX_CONCURRENT = 1
+        make_library()
+        naps: list[float] = []
+        monkeypatch.setattr(detection, "time", SimpleNamespace(sleep=naps.append))
+        return naps
+
+    def test_the_slot_is_left_to_a_worker_that_takes_it(self, slept, monkeypatch) -> None:
+        """And the command follows until the slot is free again."""
+        workers.show_alive("here", now=timezone.now())
+        old, young = queue("old"), queue("young", minutes=1)
+        looks = iter([None, lambda: claims.claim(old.pk, now=timezone.now()), lambda: finish(old)])
+
+        def nap(seconds: float) -> None:
+            slept.append(seconds)
+            if look := next(looks):
+                look()
+
+        def finish(analysis: DuplicateAnalysisResult) -> None:
+            DuplicateAnalysisResult.objects.filter(pk=analysis.pk).update(
+                status=AnalysisStatus.COMPLETED, **claims.UNCLAIMED
+            )
+
+        monkeypatch.setattr(detection, "time", SimpleNamespace(sleep=nap))
+
+        DuplicateDetectionService().run_or_follow(young)
+
+        assert len(slept) == 3
+        assert status_of(young) == AnalysisStatus.COMPLETED
+
+    def test_a_slot_that_no_worker_takes_is_taken_in_the_end(self, slept) -> None:
+        workers.show_alive("busy elsewhere", now=timezone.now())
+        old, young = queue("old"), queue("young", minutes=1)
+
+        DuplicateDetectionService().run_or_follow(young)
+
+        assert len(slept) == detection.LOOKS_OF_OTHERS
+        assert (status_of(young), status_of(old)) == (AnalysisStatus.COMPLETED, AnalysisStatus.QUEUED)
+
+    def test_nobody_gives_way_to_a_queue_without_workers(self, slept) -> None:
+        queue("old")
+
+        DuplicateDetectionService().run_or_follow(queue("young", minutes=1))
+
+        assert slept == []
+
+    def test_the_first_in_the_queue_gives_way_to_nobody(self, slept) -> None:
+        workers.show_alive("here", now=timezone.now())
+        queue("young", minutes=1)
+
+        DuplicateDetectionService().run_or_follow(queue("old"))
+
+        assert slept == []
 
 
 class TestLimits:
