@@ -23,9 +23,10 @@ from duplicates.engine.evidence import (
     decode_evidence,
     probability,
 )
+from duplicates.engine.hashing import Ints
 from duplicates.engine.levels import COMPARISONS, GROUNDS
 from duplicates.engine.normalise import Records, normalise
-from duplicates.engine.pipeline import thin
+from duplicates.engine.pipeline import NO_PAIRS, rows_of_pairs, thin
 from duplicates.engine.records import TrackColumns
 from duplicates.engine.rejudge import require_own_tables
 from duplicates.engine.settings import EngineSettings
@@ -193,17 +194,20 @@ def _why_apart(records: Records, links: bool, known: Known) -> Outcome:
     return Outcome.CUT_AS_WEAK if known.were_candidates else Outcome.CUT_OR_NEVER_COMPARED
 
 
-def were_candidates(columns: TrackColumns, left_id: int, right_id: int, settings: EngineSettings) -> bool:
+def were_candidates(
+    columns: TrackColumns, left_id: int, right_id: int, settings: EngineSettings, *, not_duplicates: Ints = NO_PAIRS
+) -> bool:
     """Tell whether the candidate stage proposes a pair of this library, by running that stage over all of it.
 
-    Raises KeyError for a track id that is not in the columns.
+    `not_duplicates` are pairs of track ids that people declared different, as in `find_clusters`: a track in one of
+    them takes part for itself and not as a copy of another. Raises KeyError for a track id that is not in the columns.
     """
     records = normalise(columns, settings)
     rows = np.searchsorted(records.track_id, [left_id, right_id])
     for row, track_id in zip(rows.tolist(), (left_id, right_id), strict=True):
         if row == len(records) or records.track_id[row] != track_id:
             raise KeyError(track_id)
-    original = originals(records, np.empty(0, np.int64))
+    original = originals(records, np.unique(rows_of_pairs(records.track_id, not_duplicates)))
     low, high = sorted(original[rows].tolist())
     pairs = propose(records, original, lambda done: None, settings)
     return low == high or bool(((pairs.left == low) & (pairs.right == high)).any())

@@ -4,7 +4,6 @@ A name missing on one side may stand in another column of the other record; so m
 """
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from rapidfuzz import fuzz
 
@@ -83,12 +82,30 @@ def look_elsewhere(prepared: Prepared, levels: lv.Levels, left: Ints, right: Int
     """
     title, artist, album = levels[:, lv.TITLE], levels[:, lv.ARTIST], levels[:, lv.ALBUM]
     speaks = {lv.TITLE: title >= 5, lv.ARTIST: artist >= 5, lv.ALBUM: album >= 6}
+    shifted = _shifted(prepared, levels, left, right)
     rows = np.flatnonzero((title <= UNLIKE) & (speaks[lv.ARTIST] | (artist == 0) | speaks[lv.ALBUM]))
     title[_both_found(prepared, "title", levels, left, right, rows)] = TITLE_ELSEWHERE
     rows = np.flatnonzero((artist >= 1) & (artist <= UNLIKE) & (speaks[lv.TITLE] | speaks[lv.ALBUM]))
     artist[_both_found(prepared, "artist", levels, left, right, rows)] = ELSEWHERE
     rows = np.flatnonzero((album >= 1) & (album <= UNLIKE) & (title == TITLE_ELSEWHERE))
     album[_both_found(prepared, "album", levels, left, right, rows)] = ELSEWHERE
+    title[shifted], artist[shifted] = TITLE_ELSEWHERE, ELSEWHERE
+
+
+def _shifted(prepared: Prepared, levels: lv.Levels, left: Ints, right: Ints) -> Ints:
+    """Return the rows that agree in no column and in which one side's title and artist stand a column further on.
+
+    Nothing but the values themselves speaks for such a pair, so both have to be equal letter by letter.
+    """
+    records = prepared.records
+    artist = levels[:, lv.ARTIST]
+    agree = np.maximum(levels[:, lv.TITLE], levels[:, lv.ALBUM]) > UNLIKE
+    rows = np.flatnonzero((artist >= 1) & (artist <= UNLIKE) & ~agree)
+    is_shifted = np.zeros(len(rows), np.bool_)
+    for here, there in ((left[rows], right[rows]), (right[rows], left[rows])):
+        moved = (records.title[here] == records.artist[there]) & (records.artist[here] == records.album[there])
+        is_shifted |= moved
+    return rows[is_shifted]
 
 
 def _both_found(prepared: Prepared, field: str, levels: lv.Levels, left: Ints, right: Ints, rows: Ints) -> Ints:
@@ -114,7 +131,7 @@ def _may_stand_elsewhere(prepared: Prepared, field: str, levels: lv.Levels, havi
     """Tell where a word begins like one of the value's among the words of `_unmatched_words`."""
     begins = prepared.starts["more"][lacking]
     for name, position in _OTHER_COLUMNS[field]:
-        begins |= np.where(_disagrees(levels[:, position]), prepared.starts[name][lacking], 0)
+        begins |= np.where(_disagrees(levels, position), prepared.starts[name][lacking], 0)
     may: Flags = (begins & prepared.starts[field][having]) != 0
     return may
 
@@ -123,9 +140,10 @@ _COLUMNS = (("title", lv.TITLE), ("artist", lv.ARTIST), ("album", lv.ALBUM))
 _OTHER_COLUMNS = {field: [column for column in _COLUMNS if column[0] != field] for field, _ in _COLUMNS}
 
 
-def _disagrees(level: npt.NDArray[np.uint8]) -> Flags:
+def _disagrees(levels: lv.Levels, position: int) -> Flags:
     """Tell where a column agrees too little to be called the same, so that it may hold another column's value."""
-    disagrees: Flags = (level <= UNLIKE) | (level == ELSEWHERE)
+    level, elsewhere = levels[:, position], TITLE_ELSEWHERE if position == lv.TITLE else ELSEWHERE
+    disagrees: Flags = (level <= UNLIKE) | (level == elsewhere)
     return disagrees
 
 
@@ -133,7 +151,7 @@ def _unmatched_words(prepared: Prepared, field: str, levels: lv.Levels, rows: In
     """Return the words of records without this field and without the columns that agree with the other side."""
     more = pl.Series(prepared.has_more[rows])
     wanted = dict.fromkeys(MORE_COLUMNS, more)
-    wanted |= {name: pl.Series(_disagrees(levels[:, position])) for name, position in _OTHER_COLUMNS[field]}
+    wanted |= {name: pl.Series(_disagrees(levels, position)) for name, position in _OTHER_COLUMNS[field]}
     parts = [pl.when(which).then(pl.col(name).gather(rows)).otherwise(pl.lit("")) for name, which in wanted.items()]
     words = prepared.records.texts.select(pl.concat_str(parts, separator=" ").str.strip_chars(" "))
     return words.to_series()

@@ -126,7 +126,8 @@ def _were_compared(left: Track, right: Track, settings: EngineSettings) -> bool 
     """Ask the candidate stage about two tracks of a small library; None where that takes long or one is removed."""
     if count_active_tracks() > MOST_SEARCHED or left.quarantined_at or right.quarantined_at:
         return None
-    return were_candidates(load_library().columns, left.pk, right.pk, settings)
+    library = load_library()
+    return were_candidates(library.columns, left.pk, right.pk, settings, not_duplicates=library.not_duplicates)
 
 
 def find_track(name: str) -> Track:

@@ -155,6 +155,12 @@ class TestWhetherTwoWereCompared:
         assert were_candidates(library, 1, 2, SETTINGS)
         assert were_candidates(library, 2, 3, SETTINGS)
 
+    def test_what_people_declared_different_is_no_copy_that_follows_its_original(self) -> None:
+        crowd = tracks(*[song("I Got")] * 300, song("Glass Mountain"))
+        assert were_candidates(crowd, 1, 300, SETTINGS)
+        declared = np.array([[track_id, 301] for track_id in range(1, 301)])
+        assert not were_candidates(crowd, 1, 300, SETTINGS, not_duplicates=declared)
+
     @pytest.mark.parametrize("unknown", [0, 77])
     def test_an_unknown_track_is_a_key_error(self, unknown: int) -> None:
         with pytest.raises(KeyError):
