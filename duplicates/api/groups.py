@@ -10,14 +10,13 @@ from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
-from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from duplicates.api import group_serializers as shapes
 from duplicates.api.access import Door, require
 from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
-from duplicates.api.pages import CursorPages
+from duplicates.api.pages import CursorPages, NamedOrder
 from duplicates.choices import ConfidenceBand, ITunesMatch, Resolution, TokenScope
 from duplicates.exceptions import GroupChanged
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult
@@ -116,7 +115,7 @@ class GroupViewSet(
     queryset = DuplicateAnalysisGroup.objects.none()
     serializer_class = shapes.GroupSerializer
     filterset_class = GroupFilters
-    filter_backends = (DjangoFilterBackend, OrderingFilter)
+    filter_backends = (DjangoFilterBackend, NamedOrder)
     ordering_fields = ("position", "confidence", "duplicate_count", "total_plays", "artist", "title")
     pagination_class = GroupsInOrder
     lookup_value_converter = "int"

@@ -86,8 +86,34 @@ class TestReading:
 
         assert {one["id"] for one in results} == mine
 
+    def test_equals_by_the_thousand_come_once_each(self, api: APIClient) -> None:
+        """Most groups of a library are equally sure; from the thousandth on, the same page came for ever."""
+        group = GroupFactory()
+        shared = {name: value for name, value in vars(group).items() if name not in ("_state", "id", "group_key")}
+        DuplicateAnalysisGroup.objects.bulk_create(
+            DuplicateAnalysisGroup(**shared | {"position": place}, group_key=f"more-{place}")
+            for place in range(5_000, 6_300)
+        )
+
+        seen: list[int] = []
+        url: str | None = f"{GROUPS}?ordering=-confidence&page_size=200"
+        while url and len(seen) < 2_000:
+            page = api.get(url).json()
+            seen += [one["id"] for one in page["results"]]
+            url = page["next"]
+
+        assert len(seen) == len(set(seen)) == 1_301
+
     @pytest.mark.parametrize(
-        "asked", [{"band": "sure"}, {"analysis": "x"}, {"min_confidence": "high"}, {"track": "1e40"}]
+        "asked",
+        [
+            {"band": "sure"},
+            {"analysis": "x"},
+            {"min_confidence": "high"},
+            {"track": "1e40"},
+            {"ordering": "colour"},
+            {"ordering": "title,-colour"},
+        ],
     )
     def test_a_filter_that_is_none_says_so(self, api: APIClient, asked: dict[str, str]) -> None:
         answer = api.get(GROUPS, asked)
