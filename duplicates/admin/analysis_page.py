@@ -184,11 +184,12 @@ class AnalysisPage:
         return DuplicatePreferences.objects.of(self.user)
 
     def _equal_run(self) -> DuplicateAnalysisResult | None:
-        """Return the refresh of this analysis that is under way, if there is one."""
+        """Return the run under way that asks the same, or refreshes this with version words taught since."""
         if self.analysis.is_active or not permissions.may_run(self.user):
             return None
         mine = DuplicateAnalysisResult.objects.filter(user_id=self.user.pk).active().for_lists()
-        return mine.filter(parameters_fingerprint=self.analysis.parameters_fingerprint).first()
+        same = Q(parameters_fingerprint=self.analysis.parameters_fingerprint)
+        return mine.filter(same | Q(predecessor=self.analysis.pk)).first()
 
     def _buttons(self, running: DuplicateAnalysisResult | None) -> Buttons:
         return buttons_of(

@@ -169,6 +169,18 @@ class TestPage:
         assert reverse("admin:duplicates_analysis_progress", args=[refresh.pk]) in shown
         assert page(refresh) in shown
 
+    def test_a_refresh_with_other_version_words_is_one_too(self, colleague: User) -> None:
+        """A word taught in between changes what is asked; the button stayed enabled, and pressing it was refused."""
+        analysis = AnalysisFactory(user=colleague)
+        refresh = running(user=colleague, percentage=42.0)
+        DuplicateAnalysisResult.objects.filter(pk=refresh.pk).update(
+            parameters_fingerprint="of other words", predecessor=analysis
+        )
+
+        shown = " ".join(signed_in(colleague).get(page(analysis)).content.decode().split())
+
+        assert 'value="refresh" disabled>Refresh <span data-show="percent_text">42 %</span></button>' in shown
+
     def test_no_page_carries_inline_styles_or_scripts(self, colleague: User) -> None:
         shown = signed_in(colleague).get(page(running(percentage=42.0))).content.decode()
 
