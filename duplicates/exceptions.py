@@ -28,6 +28,17 @@ class DuplicatesError(Exception):
         return f"{self} {self.way_out}".strip()
 
 
+def sentence_of_code(code: str) -> str:
+    """Return what errors of this code say, for where only codes were kept; an unknown one as it is."""
+    kinds: list[type[DuplicatesError]] = [DuplicatesError]
+    while kinds:
+        kind = kinds.pop()
+        if kind.code == code:
+            return gettext((kind.__doc__ or "").strip().splitlines()[0])
+        kinds += kind.__subclasses__()
+    return code
+
+
 class AnalysisNotFound(DuplicatesError):
     """There is no such analysis."""
 

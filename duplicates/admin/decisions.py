@@ -95,7 +95,7 @@ def _seen_analysis(request: HttpRequest, text: str) -> DuplicateAnalysisResult:
 class NotDuplicateAdmin(pages.ReadOnlyAdmin):
     """Pairs that staff declared different; they stay apart in every later analysis."""
 
-    list_display = ("left_label", "right_label", "decided_by", "decided", "state", "note")
+    list_display = ("one", "other", "decided_by", "decided", "state", "note")
     list_filter = (StateFilter, "created_at")
     search_fields = ("left_label", "right_label", "note", "user_name")
     search_help_text = gettext_lazy("Track, note or person")
@@ -106,8 +106,8 @@ class NotDuplicateAdmin(pages.ReadOnlyAdmin):
         "No decision yet. Pairs declared different while reviewing groups will be listed here."
     )
     fields = (
-        "left_label",
-        "right_label",
+        "one",
+        "other",
         "decided_by",
         "decided",
         "state",
@@ -117,7 +117,7 @@ class NotDuplicateAdmin(pages.ReadOnlyAdmin):
         "left",
         "right",
     )
-    readonly_fields = ("decided_by", "decided", "state", REVOKED, "why_ended", "left", "right")
+    readonly_fields = ("one", "other", "decided_by", "decided", "state", REVOKED, "why_ended", "left", "right")
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Offer to take back only what is in force."""
@@ -201,6 +201,14 @@ class NotDuplicateAdmin(pages.ReadOnlyAdmin):
             raise PermissionDenied
 
     # --- Columns ----------------------------------------------------------------------------------------------------
+
+    @admin.display(description=gettext_lazy("one track"))
+    def one(self, decision: NotDuplicate) -> str:
+        return decision.left_label
+
+    @admin.display(description=gettext_lazy("is not"))
+    def other(self, decision: NotDuplicate) -> str:
+        return decision.right_label
 
     @admin.display(description=gettext_lazy("decided by"))
     def decided_by(self, decision: NotDuplicate) -> str:

@@ -13,11 +13,21 @@ from duplicates.services.keeper_profiles import wishes_of
 
 RULES_SHOWN = 8
 LISTS = {"preferred_source": "sources", "preferred_folder": "folders"}
-WHAT_IT_DOES = {
-    Resolution.DELETED: _("The other copies are merged into the keeper and put in quarantine."),
-    Resolution.KEPT_CANONICAL: _("The keeper is chosen and the group is done; nothing is removed."),
-    Resolution.MANUAL_REVIEW: _("The groups are set aside for a closer look."),
-    Resolution.NOT_DUPLICATES: _("Every two members are declared different, for later analyses too."),
+# What is about to be done, in the words of the buttons of one group, and what comes of it.
+CHOICES = {
+    Resolution.DELETED: (
+        _("Remove the others"),
+        _("The other copies are merged into the keeper and put in quarantine."),
+    ),
+    Resolution.KEPT_CANONICAL: (
+        _("Keep all copies"),
+        _("The keeper is chosen and the group is done; nothing is removed."),
+    ),
+    Resolution.MANUAL_REVIEW: (_("Later"), _("The groups are set aside for a closer look.")),
+    Resolution.NOT_DUPLICATES: (
+        _("Not duplicates"),
+        _("Every two members are declared different, for later analyses too."),
+    ),
 }
 
 
@@ -25,7 +35,10 @@ class PlanForm(forms.Form):
     """What to decide about all the groups, and which copy to keep."""
 
     resolution = forms.ChoiceField(
-        label=_("What to decide"), choices=Resolution.choices, initial=Resolution.DELETED, widget=forms.RadioSelect
+        label=_("What to decide"),
+        choices=[(one, name) for one, (name, _does) in CHOICES.items()],
+        initial=Resolution.DELETED,
+        widget=forms.RadioSelect,
     )
     profile = forms.ModelChoiceField(
         label=_("Which copy to keep"),
@@ -39,7 +52,7 @@ class PlanForm(forms.Form):
     def resolutions(self) -> Iterator[tuple[Any, Any]]:
         """Each choice with what it does."""
         for radio in self["resolution"]:
-            yield radio, WHAT_IT_DOES[Resolution(radio.data["value"])]
+            yield radio, CHOICES[Resolution(radio.data["value"])][1]
 
 
 class ProfileForm(forms.ModelForm[KeeperProfile]):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from duplicates.choices import LaterEdits, PlanItemState, PlanState
+from duplicates.exceptions import sentence_of_code
 from duplicates.models import AutomaticRun, CleanupPlan
 from duplicates.services import permissions, planning
 from duplicates.services.selecting import GroupFilter
@@ -107,7 +108,9 @@ class PlanPage:
             "progress": plan_progress(plan, self.now) if is_at_work else None,
             "progress_url": reverse("admin:duplicates_plan_progress", args=[plan.pk]),
             "do_url": reverse("admin:duplicates_do_plan", args=[plan.pk]),
-            "refused_by_reason": sorted(plan.refused.items(), key=lambda one: -one[1]),
+            "refused_by_reason": [
+                (sentence_of_code(code), many) for code, many in sorted(plan.refused.items(), key=lambda one: -one[1])
+            ],
             "refused_items": [(item, self._group_url(item.group_id)) for item in refused],
             "refused_more": max(0, sum(plan.refused.values()) - len(refused)),
             "items": [(item, self._group_url(item.group_id)) for item in doing],

@@ -92,9 +92,9 @@ class RemovalAdmin(pages.ReadOnlyAdmin):
     actions = ("bring_back", "bring_back_keeping_edits", "bring_back_as_it_was", "delete_for_good")
     empty_message: Any = lazy("Nothing was removed yet. Copies you remove wait here, so that they can come back.")
     fieldsets = (
-        (None, {"fields": ("label", "whereabouts", "kept", "copies")}),
+        (None, {"fields": ("in_group", "whereabouts", "kept", "copies")}),
         (lazy("What moved"), {"fields": ("plays", "places", "freed", "changed")}),
-        (lazy("Who and when"), {"fields": ("who", "removed", "expires", "ended", "in_group")}),
+        (lazy("Who and when"), {"fields": ("who", "removed", "expires", "ended")}),
     )
     readonly_fields = ("whereabouts", "kept", "copies", "plays", "places", "freed", "changed", "who", "removed",
                        "expires", "ended", "in_group")  # fmt: skip
@@ -286,9 +286,9 @@ class RemovalAdmin(pages.ReadOnlyAdmin):
     @admin.display(description=lazy("group"))
     def in_group(self, removal: CleanupAction) -> str | SafeString:
         if removal.group_id is None:
-            return _("Its analysis was cleaned up")
+            return pages.two_lines(removal.label, _("Its analysis was cleaned up"))
         link = reverse("admin:duplicates_duplicateanalysisgroup_change", args=[removal.group_id])
-        return format_html('<a href="{}">{}</a>', link, _("Open the group"))
+        return format_html('<a href="{}">{}</a>', link, removal.label or _("Open the group"))
 
     @admin.display(description=lazy("copies"))
     def copies(self, removal: CleanupAction) -> SafeString:
@@ -301,7 +301,8 @@ class RemovalAdmin(pages.ReadOnlyAdmin):
     @admin.display(description=lazy("changed besides"))
     def changed(self, removal: CleanupAction) -> SafeString | str:
         kinds = list(removal.entries.order_by().values_list("kind", flat=True))
-        said = [str(words) % {"count": kinds.count(kind)} for kind, words in _CHANGED.items() if kinds.count(kind)]
+        # The plural is chosen by `%`: asked for its text before, a lazy one has none.
+        said = [str(words % {"count": many}) for kind, words in _CHANGED.items() if (many := kinds.count(kind))]
         return pages.lines(said) if said else pages.UNKNOWN
 
 

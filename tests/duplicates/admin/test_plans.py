@@ -133,7 +133,8 @@ class TestThePageOfAPlan:
         shown = signed_in(curator).get(page(planned(analysis))).content.decode()
 
         assert "2 copies in 2 groups go into quarantine" in shown
-        assert "TRACK_PROTECTED" in shown
+        assert "TRACK_PROTECTED" not in shown, "a code says nothing to people"
+        assert "<dt>A copy is protected from removal.</dt><dd>1</dd>" in shown
         assert "Protected from removal" in shown
 
     def test_it_is_confirmed_carried_out_and_undone(

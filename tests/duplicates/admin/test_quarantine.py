@@ -146,6 +146,13 @@ class TestPages:
         assert "In quarantine" in shown
         assert "Bring back" in shown
 
+    def test_the_page_counts_what_else_changed(self, curator: User) -> None:
+        """Each line was a bullet without words."""
+        shown = signed_in(curator).get(reverse(PAGE, args=[removal().pk])).content.decode()
+
+        assert "1 value of a track changed" in shown
+        assert "1 group decided" in shown
+
     def test_what_is_over_offers_nothing(self, curator: User) -> None:
         one = removal()
         do(curator, "bring_back", one)
