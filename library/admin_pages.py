@@ -219,16 +219,21 @@ def facts(value: Mapping[str, Any] | None) -> SafeString:
     """Return recorded facts as lines of name and value; where there are none, the sign for nothing."""
     if not value:
         return format_html("{}", UNKNOWN)
-    return lines(f"{name.replace('_', ' ')}: {_spoken(one)}" for name, one in value.items())
+    return lines(f"{_named(name)}: {_spoken(one)}" for name, one in value.items())
+
+
+def _named(name: str) -> str:
+    """Call a recorded value as people do: most are fields, whose names are translated."""
+    return _(spaced) if (spaced := name.replace("_", " ")) else ""
 
 
 def _spoken(value: Any) -> str:
     if value is None or value in ("", [], {}):
         return UNKNOWN
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, list):
         return ", ".join(_spoken(one) for one in value)
     if isinstance(value, Mapping):
-        return "; ".join(f"{name.replace('_', ' ')}: {_spoken(one)}" for name, one in value.items())
+        return "; ".join(f"{_named(name)}: {_spoken(one)}" for name, one in value.items())
     return str(value)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from library.importers.records import (
     SKIP_SENTENCES,
     ImportedTrack,
@@ -171,17 +173,18 @@ def report_lines(row: LibraryImport) -> Iterator[str]:
 def asked_lines(row: LibraryImport) -> Iterator[str]:
     """Yield how an import was asked for as lines for a person."""
     options = row.options
-    yield "Into the iTunes reference catalogue" if row.is_catalog else "Into the library"
+    yield _("Into the iTunes reference catalogue") if row.is_catalog else _("Into the library")
     if row.is_dry_run:
-        yield "As a dry run, which changes nothing"
-    yield from (f"{name.replace('_', ' ')} from the column “{column}”" for name, column in options["mapping"].items())
+        yield _("As a dry run, which changes nothing")
+    for name, column in options["mapping"].items():
+        yield _("%(field)s from the column “%(column)s”") % {"field": _(name.replace("_", " ")), "column": column}
     if options["id_column"]:
-        yield f"Each track known by the column “{options['id_column']}”"
+        yield _("Each track known by the column “%(column)s”") % {"column": options["id_column"]}
     if options["prune"]:
-        yield "Removing what vanished from the source"
+        yield _("Removing what vanished from the source")
     if options["keep_partial"]:
-        yield "Keeping what is readable of a damaged source"
-    yield f"Read on {options['host']}"
+        yield _("Keeping what is readable of a damaged source")
+    yield _("Read on %(computer)s") % {"computer": options["host"]}
 
 
 AVAILABILITY_WORDS = {"local": "with a file", "cloud": "in the cloud only", "missing": "whose file is missing"}

@@ -2,11 +2,12 @@
 
 import gettext
 import re
+from pathlib import Path
 
 import polib
 import pytest
 
-from tests.translations import LANGUAGES, messages, path_of
+from tests.translations import LANGUAGES, ROOT, messages, path_of
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[srd]|%s|%%")
 
@@ -57,3 +58,18 @@ def test_a_translation_fills_in_what_its_sentence_fills_in(language: str) -> Non
         expected = sorted(PLACEHOLDER.findall(entry.msgid_plural or entry.msgid))
         for text in entry.msgstr_plural.values() if entry.msgid_plural else [entry.msgstr]:
             assert sorted(PLACEHOLDER.findall(text)) == expected, entry.msgid
+
+
+def test_no_page_says_anything_outside_of_translations() -> None:
+    """A whole page of German began with "Track 226 against the keeper of its group"."""
+    said = [f"{one.name}: {text}" for one in sorted((ROOT / "templates").rglob("*.html")) for text in _bare_words(one)]
+
+    assert said == ["group.html: iTunes", "new_token.html: Authorization: Bearer …", "plain.html: | Reprise"]
+
+
+def _bare_words(template: Path) -> list[str]:
+    unseen = r"{#.*?#}|<!--.*?-->|<script.*?</script>|{% blocktranslate.*?{% endblocktranslate %}"
+    text = re.sub(unseen, "  ", template.read_text(), flags=re.S)
+    handed = re.findall(r'(?:\w_name=|default:)"(?!Reprise)([^"]+)"', text)
+    shown = re.sub(r"{%.*?%}|{{.*?}}|<[^>]*>", "  ", text, flags=re.S)
+    return [*handed, *(bare.strip() for bare in re.split(r"\s{2,}|\n", shown) if re.search(r"[A-Za-z]{2}", bare))]

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from duplicates.choices import LaterEdits, PlanItemState, PlanState
+from duplicates.choices import ConfidenceBand, ITunesMatch, LaterEdits, PlanItemState, PlanState
 from duplicates.exceptions import sentence_of_code
 from duplicates.models import AutomaticRun, CleanupPlan
 from duplicates.services import permissions, planning
@@ -43,6 +43,7 @@ _FILTER_NAMES: dict[str, Any] = {
     "search": gettext_lazy("title or artist"),
     "most_members": gettext_lazy("members at most"),
 }
+_CHOICES: dict[str, Any] = {"band": ConfidenceBand, "itunes_match": ITunesMatch}
 
 
 def state_badge(plan: CleanupPlan) -> SafeString:
@@ -56,9 +57,9 @@ def filter_in_words(wanted: GroupFilter) -> str:
         many = len(wanted.group_ids)
         return ngettext("%(count)d chosen group", "%(count)d chosen groups", many) % {"count": many}
     said = [
-        f"{_(name)}: {str(getattr(wanted, key)).replace('_', ' ')}"
+        f"{name}: {_CHOICES[key](value).label if key in _CHOICES else str(value).replace('_', ' ')}"
         for key, name in _FILTER_NAMES.items()
-        if getattr(wanted, key)
+        if (value := getattr(wanted, key))
     ]
     return "; ".join(said) or _("All undecided groups of the analysis")
 
