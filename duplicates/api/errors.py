@@ -128,7 +128,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
         error = DiskFull()
     if isinstance(error, DuplicatesError):
         status = STATUS_OF.get(type(error), HTTPStatus.CONFLICT)
-        return Response(body_of(error), status=status)
+        wait = error.facts.get("retry_after_seconds")
+        return Response(body_of(error), status=status, headers={"Retry-After": str(wait)} if wait else None)
     if isinstance(error, Http404):
         error = rest.NotFound()
     elif isinstance(error, PermissionDenied):

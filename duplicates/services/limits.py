@@ -1,6 +1,7 @@
 """How much one person may start within an hour. Counted from the audit trail, so every process counts alike."""
 
 from datetime import datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
@@ -23,8 +24,10 @@ def require_below(limit: int, action: str, *, actor: "AbstractBaseUser | None", 
         created_at__gt=now - timedelta(hours=1),
         created_at__lte=now,
     )
-    if recent.count() >= limit:
+    # The one that has to be an hour old before the next may begin.
+    for begun in recent.order_by("-created_at").values_list("created_at", flat=True)[limit - 1 : limit]:
         raise RateLimited(
             _("You have started %(limit)s %(what)s within the last hour, which is the limit.")
-            % {"limit": limit, "what": what}
+            % {"limit": limit, "what": what},
+            retry_after_seconds=ceil((begun + timedelta(hours=1) - now).total_seconds()),
         )

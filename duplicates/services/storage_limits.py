@@ -34,7 +34,7 @@ def storage_warnings(overview: Storage, *, free_bytes: int) -> list[str]:
         )
     if (limit := limit_bytes()) and overview.results.size_bytes >= warn_at * limit:
         said.append(
-            _("Results hold %(used)s of the %(limit)s MB they may. Older ones go at the next clean-up.")
+            _("Results hold %(used)s of the %(limit)s MB they may. Beyond that the next clean-up takes the oldest.")
             % {"used": f"{overview.results.size_bytes / MB:,.0f}", "limit": f"{limit / MB:,.0f}"}
         )
     if limit := limit_per_user_bytes():

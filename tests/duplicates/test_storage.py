@@ -177,7 +177,7 @@ class TestLimits:
         settings.STORAGE_WARN_PERCENT = 75
 
         assert storage_warnings(get_storage(), free_bytes=10**12) == [
-            "Results hold 3 of the 4 MB they may. Older ones go at the next clean-up."
+            "Results hold 3 of the 4 MB they may. Beyond that the next clean-up takes the oldest."
         ]
 
     def test_a_disk_with_too_little_room_is_told(self, settings: LazySettings) -> None:

@@ -132,6 +132,7 @@ def test_ten_an_hour(api: APIClient, settings: Any) -> None:
     answer = api.post(EXPORTS, {"analysis": made["analysis_id"]})
 
     assert (answer.status_code, answer.json()["code"]) == (429, "RATE_LIMITED")
+    assert 3_590 < int(answer["Retry-After"]) <= 3_600, "until the first of them is an hour old"
 
 
 def test_a_full_disk_is_told_in_words(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
