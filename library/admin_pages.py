@@ -174,10 +174,12 @@ def size(size_bytes: int | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 1 in percent, cut and not rounded: 99.96 must not read as a certain 100."""
+    """Return a share of 1 in percent, cut and not rounded: 99.96 must not read as a certain 100, nor a little as 0."""
     if share is None:
         return UNKNOWN
     tenths = int(share * 1000 + 1e-9)
+    if tenths == 0 and share > 0:
+        return f"< {number(0.1, 1)} %"
     return f"{number(tenths / 10, 0 if tenths % 10 == 0 else 1)} %"
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from django.utils.translation import gettext as _
 
 from duplicates.choices import SortBy
-from duplicates.engine.memory import budget
+from duplicates.engine.memory import Budget, budget, catalogue_budget
 from duplicates.engine.pipeline import choose_keepers, find_clusters
 from duplicates.engine.progress import Arrays, Checkpoints
 from duplicates.engine.records import Clusters, Groups, TrackColumns
@@ -236,11 +236,12 @@ def _judged(library: loading.Library, clusters: Clusters, options: AnalysisOptio
 
 def _load(reporter: RunReporter, settings: EngineSettings) -> loading.Library:
     """Read the library. Raises MemoryLimit when it cannot fit under the ceiling: by its tracks before it is read."""
-    total = retrying(loading.count_active_tracks)
+    total, entries = retrying(loading.count_active_tracks), retrying(loading.count_catalog_entries)
     _check_memory(total, settings)
+    _check_memory_of_catalogue(total, entries, settings)
     reporter.set_total_tracks(
         total,
-        catalog_entries=retrying(loading.count_catalog_entries),
+        catalog_entries=entries,
         paces=retrying(lambda: earlier_paces(total)),
     )
     reporter.begin("load", total)
@@ -252,13 +253,30 @@ def _load(reporter: RunReporter, settings: EngineSettings) -> loading.Library:
 def _check_memory(total: int, settings: EngineSettings, *, text_bytes: int = 0) -> None:
     """Raise MemoryLimit when a run over so many tracks, with so much text, cannot keep below its ceiling."""
     memory = budget(total, settings, text_bytes=text_bytes)
-    if not memory.is_enough:
-        raise MemoryLimit(
-            _("An analysis of %(total)s tracks needs %(needed_mb)s MB of memory and may use %(limit_mb)s.")
-            % {"total": number(total), "needed_mb": number(memory.needed_mb), "limit_mb": number(memory.limit_mb)},
-            way_out=_("Set REPRISE_ANALYSIS_MEMORY_MB to %(needed_mb)s or more.") % {"needed_mb": memory.needed_mb},
-            needed_mb=memory.needed_mb,
-        )
+    sentence = _("An analysis of %(total)s tracks needs %(needed_mb)s MB of memory and may use %(limit_mb)s.")
+    _require(memory, sentence, total=number(total))
+
+
+def _check_memory_of_catalogue(total: int, entries: int, settings: EngineSettings) -> None:
+    """Raise MemoryLimit when so many tracks cannot be looked up among so many entries below the ceiling."""
+    memory = catalogue_budget(total, entries, settings)
+    sentence = _(
+        "Looking %(total)s tracks up in an iTunes catalogue of %(entries)s entries needs %(needed_mb)s MB of memory "
+        "and may use %(limit_mb)s."
+    )
+    if entries:
+        _require(memory, sentence, total=number(total), entries=number(entries))
+
+
+def _require(memory: Budget, sentence: str, **said: str) -> None:
+    """Raise MemoryLimit with a sentence and the figure that would do."""
+    if memory.is_enough:
+        return
+    raise MemoryLimit(
+        sentence % {**said, "needed_mb": number(memory.needed_mb), "limit_mb": number(memory.limit_mb)},
+        way_out=_("Set REPRISE_ANALYSIS_MEMORY_MB to %(needed_mb)s or more.") % {"needed_mb": memory.needed_mb},
+        needed_mb=memory.needed_mb,
+    )
 
 
 def group_figures(columns: TrackColumns, groups: Groups, keeper_columns: pl.DataFrame) -> pl.DataFrame:

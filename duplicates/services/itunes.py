@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from duplicates.choices import ITunesMatch
 from duplicates.engine.linking import best_links
+from duplicates.engine.memory import members_at_once
 from duplicates.engine.progress import Stage
 from duplicates.engine.records import TRACK_SCHEMA, TrackColumns
 from duplicates.engine.settings import EngineSettings
@@ -90,7 +91,8 @@ def cross_reference(
     exact = equal_by_keys(with_keys(members, "source_track_id"), with_keys(entries, "persistent_id"))
     reporter.advance(len(track_ids) // 2)
     missing = members.join(exact, on="track_id", how="anti")["track_id"]
-    fuzzy = _likeliest(columns.frame.filter(pl.col("track_id").is_in(missing.implode())), entries, settings, reporter)
+    unfound = columns.frame.filter(pl.col("track_id").is_in(missing.implode()))
+    fuzzy = _likeliest(unfound, entries, len(columns), settings, reporter)
     findings = dict(_findings(exact.with_columns(probability=pl.lit(1.0)), ITunesMatch.EXACT, members, entries))
     findings |= dict(_findings(fuzzy, ITunesMatch.FUZZY, members, entries))
     reporter.advance(len(track_ids))
@@ -115,29 +117,38 @@ def _all_named(members: pl.DataFrame) -> dict[int, Finding] | None:
 
 
 def _likeliest(
-    wanted: pl.DataFrame, entries: pl.DataFrame, settings: EngineSettings, reporter: RunReporter
+    wanted: pl.DataFrame, entries: pl.DataFrame, total: int, settings: EngineSettings, reporter: RunReporter
 ) -> pl.DataFrame:
     """Link what no key found, by the matcher's comparisons; probabilities below FUZZY_FROM find nothing.
 
-    Tracks that say the same are asked for once: a song held a thousand times needs one answer.
+    Tracks that say the same are asked for once: a song held a thousand times needs one answer. As many are asked for
+    together as memory allows.
     """
     said = [name for name in TRACK_SCHEMA if name != "track_id"]
     asked = wanted.unique(said, keep="first", maintain_order=True)
     if not asked.height:
         return pl.DataFrame(schema={"track_id": pl.Int64, "entry": pl.UInt32, "probability": pl.Float64})
+    parts = asked.iter_slices(members_at_once(total, entries.height, settings))
+    found = pl.concat(_linked(part, entries, settings, reporter) for part in parts)
+    answered = asked.join(found, on="track_id").select(*said, "entry", "probability")
+    return wanted.join(answered, on=said, nulls_equal=True).select("track_id", "entry", "probability")
+
+
+def _linked(
+    asked: pl.DataFrame, entries: pl.DataFrame, settings: EngineSettings, reporter: RunReporter
+) -> pl.DataFrame:
+    """Return the likeliest entry of each track asked for, where there is one."""
     offset = int(asked["track_id"].to_numpy().max()) + 1
     both = TrackColumns(pl.concat([asked, _as_tracks(entries, offset)]))
     links = best_links(both, np.arange(len(both)) >= asked.height, settings, progress=_Quietly(reporter))
     sure = links.probability >= FUZZY_FROM
-    found = pl.DataFrame(
+    return pl.DataFrame(
         {
             "track_id": links.record_ids[sure],
             "entry": (links.entry_ids[sure] - offset).astype(np.uint32),
             "probability": links.probability[sure].round(6),
         }
     )
-    answered = asked.join(found, on="track_id").select(*said, "entry", "probability")
-    return wanted.join(answered, on=said, nulls_equal=True).select("track_id", "entry", "probability")
 
 
 def _as_tracks(entries: pl.DataFrame, offset: int) -> pl.DataFrame:

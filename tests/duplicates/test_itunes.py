@@ -152,6 +152,17 @@ class TestFuzzy:
         assert 0.80 <= first.itunes_confidence < 1
         assert "title" in {difference["field"] for difference in first.itunes_differences}
 
+    def test_it_makes_no_difference_how_many_are_looked_up_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number in (2, 3):
+            make_track(number, title="Copper Wire", artist="Foundry Row", album="Sparks", seconds=199 + number)
+        entry(1, title="Harbour Ligths", artist="Quiet Tide")
+        entry(2, title="Coper Wire", artist="Foundry Row", album="Sparks", duration_ms=201_000)
+        together = [(member.itunes_match, member.itunes_persistent_id) for member in members()]
+        monkeypatch.setattr(itunes, "members_at_once", lambda *counts: 1)
+
+        assert [(member.itunes_match, member.itunes_persistent_id) for member in members()] == together
+        assert [match for match, _ in together] == [ITunesMatch.FUZZY] * 4
+
     def test_another_song_is_not_found(self) -> None:
         entry(title="Copper Wire", artist="Foundry Row", album="Sparks", duration_ms=199_000)
 

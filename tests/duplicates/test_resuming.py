@@ -9,6 +9,7 @@ from duplicates.models import DuplicateAnalysisResult
 from duplicates.services import itunes, lifecycle, process, running, saving, work_folder
 from duplicates.services.detection import DuplicateDetectionService
 from duplicates.services.options import AnalysisOptions
+from library.models import ITunesTrack
 from tests.duplicates.library_of import SONG_COUNT, make_library
 from tests.duplicates.queued import NOW, queue, status_of
 
@@ -119,6 +120,18 @@ class TestMemory:
 
         assert (failed.status, failed.error_code) == (AnalysisStatus.FAILED, "MEMORY_LIMIT")
         assert "10 tracks needs 1,202 MB of memory and may use 256" in failed.error_message
+
+    def test_so_is_a_catalogue_that_cannot_be_looked_through(self, settings, monkeypatch) -> None:
+        make_library()
+        ITunesTrack.objects.create(catalog="home", persistent_id="A" * 16, title="Harbour Lights")
+        settings.ANALYSIS_MEMORY_MB = 512
+        monkeypatch.setattr(memory, "ENTRY_BYTES", 1_000 * memory.MEGABYTE)
+        monkeypatch.setattr("duplicates.services.loading.load_library", None)
+
+        failed = running.run_analysis(queue().pk).analysis
+
+        assert (failed.status, failed.error_code) == (AnalysisStatus.FAILED, "MEMORY_LIMIT")
+        assert "10 tracks up in an iTunes catalogue of 1 entries needs 1,202 MB" in failed.error_message
 
     def test_a_small_ceiling_gives_the_same_groups_in_smaller_chunks(self, settings, monkeypatch) -> None:
         make_library(copies=3)

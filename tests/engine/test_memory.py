@@ -1,7 +1,7 @@
 """The memory a run needs: said before it begins, and followed by the size of its chunks."""
 
 from duplicates.engine import memory
-from duplicates.engine.memory import budget
+from duplicates.engine.memory import budget, catalogue_budget, members_at_once
 from duplicates.engine.settings import EngineSettings
 from tests.engine.support import song, tracks
 
@@ -32,6 +32,17 @@ class TestBudget:
         assert ordinary == budget(100_000, EngineSettings())
         assert wordy.needed_mb > ordinary.needed_mb
         assert wordy.chunk(8_000) == ordinary.chunk(8_000) // 4
+
+    def test_a_catalogue_counts_once_it_needs_more_than_the_matching(self) -> None:
+        settings = EngineSettings()
+        assert catalogue_budget(1_000_000, 1_000, settings).needed_mb < budget(1_000_000, settings).needed_mb
+        assert catalogue_budget(20_000, 200_000, settings).needed_mb > budget(190_000, settings).needed_mb
+
+    def test_as_many_members_are_looked_up_at_once_as_there_is_room_for(self) -> None:
+        least = catalogue_budget(100_000, 100_000, EngineSettings()).needed_mb
+        tight, ample = (EngineSettings(memory_limit_mb=least + more) for more in (0, 140))
+        assert members_at_once(100_000, 100_000, tight) == memory.SMALLEST_LOOKUP
+        assert members_at_once(100_000, 100_000, ample) == 100_000
 
     def test_text_is_counted_in_bytes_up_to_where_it_is_cut(self) -> None:
         columns = tracks(song("é", "", ""), song("a" * 5_000, "", ""))

@@ -223,9 +223,10 @@ class TestValuesAsPeopleReadThem:
         assert length(milliseconds) == text
 
     @pytest.mark.parametrize(
-        ("share", "text"), [(None, "–"), (0, "0 %"), (0.9731, "97.3 %"), (0.99999, "99.9 %"), (1.0, "100 %")]
+        ("share", "text"),
+        [(None, "–"), (0, "0 %"), (0.0004, "< 0.1 %"), (0.9731, "97.3 %"), (0.99999, "99.9 %"), (1.0, "100 %")],
     )
-    def test_shares_never_round_up_to_certainty(self, share: float | None, text: str) -> None:
+    def test_shares_never_round_to_certainty(self, share: float | None, text: str) -> None:
         assert percent(share) == text
 
     @pytest.mark.parametrize(
