@@ -1,6 +1,7 @@
 """One shape for every error of the API: code, message, details, suggestions, and whether trying again may help."""
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -82,6 +83,10 @@ CODE_OF: list[tuple[type[Exception], str]] = [
 ]
 
 
+# Halves of characters cannot be encoded; PostgreSQL keeps no U+0000.
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
 def error_body(
     code: str,
     message: str,
@@ -94,12 +99,21 @@ def error_body(
     """Return the one shape of an error."""
     return {
         "code": code,
-        "message": message,
-        "details": details or {},
+        "message": _as_text(message),
+        "details": _as_text(details or {}),
         "suggestions": suggestions or [],
         "retry_suggested": retry_suggested,
         "partial_results_available": partial_results_available,
     }
+
+
+def _as_text(value: Any) -> Any:
+    """Return what is told of a request with a sign for what is no text and could not be sent or kept."""
+    if isinstance(value, str):
+        return _NO_TEXT.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_as_text(name): _as_text(one) for name, one in value.items()}
+    return [_as_text(one) for one in value] if isinstance(value, list) else value
 
 
 def body_of(error: DuplicatesError) -> dict[str, Any]:

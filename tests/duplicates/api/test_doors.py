@@ -243,6 +243,20 @@ class TestDoneOnce:
         assert forget_old_answers(now=timezone.now()) == 0
         assert forget_old_answers(now=timezone.now() + KEPT + timedelta(minutes=1)) == 1
 
+    @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "monday"}], ids=["without a key", "with a key"])
+    @pytest.mark.parametrize(
+        "body", [r'{"\ud800": 1}', r'{"preset": "\ud800"}', r'{"\u0000": 1}', r'{"preset": "\u0000"}']
+    )
+    def test_what_is_no_text_is_refused(
+        self, admin: User, client_of: Login, body: str, headers: dict[str, str]
+    ) -> None:
+        """The refusal names what was sent; half a character could not be encoded, and PostgreSQL keeps no U+0000."""
+        for _time in range(2):
+            answer = client_of(admin).post(ANALYSES, body, content_type="application/json", headers=headers)
+
+            assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_FAILED")
+            assert "\ufffd" in answer.content.decode()
+
     @pytest.mark.parametrize("key", ["", "x" * 201, "a\tb"])
     def test_a_key_that_is_none_is_refused(self, admin: User, client_of: Login, key: str) -> None:
         assert self.start(client_of(admin), key).status_code == 400
