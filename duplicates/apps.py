@@ -13,7 +13,7 @@ def install_audit_triggers(using: str, **kwargs: Any) -> None:
     from library import search  # noqa: PLC0415 (likewise)
 
     install(using)
-    search.install(using, "duplicates_duplicateanalysisgroup", "group", within="analysis_id")
+    search.install_within(using, "duplicates_duplicateanalysisgroup", "group", within="analysis_id")
 
 
 class DuplicatesConfig(AppConfig):

@@ -47,7 +47,8 @@ class DuplicateAnalysisGroup(models.Model):
 
     # Identity
     # No index of its own, here and at the members: every row saved pays for it, and longer ones below begin with it.
-    # On PostgreSQL no foreign key either: triggers do the same by the statement (migration 0045).
+    # On PostgreSQL no foreign key either: triggers do the same by the statement (migration 0045), and for the people
+    # below only where one is named (migration 0048).
     analysis = models.ForeignKey(
         DuplicateAnalysisResult, on_delete=models.DB_CASCADE, related_name="groups", db_index=False
     )

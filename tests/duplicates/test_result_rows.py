@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, connections, transaction
 
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisResult, DuplicateAnalysisTrack
 from duplicates.services import claims
-from tests.duplicates.factories import AnalysisFactory, GroupFactory, MemberFactory
+from tests.duplicates.factories import AnalysisFactory, GroupFactory, MemberFactory, UserFactory
 from tests.duplicates.queued import NOW, queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,3 +112,32 @@ class TestDeleting:
 
         assert not DuplicateAnalysisGroup.objects.exists()
         assert not DuplicateAnalysisTrack.objects.exists()
+
+
+@pytest.mark.parametrize("column", ["resolved_by", "keeper_chosen_by"])
+class TestPeople:
+    def test_a_group_names_nobody_who_is_not_there(self, column: str) -> None:
+        group = GroupFactory()
+
+        with pytest.raises(IntegrityError):
+            DuplicateAnalysisGroup.objects.filter(pk=group.pk).update(**{f"{column}_id": 4_711})
+
+        assert getattr(DuplicateAnalysisGroup.objects.get(), column) is None
+
+    def test_who_is_deleted_is_forgotten_and_nobody_else(self, column: str) -> None:
+        going, staying = UserFactory.create_batch(2)
+        one, other = GroupFactory(**{column: going}), GroupFactory(**{column: staying})
+
+        with connection.cursor() as cursor:  # as anybody may
+            cursor.execute("DELETE FROM auth_user WHERE id = %s", [going.pk])
+
+        named = dict(DuplicateAnalysisGroup.objects.values_list("pk", f"{column}_id"))
+        assert named == {one.pk: None, other.pk: staying.pk}
+
+    def test_who_is_named_and_deleted_in_one_transaction_is_forgotten(self, column: str) -> None:
+        going = UserFactory()
+        with transaction.atomic():
+            group = GroupFactory(**{column: going})
+            User.objects.filter(pk=going.pk).delete()
+
+        assert getattr(DuplicateAnalysisGroup.objects.get(pk=group.pk), column) is None
