@@ -7,6 +7,8 @@ its groups, registers a guardian when the applications load; the library calls i
 from collections.abc import Callable, Collection
 from itertools import batched
 
+from django.utils.translation import gettext as _
+
 from library.models import Merge, Track
 
 IDS_A_QUERY = 500
@@ -37,6 +39,7 @@ def _stand_ins(track_ids: Collection[int]) -> dict[int, str]:
         for keeper_id in Merge.objects.filter(keeper_id__in=part).values_list("keeper_id", flat=True):
             copies[keeper_id] = copies.get(keeper_id, 0) + 1
     return {
-        track.pk: f"{track} is what is left of {copies[track.pk] + 1} copies, the others of which are removed."
+        track.pk: _("%(track)s is what is left of %(count)s copies, the others of which are removed.")
+        % {"track": track, "count": copies[track.pk] + 1}
         for track in Track.objects.filter(pk__in=copies)
     }

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import django_filters
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -19,7 +18,6 @@ from duplicates.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from duplicates.api.moments import MomentFilter
 from duplicates.api.pages import CursorPages
 from duplicates.choices import CleanupState, LaterEdits, TokenScope
-from duplicates.exceptions import NothingToUndo
 from duplicates.models import CleanupAction, NotDuplicate
 from duplicates.services import different, permissions, purging, undo
 from duplicates.services.undo import Undone
@@ -121,13 +119,7 @@ class RemovalViewSet(Door, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     @idempotent
     def purge(self, request: Request, pk: Any = None) -> Response:
         """Only what has been in quarantine long enough; 409 before that."""
-        removal = self.get_object()
-        now = timezone.now()
-        if not CleanupAction.objects.expired(now).filter(pk=removal.pk).exists():
-            raise NothingToUndo(
-                _("These copies wait in quarantine until %(until)s.") % {"until": removal.expires_at.isoformat()}
-            )
-        purged = purging.purge_removal(removal.pk, actor=self.person, now=now)
+        purged = purging.purge_expired(self.get_object(), actor=self.person, now=timezone.now())
         return Response({"deleted": purged.deleted, "held": purged.held})
 
     def _later_edits(self, shape: type[shapes.UndoSerializer]) -> LaterEdits:

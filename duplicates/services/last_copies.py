@@ -6,6 +6,8 @@ Clean-up never takes it (`LAST_COPY`). By those roads it may go, but only when t
 from collections.abc import Collection
 from itertools import batched
 
+from django.utils.translation import gettext as _
+
 from duplicates.choices import Resolution
 from duplicates.models import DuplicateAnalysisGroup, DuplicateAnalysisTrack
 from library.models import Track
@@ -24,7 +26,11 @@ def last_copies_of_groups(track_ids: Collection[int], gone: Collection[int] = ()
         if not present or not present <= going or present & found.keys():
             continue
         chosen = group.keeper_track_id if group.keeper_track_id in present else min(present)
-        found[chosen] = f"Track {chosen} is the last copy of {group} in the analysis {group.analysis}."
+        found[chosen] = _("Track %(track_id)s is the last copy of %(group)s in the analysis %(analysis)s.") % {
+            "track_id": chosen,
+            "group": group,
+            "analysis": group.analysis,
+        }
     return found
 
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from duplicates.choices import CleanupState, LedgerKind
+from duplicates.exceptions import NothingToUndo
 from duplicates.models import CleanupAction, LedgerEntry
 from duplicates.services import audit
 from library import quarantine
@@ -36,6 +39,18 @@ def expired_removals(*, now: datetime) -> list[uuid.UUID]:
     ).exclude(action__state=CleanupState.UNDONE)
     actions = CleanupAction.objects.filter(pk__in=waiting.values("action_id"))
     return list(actions.order_by("expires_at", "pk").values_list("pk", flat=True))
+
+
+@audit.recorded("removal.purged", subject="action")
+def purge_expired(action: CleanupAction, *, actor: "AbstractBaseUser | None", now: datetime) -> Purged:
+    """Delete the copies of one removal. Raises NothingToUndo where it was undone, and before its time is over."""
+    if action.state == CleanupState.UNDONE:
+        raise NothingToUndo(_("%(action)s was undone already.") % {"action": action})
+    if not CleanupAction.objects.expired(now).filter(pk=action.pk).exists():
+        raise NothingToUndo(
+            _("These copies wait in quarantine until %(until)s.") % {"until": action.expires_at.isoformat()}
+        )
+    return purge_removal(action.pk, actor=actor, now=now)
 
 
 def purge_removal(

@@ -1,6 +1,7 @@
 """Deleting tracks by hand: the last of their kind only on a confirmation of their own, and every analysis follows."""
 
 import pytest
+from django.utils import translation
 
 from duplicates.exceptions import InvalidOptions, LastCopy, TrackNotFound, TrackProtected
 from duplicates.models import AuditRecord
@@ -37,6 +38,17 @@ class TestTheLastOfItsKind:
 
         assert list(refused.value.facts["copies"]) == [kept.pk]
         assert state_of(group) == (2, "")
+
+    def test_is_named_in_the_language_of_who_asks(self) -> None:
+        kept, gone = copy(), copy()
+        group_of(kept, gone)
+        remove(group_of(stands_in := copy(), removed := copy()), removed)
+
+        with translation.override("de"):
+            said = what_would_go_last([kept.pk, gone.pk, stands_in.pk])
+
+        assert said[kept.pk].startswith(f"Titel {kept.pk} ist die letzte Kopie von ")
+        assert said[stands_in.pk].endswith(" ist von 2 Kopien übrig; die anderen sind entfernt.")
 
     def test_goes_when_that_is_confirmed(self) -> None:
         kept, gone = copy(), copy()

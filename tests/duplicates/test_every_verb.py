@@ -292,6 +292,11 @@ VERBS: dict[Callable[..., Any], Verb] = {
     preferring.reset_preferences: Verb(
         "preferences.reset", lambda w: preferring.reset_preferences(w.person, now=NOW), None
     ),
+    purging.purge_expired: Verb(
+        "removal.purged",
+        lambda w: purging.purge_expired(w.removed(), actor=w.person, now=NOW + timedelta(days=100)),
+        lambda w: purging.purge_expired(w.removed(), **w.who),
+    ),
     purging.purge_removal: Verb(
         "removal.purged",
         lambda w: purging.purge_removal(w.removed().pk, actor=w.person, now=NOW + timedelta(days=100)),
