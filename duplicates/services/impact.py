@@ -11,9 +11,8 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db import connection, transaction
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from duplicates.choices import LedgerKind, Resolution
@@ -21,7 +20,7 @@ from duplicates.exceptions import LastCopy
 from duplicates.models import AuditRecord, DuplicateAnalysisGroup, DuplicateAnalysisTrack, LedgerEntry, LibraryMark
 from duplicates.services import audit
 from library.changes import current_revision
-from library.models import ChangeKind, LibraryChange, LibraryRevision, Track
+from library.models import ChangeKind, LibraryChange, Track
 from library.moved import as_json
 from library.row_updates import update_rows
 
@@ -29,12 +28,19 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 TRACKS_A_STEP = 1_000
-READ_AGAIN = 10  # revisions that touched no group: cheaper to read by every page than to mark as read, under a lock
+READ_AGAIN = 50  # changes that touched no group: cheaper to read by every page than to mark as read, under a lock
 DECISION = ("is_resolved", "resolution", "resolved_at", "resolved_by_id")
 _OPEN: dict[str, Any] = {"is_resolved": False, "resolution": "", "resolved_at": None, "resolved_by_id": None}
 _GROUP = DuplicateAnalysisGroup._meta.model_name
 FOLLOWED = "group.followed_library"
 _UNDECIDED = ("", Resolution.MANUAL_REVIEW)
+_MARKED_AND_NEWEST = """\
+SELECT mark.revision, value,
+    (SELECT COUNT(*) FROM (SELECT 1 FROM library_librarychange WHERE revision > mark.revision LIMIT %s) unread)
+FROM library_libraryrevision
+CROSS JOIN (SELECT COALESCE((SELECT revision FROM duplicates_librarymark WHERE id = 1), 0) AS revision) mark
+WHERE id = 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,8 @@ def follow_library(*, now: datetime) -> int:
     A group whose last copy went says when. Where no group is touched, nothing is locked or written: pages ask this
     while others decide.
     """
-    marked, newest = _marked_and_newest()
-    if newest <= marked or (newest - marked < READ_AGAIN and not _not_followed(marked, newest)):
+    marked, newest, changes = _marked_and_newest()
+    if newest <= marked or (changes <= READ_AGAIN and not _not_followed(marked, newest)):
         return 0
     with transaction.atomic():
         LibraryMark.objects.get_or_create(pk=1)
@@ -80,10 +86,14 @@ def _remember(decided: Iterable[Decided], *, now: datetime) -> None:
     )
 
 
-def _marked_and_newest() -> tuple[int, int]:
-    """Return the revision up to which saved analyses have followed the library, and that of the library."""
-    mark = Coalesce(Subquery(LibraryMark.objects.filter(pk=1).values("revision")), 0)
-    return LibraryRevision.objects.filter(pk=1).values_list(mark, "value").first() or (0, 0)
+def _marked_and_newest() -> tuple[int, int, int]:
+    """Return up to which revision saved analyses have followed the library, its own, and how many changes lie between.
+
+    More than READ_AGAIN are not counted.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_MARKED_AND_NEWEST, [READ_AGAIN + 1])
+        return cursor.fetchone() or (0, 0, 0)
 
 
 def _not_followed(after: int, upto: int) -> list[int]:

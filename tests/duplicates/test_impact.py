@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from duplicates.choices import CleanupState, Resolution
 from duplicates.exceptions import LastCopy
-from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisTrack
+from duplicates.models import AuditRecord, CleanupAction, DuplicateAnalysisGroup, DuplicateAnalysisTrack, LibraryMark
 from duplicates.services import impact, retention
 from duplicates.services.impact import follow_library
 from duplicates.services.purging import expired_removals, purge_removal
@@ -71,6 +71,16 @@ class TestFollowingTheLibrary:
         assert all(query["sql"].startswith("SELECT") and "FOR UPDATE" not in query["sql"] for query in asked)
         Track.objects.filter(pk=gone.pk).delete()
         assert follow_library(now=NOW) == 1
+
+    def test_many_changes_of_one_moment_are_read_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They are few revisions and many rows: pages would read them again and again."""
+        monkeypatch.setattr(impact, "READ_AGAIN", 10)
+        follow_library(now=NOW)
+        Track.objects.bulk_create(Track(source="home", source_track_id=f"new {number}") for number in range(11))
+
+        follow_library(now=NOW)
+
+        assert LibraryMark.objects.get().revision == current_revision()
 
     def test_a_track_that_comes_back_counts_again(self) -> None:
         kept, gone = copy(), copy()
