@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from duplicates.choices import ConfidenceBand, ITunesMatch, LaterEdits, PlanItemState, PlanState
+from duplicates.admin.plan_forms import CHOICES
+from duplicates.choices import ConfidenceBand, ITunesMatch, LaterEdits, PlanItemState, PlanState, Resolution
 from duplicates.exceptions import sentence_of_code
 from duplicates.models import AutomaticRun, CleanupPlan
 from duplicates.services import permissions, planning
@@ -99,7 +100,7 @@ class PlanPage:
         refused = planning.refused_items(plan, most=ITEMS_SHOWN)
         doing = plan.items.exclude(state=PlanItemState.REFUSED).order_by("pk")[:ITEMS_SHOWN]
         return {
-            "title": str(plan.get_resolution_display()),
+            "title": self._title(),
             "state_badge": state_badge(plan),
             "meant": filter_in_words(GroupFilter.from_json(plan.filters)),
             "made": pages.moment(plan.created_at, self.now),
@@ -126,6 +127,12 @@ class PlanPage:
             "has_conflicts": plan.items.filter(state=PlanItemState.DONE, code="UNDO_CONFLICT").exists(),
             "later_edits": LaterEdits,
         }
+
+    def _title(self) -> str:
+        """Say what is to be done until it is confirmed, and what was decided from then on."""
+        if self.plan.state in (PlanState.PLANNING, PlanState.PLANNED):
+            return str(CHOICES[Resolution(self.plan.resolution)][0])
+        return str(self.plan.get_resolution_display())
 
     def _can_undo(self) -> bool:
         over = (PlanState.COMPLETED, PlanState.CANCELLED, PlanState.UNDONE, PlanState.FAILED)

@@ -108,7 +108,7 @@ class TestFromTheList:
         groups_of_two(analysis, 1)
         client, url = signed_in(reviewer), f"{reverse('admin:duplicates_new_plan')}?analysis={analysis.pk}"
 
-        assert "Duplicates removed" not in client.get(url).content.decode()
+        assert "Remove the others" not in client.get(url).content.decode()
         assert client.post(url, {"resolution": "deleted"}).status_code == 403
         assert client.post(url, {"resolution": "manual_review"}).status_code == 302
 
@@ -132,6 +132,7 @@ class TestThePageOfAPlan:
 
         shown = signed_in(curator).get(page(planned(analysis))).content.decode()
 
+        assert "<h1>Remove the others</h1>" in shown, "nothing is removed yet"
         assert "2 copies in 2 groups go into quarantine" in shown
         assert "TRACK_PROTECTED" not in shown, "a code says nothing to people"
         assert "<dt>A copy is protected from removal.</dt><dd>1</dd>" in shown
@@ -145,7 +146,9 @@ class TestThePageOfAPlan:
 
         assert "Under way" in act(client, plan, "confirm").content.decode()
         worked_on(plan)
-        assert "Undo the whole plan" in client.get(page(plan)).content.decode()
+        done = client.get(page(plan)).content.decode()
+        assert "<h1>Duplicates removed</h1>" in done
+        assert "Undo the whole plan" in done
         assert "Being undone" in act(client, plan, "undo").content.decode()
         worked_on(plan)
 
