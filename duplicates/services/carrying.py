@@ -99,7 +99,11 @@ def _carry_decisions_over(
         "o": f"{decided} o CROSS JOIN {_MEMBERS} om CROSS JOIN {_MEMBERS} nm CROSS JOIN {_GROUPS} n",
         "n": f"{decided} n CROSS JOIN {_MEMBERS} nm CROSS JOIN {_MEMBERS} om CROSS JOIN {_GROUPS} o",
     }
-    for (first, way), second, keys in zip(ways.items(), "no", permutations(analysis_keys(older, newer)), strict=True):
+    sides = zip((older, newer), ways.items(), "no", permutations(analysis_keys(older, newer)), strict=True)
+    for decided_in, (first, way), second, keys in sides:
+        # Else PostgreSQL, of rows it has counted none of, put all groups of the second into a table to find nothing.
+        if not decided_in.groups.filter(is_resolved=True).exists():
+            continue
         among = "" if fresh is None else f"AND {is_among('n.id', fresh)}"
         # CROSS JOIN is an order, DISTINCT keeps it apart from that of the statement around it, and COALESCE keeps both
         # databases from asking for all groups of the second analysis, of which PostgreSQL has counted none yet.

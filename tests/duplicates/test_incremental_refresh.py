@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -589,6 +590,9 @@ def test_what_is_carried_over_is_looked_up_and_no_result_is_walked_through() -> 
     change_the_library(tracks)
     second = refreshed(first)
     fresh = list(second.groups.order_by("-pk").values_list("pk", flat=True)[:3])
+    for analysis in (first, second):
+        decided = analysis.groups.order_by("position").values("pk")[:1]
+        analysis.groups.filter(pk__in=decided).update(is_resolved=True, resolution=Resolution.MANUAL_REVIEW)
     plans = []
 
     def explain(execute: Any, sql: str, values: Any, many: bool, context: Any) -> Any:
@@ -606,3 +610,16 @@ def test_what_is_carried_over_is_looked_up_and_no_result_is_walked_through() -> 
     for line in (line for plan in plans for line in plan):
         assert not line.startswith("SCAN duplicates_")
         assert not line.endswith("(analysis_id=?)"), line
+
+
+def test_where_nothing_is_decided_no_group_is_looked_up() -> None:
+    # PostgreSQL put all groups of a result it had counted none of into a table, twice, to find nothing.
+    tracks = a_library()
+    first = first_run()
+    change_the_library(tracks)
+    second = refreshed(first)
+
+    with CaptureQueriesContext(connection) as asked:
+        carry_late(second)
+
+    assert not [one["sql"] for one in asked if "UPDATE" in one["sql"]]
