@@ -24,10 +24,12 @@ def require_below(limit: int, action: str, *, actor: "AbstractBaseUser | None", 
         created_at__gt=now - timedelta(hours=1),
         created_at__lte=now,
     )
-    # The one that has to be an hour old before the next may begin.
-    for begun in recent.order_by("-created_at").values_list("created_at", flat=True)[limit - 1 : limit]:
-        raise RateLimited(
-            _("You have started %(limit)s %(what)s within the last hour, which is the limit.")
-            % {"limit": limit, "what": what},
-            retry_after_seconds=ceil((begun + timedelta(hours=1) - now).total_seconds()),
-        )
+    newest = list(recent.order_by("-created_at").values_list("created_at", flat=True)[:limit])
+    if len(newest) < limit:
+        return
+    over_at = (newest[-1] if newest else now) + timedelta(hours=1)  # the oldest of these has to be an hour old
+    raise RateLimited(
+        _("You have started %(limit)s %(what)s within the last hour, which is the limit.")
+        % {"limit": limit, "what": what},
+        retry_after_seconds=ceil((over_at - now).total_seconds()),
+    )

@@ -142,6 +142,14 @@ class TestLimits:
             self.start(ada, "3", NOW + timedelta(minutes=59))
         self.start(ada, "3", NOW + timedelta(minutes=61))
 
+    def test_a_limit_of_none_at_all_is_said_in_words(self, ada, settings) -> None:
+        settings.ANALYSES_PER_HOUR = 0
+
+        with pytest.raises(RateLimited) as refused:
+            self.start(ada, "one")
+
+        assert refused.value.facts["retry_after_seconds"] == 3_600
+
     def test_an_answer_with_an_equal_one_costs_nothing(self, ada) -> None:
         for _ in range(5):
             self.start(ada, "same")
