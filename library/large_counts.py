@@ -25,6 +25,7 @@ from library.changes import (
 
 SIMPLY_READ = 2_000  # recorded changes; as many are read by everybody who asks
 SHORT = 20_000  # recorded changes; as many are looked at to bring a count forward instead of counting anew
+FEW = 500  # of them; more are not looked at for a count whose neighbour is up to date
 QUESTIONS_PER_QUERY = 100
 GOOD_FOR = 3_600.0  # seconds; compaction spares what is younger than a day, so all that happened after a count is there
 MOST_KEPT = 1_000
@@ -118,9 +119,16 @@ class LargeCounts:
 
     def _starts(self, question: Question) -> Iterator[tuple[Count, list[Step]]]:
         """Yield what a count may start from, the best first, and the steps from there."""
-        revision, cause = question
-        if (found := self._of(question)) and _is_short(found.at):
+        found = self._of(question)
+        if found and _is_short(found.at, at_most=FEW):
             yield found, []
+        yield from self._neighbours(question)
+        if found and _is_short(found.at):
+            yield found, []
+
+    def _neighbours(self, question: Question) -> Iterator[tuple[Count, list[Step]]]:
+        """Yield the counts of other questions that one may start from, and the steps from there."""
+        revision, cause = question
         if cause:
             own = changed_for(cause, revision)
             yield self._counted((revision, "")), [(Stretch(revision, among=own), Stretch(revision, cause, among=own))]
@@ -132,11 +140,12 @@ class LargeCounts:
     def _add_up(self, sums: Sequence[tuple[Count, list[Step], Question]]) -> list[Count]:
         """Return counts made from others by taking off and adding, in one statement.
 
-        Raises TooMany where much has happened since those were made, or the library has gone back to before them.
+        Raises TooMany where much has happened since those were made, the less of it the more they are, or the library
+        has gone back to before them.
         """
         stretches = [stretch for _start, steps, _question in sums for step in steps for stretch in step]
         oldest, newest = min(start.at for start, *_ in sums), max(start.at for start, *_ in sums)
-        revision, found = count_stretches(stretches, at_most=SHORT, since=oldest)
+        revision, found = count_stretches(stretches, at_most=SHORT // len(sums), since=oldest)
         if revision < newest:  # a copy was restored
             self.forget()
             raise TooMany
@@ -166,12 +175,12 @@ def _has_changes(cause: str, revision: int, *, upto: int) -> bool:
     return changes_since(revision).filter(revision__lte=upto, cause=cause).order_by().exists()
 
 
-def _is_short(revision: int, upto: int | None = None) -> bool:
+def _is_short(revision: int, upto: int | None = None, *, at_most: int = SHORT) -> bool:
     """Is the log after a revision, up to another (None: now), a short one?"""
     changes = changes_since(revision).order_by()
     if upto is not None:
         changes = changes.filter(revision__lte=upto)
-    return changes[: SHORT + 1].count() <= SHORT
+    return changes[: at_most + 1].count() <= at_most
 
 
 large_counts = LargeCounts()
