@@ -7,7 +7,7 @@ readers, and a reader that was down misses nothing.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched, pairwise
 
@@ -19,7 +19,10 @@ from library.models import LibraryChange, LibraryRevision
 
 QUESTIONS_PER_QUERY = 100
 COMPACTION_BATCH = 5_000  # rows deleted in one transaction
-_NO_CAUSE = "-"  # no change has it: leaving it out leaves nothing out
+# Of a range with two ends PostgreSQL expects little, and takes the index; of one with a single end a third of the log,
+# until it has counted it anew, which it has not when an import has just ended.
+_LAST = 2**63 - 1
+_ENDLESS = f"revision <= {_LAST}"
 _REVISION, _CHANGES = -1, -2  # the places of what a count says besides
 
 
@@ -53,7 +56,7 @@ def current_revision() -> int:
 
 def changes_since(revision: int) -> QuerySet[LibraryChange]:
     """Return the recorded changes after `revision`, oldest first."""
-    return LibraryChange.objects.filter(revision__gt=revision).order_by("revision", "id")
+    return LibraryChange.objects.filter(revision__gt=revision, revision__lte=_LAST).order_by("revision", "id")
 
 
 @contextmanager
@@ -96,8 +99,8 @@ class Tracks:
 
 def changed_between(revision: int, upto: int | None = None) -> Tracks:
     """Return the tracks with a change after `revision`, up to another (None: now)."""
-    end, values = ("", [revision]) if upto is None else (" AND revision <= %s", [revision, upto])
-    changed = f"SELECT track_id FROM library_librarychange WHERE revision > %s{end}"
+    end, values = (_ENDLESS, [revision]) if upto is None else ("revision <= %s", [revision, upto])
+    changed = f"SELECT track_id FROM library_librarychange WHERE revision > %s AND {end}"
     # As an array PostgreSQL reads them first and then what happened to each, whatever it guesses of the revisions.
     among = f"= ANY (ARRAY({changed}))" if connection.vendor == "postgresql" else f"IN ({changed})"
     return Tracks(f"track_id {among}", list(values))
@@ -128,12 +131,13 @@ def net_changes_since(revision: int, *, ignoring_cause: str = "") -> tuple[str, 
     return net_changes(Stretch(revision, ignoring_cause))
 
 
-def net_changes(stretch: Stretch, *, only_if: str = "TRUE") -> tuple[str, list[int | str]]:
+def net_changes(stretch: Stretch, *, only_if: str = "TRUE", are_few: bool = False) -> tuple[str, list[int | str]]:
     """Return a query of (track_id, kind), one row per track that a stretch of the log has changed, and its values.
 
     A track edited and edited back is unchanged; one added and deleted again never was. The cost is one range of the
     log; only a track that may have been edited is looked up: the log itself says which are new or gone, and an import
-    adds many. `only_if` is a condition without which nothing is read.
+    adds many. `only_if` is a condition without which nothing is read. Where the changes `are_few` PostgreSQL looks the
+    tracks up one by one; it would read the whole library for each stretch.
     """
     mine = " AND cause <> %s" if stretch.ignoring_cause else ""
     first, last = (f"{which}(CASE WHEN TRUE{mine} THEN id END)" for which in ("MIN", "MAX"))
@@ -141,6 +145,11 @@ def net_changes(stretch: Stretch, *, only_if: str = "TRUE") -> tuple[str, list[i
     last_deleted = f"MAX(CASE WHEN kind = 'deleted'{mine} THEN id END)"
     limits, limit_values = _limits(stretch)
     then, then_values, differs = _as_it_became(stretch)
+    changed = "library_librarychange f", "id = CASE WHEN was_there AND is_there AND is_alive THEN first_id END"
+    if are_few and connection.vendor == "postgresql":
+        first_change, became = _looked_up(*changed), _looked_up(*then)
+    else:
+        first_change, became = (f"{table} ON {table[-1]}.{which}" for table, which in (changed, then))
     # "+ 0" keeps SQLite from walking through the whole timeline of tracks because that comes grouped already.
     query = f"""
         SELECT net.track_id AS track_id,
@@ -152,8 +161,8 @@ def net_changes(stretch: Stretch, *, only_if: str = "TRUE") -> tuple[str, list[i
                    COALESCE(MAX(id) <> MAX(CASE WHEN kind = 'deleted' THEN id END), TRUE) AS is_alive
             FROM library_librarychange WHERE {limits} AND {only_if} GROUP BY track_id + 0
         ) net
-        LEFT JOIN library_librarychange f ON f.id = CASE WHEN was_there AND is_there AND is_alive THEN first_id END
-        LEFT JOIN {then}
+        LEFT JOIN {first_change}
+        LEFT JOIN {became}
         WHERE first_id IS NOT NULL AND ((was_there AND NOT is_there)
             OR (is_there AND is_alive AND (NOT was_there OR {differs})))"""
     causes: list[int | str] = [stretch.ignoring_cause] * 5 if stretch.ignoring_cause else []
@@ -162,24 +171,29 @@ def net_changes(stretch: Stretch, *, only_if: str = "TRUE") -> tuple[str, list[i
 
 def _limits(stretch: Stretch) -> tuple[str, list[int | str]]:
     """Return the condition of the changes that are read, and its values."""
-    conditions, values = ["revision > %s"], [stretch.revision]
+    conditions, values = ["revision > %s", _ENDLESS if stretch.upto is None else "revision <= %s"], [stretch.revision]
     if stretch.upto is not None:
-        conditions.append("revision <= %s")
         values.append(stretch.upto)
     if stretch.among is None:
         return " AND ".join(conditions), list(values)
     return " AND ".join((*conditions, stretch.among.condition)), [*values, *stretch.among.values]
 
 
-def _as_it_became(stretch: Stretch) -> tuple[str, list[int | str], str]:
-    """Return the table that shows a track at the end of a stretch, its values, and the condition that it differs."""
+def _looked_up(table: str, which: str) -> str:
+    """Return the join of one row by its index, which PostgreSQL may not turn into another."""
+    name, alias = table.split()
+    return f"LATERAL (SELECT * FROM {name} WHERE {name}.{which} OFFSET 0) {alias} ON TRUE"
+
+
+def _as_it_became(stretch: Stretch) -> tuple[tuple[str, str], list[int | str], str]:
+    """Return the table that shows a track at the end of a stretch and which row, its values, and how it differs."""
     edited = "CASE WHEN was_there AND is_there AND is_alive THEN net.track_id END"
     if stretch.upto is None:
-        return f"library_track t ON t.id = {edited}", [], differs_from_json(connection.vendor, "t", "f.before")
+        return ("library_track t", f"id = {edited}"), [], differs_from_json(connection.vendor, "t", "f.before")
     next_change = (
         f"SELECT id FROM library_librarychange WHERE track_id = {edited} AND revision > %s ORDER BY revision LIMIT 1"
     )
-    return f"library_librarychange n ON n.id = ({next_change})", [stretch.upto], "f.before <> n.before"
+    return ("library_librarychange n", f"id = ({next_change})"), [stretch.upto], "f.before <> n.before"
 
 
 def count_changes_since(revision: int, *, ignoring_cause: str = "") -> ChangeCounts:
@@ -203,14 +217,15 @@ def count_stretches(
     Raises TooMany, having read next to nothing, where the log has more than `at_most` changes after `since`; 0 is no
     limit.
     """
-    recent = f"SELECT 1 FROM library_librarychange WHERE revision > %s LIMIT {at_most + 1:d}"
+    recent = f"SELECT 1 FROM library_librarychange WHERE revision > %s AND {_ENDLESS} LIMIT {at_most + 1:d}"
     guard = f"WITH recent AS MATERIALIZED (SELECT COUNT(*) AS changes FROM ({recent}) r) " if at_most else ""
     only_if = f"(SELECT changes FROM recent) <= {at_most:d}" if at_most else "TRUE"
     parts = ["SELECT -1 AS place, '' AS kind, value AS many FROM library_libraryrevision WHERE id = 1"]
     parts += ["SELECT -2, '', changes FROM recent"] if at_most else []
     values: list[int | str] = [since] if at_most else []
-    for query, needed in _counting(stretches, only_if):
-        parts.append(query)
+    for place, stretch in enumerate(stretches):
+        query, needed = net_changes(stretch, only_if=only_if, are_few=at_most > 0)
+        parts.append(f"SELECT {place:d}, kind, COUNT(*) FROM ({query}) counted GROUP BY kind")
         values += needed
     with connection.cursor() as cursor:
         cursor.execute(guard + " UNION ALL ".join(parts), values)
@@ -223,49 +238,6 @@ def count_stretches(
             counted[place][kind] = many
     revision = next((many for place, _kind, many in rows if place == _REVISION), 0)
     return revision, [ChangeCounts(**counts) for counts in counted]
-
-
-def _counting(stretches: Sequence[Stretch], only_if: str) -> Iterator[tuple[str, list[int | str]]]:
-    """Yield the queries, with their values, that count the changes of stretches as (place, kind, how many).
-
-    PostgreSQL takes longer to plan one than to run it: there those that differ in their values only are one query.
-    """
-    is_postgres = connection.vendor == "postgresql"
-    if is_postgres and stretches:  # a bound it can see: it would take a third of the log for what follows any other
-        only_if += f" AND revision > {min(stretch.revision for stretch in stretches):d}"
-    alike: dict[str, list[tuple[int, list[int | str]]]] = {}
-    for place, stretch in enumerate(stretches):
-        asked = replace(stretch, ignoring_cause=stretch.ignoring_cause or _NO_CAUSE) if is_postgres else stretch
-        query, values = net_changes(asked, only_if=only_if)
-        alike.setdefault(query, []).append((place, values))
-    for query, asked_for in alike.items():
-        if is_postgres and len(asked_for) > 1:
-            yield _counted_together(query, asked_for)
-            continue
-        for place, values in asked_for:
-            yield f"SELECT {place:d}, kind, COUNT(*) FROM ({query}) counted GROUP BY kind", values
-
-
-def _counted_together(query: str, asked: list[tuple[int, list[int | str]]]) -> tuple[str, list[int | str]]:
-    """Return one query that counts what another returns for each place with its values.
-
-    A value that all of them have stays one: PostgreSQL plans by how much of the log it stands for.
-    """
-    first, *texts = query.split("%s")
-    columns = list(zip(*(values for _, values in asked), strict=True))
-    differ = [number for number, column in enumerate(columns) if len(set(column)) > 1]
-    row = ", ".join(["%s::int", *("%s::bigint" if isinstance(columns[n][0], int) else "%s::text" for n in differ)])
-    names = ", ".join(["place", *(f"v{number}" for number in differ)])
-    of_row = first + "".join(
-        f"{f'given.v{number}' if number in differ else '%s'}{text}" for number, text in enumerate(texts)
-    )
-    return (
-        f"SELECT given.place, counted.kind, COUNT(*) FROM (VALUES {', '.join([f'({row})'] * len(asked))}) "
-        f"given ({names}) CROSS JOIN LATERAL ({of_row}) counted GROUP BY given.place, counted.kind"
-    ), [
-        *(value for place, values in asked for value in (place, *(values[number] for number in differ))),
-        *(column[0] for number, column in enumerate(columns) if number not in differ),
-    ]
 
 
 def compact(kept_revisions: Iterable[int], *, older_than: datetime) -> int:

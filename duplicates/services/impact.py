@@ -36,7 +36,10 @@ FOLLOWED = "group.followed_library"
 _UNDECIDED = ("", Resolution.MANUAL_REVIEW)
 _MARKED_AND_NEWEST = """\
 SELECT mark.revision, value,
-    (SELECT COUNT(*) FROM (SELECT 1 FROM library_librarychange WHERE revision > mark.revision LIMIT %s) unread)
+    (
+        SELECT COUNT(*)
+        FROM (SELECT 1 FROM library_librarychange WHERE revision > mark.revision AND revision <= value LIMIT %s) unread
+    )
 FROM library_libraryrevision
 CROSS JOIN (SELECT COALESCE((SELECT revision FROM duplicates_librarymark WHERE id = 1), 0) AS revision) mark
 WHERE id = 1

@@ -198,7 +198,7 @@ class TestTouchedGroups:
             cursor.execute(f"{'EXPLAIN QUERY PLAN' if sqlite else 'EXPLAIN'} {query}", values)
             plan = "\n".join(str(row) for row in cursor.fetchall())
 
-        assert re.search(r"SEARCH library_librarychange|Index Cond: \(revision > ", plan), plan
+        assert re.search(r"SEARCH library_librarychange|Index Cond: \(\(revision > ", plan), plan
         assert "SCAN library_librarychange" not in plan
 
     @pytest.mark.parametrize("is_long", [False, True], ids=["a short log", "a long one"])

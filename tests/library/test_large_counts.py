@@ -107,7 +107,7 @@ def test_a_short_one_is_simply_read(three_are_many: None) -> None:
     TrackFactory.create_batch(2)
 
     asked = counted_parts(lambda: counts.since_each([(start, ""), (start, CLEAN_UP), (start, "")]))
-    assert asked == [1 if connection.vendor == "postgresql" else 2]  # which looks through it for both at once
+    assert asked == [2]
     assert not counts._kept
 
 
