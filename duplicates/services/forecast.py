@@ -12,24 +12,29 @@ from itertools import pairwise
 # Tracks → seconds of each stage, in the order they happen; two threads, between a quiet SQLite and PostgreSQL.
 REFERENCE: dict[int, dict[str, float]] = {
     10_000: {
-        "load": 0.06, "normalise": 0.26, "candidates": 0.20, "scoring": 0.10, "clustering": 0.02, "keeper": 0.01,
-        "cross_reference": 0.01, "saving": 0.06,
+        "load": 0.10, "normalise": 0.38, "candidates": 0.19, "scoring": 0.11, "clustering": 0.05, "keeper": 0.02,
+        "cross_reference": 0.01, "saving": 0.19,
     },
     100_000: {
-        "load": 0.44, "normalise": 1.50, "candidates": 1.20, "scoring": 0.95, "clustering": 0.22, "keeper": 0.11,
-        "cross_reference": 0.02, "saving": 3.0,
+        "load": 0.70, "normalise": 1.50, "candidates": 1.15, "scoring": 0.85, "clustering": 0.45, "keeper": 0.10,
+        "cross_reference": 0.04, "saving": 2.4,
     },
     1_000_000: {
-        "load": 4.6, "normalise": 15.5, "candidates": 23.0, "scoring": 12.0, "clustering": 3.0, "keeper": 1.2,
-        "cross_reference": 0.3, "saving": 45.0,
+        "load": 5.0, "normalise": 10.3, "candidates": 9.4, "scoring": 5.9, "clustering": 3.7, "keeper": 1.2,
+        "cross_reference": 0.4, "saving": 21.0,
     },
 }  # fmt: skip
+# How many times as long as that a refresh takes which matches a few tracks anew and copies nearly all groups.
+REFRESH = {
+    "load": 0.002, "normalise": 0.007, "candidates": 0.0085, "scoring": 0.019, "clustering": 0.15, "keeper": 0.08,
+    "cross_reference": 0.01, "saving": 0.29,
+}  # fmt: skip
 # What the stages that do not count tracks held in the reference, per track: pairs and groups.
-UNITS_PER_TRACK = {"scoring": 2.35, "keeper": 0.152, "saving": 0.152}
+UNITS_PER_TRACK = {"scoring": 0.90, "keeper": 0.152, "saving": 0.152}
 # Which stages are as long as one of these says: few pairs make few groups.
 ALSO_SAYS = {"scoring": ("scoring", "keeper", "saving"), "keeper": ("keeper", "saving"), "saving": ("saving",)}
 # Looking members up in an iTunes catalogue, per track of the library and per entry of the catalogue.
-CATALOG_SECONDS = 0.000_015
+CATALOG_SECONDS = 0.000_030
 # How much of a whole run the reference counts for, against what the run itself has shown.
 TRUST_IN_REFERENCE = 0.03
 
@@ -51,10 +56,20 @@ def expected_seconds(tracks: int, catalog_entries: int = 0) -> dict[str, float]:
 
 
 class Forecast:
-    """Follows one run through its stages. `paces` says how many times as long as in the reference one takes here."""
+    """Follows one run through its stages. `paces` says how many times as long as in the reference one takes here.
 
-    def __init__(self, tracks: int, catalog_entries: int = 0, paces: Mapping[str, float] | None = None) -> None:
-        self._tracks = max(tracks, 1)
+    In a refresh that matches a few tracks anew the pairs say nothing of the groups that are saved.
+    """
+
+    def __init__(
+        self,
+        tracks: int,
+        catalog_entries: int = 0,
+        paces: Mapping[str, float] | None = None,
+        *,
+        is_refresh: bool = False,
+    ) -> None:
+        self._tracks, self._is_refresh = max(tracks, 1), is_refresh
         reference = expected_seconds(tracks, catalog_entries)
         self._here = {stage: seconds * (paces or {}).get(stage, 1.0) for stage, seconds in reference.items()}
         self._expected = dict(self._here)
@@ -64,7 +79,7 @@ class Forecast:
     def begin(self, stage: str, units: int) -> None:
         """Enter a stage; those that count something else than tracks now show how much there is to do."""
         self._stage = stage
-        if stage not in UNITS_PER_TRACK:
+        if stage not in UNITS_PER_TRACK or (self._is_refresh and stage != "saving"):
             return
         ratio = units / (UNITS_PER_TRACK[stage] * self._tracks)
         for name in ALSO_SAYS[stage]:

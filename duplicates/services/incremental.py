@@ -141,7 +141,7 @@ def detect_again(
     for _again in range(TRIES):
         changes = retrying(lambda: loading.load_changes(start.base.library_revision or 0))
         total = _tracks_now(start.index, changes)
-        reporter.set_total_tracks(total)
+        reporter.set_total_tracks(total, is_refresh=True)
         reporter.begin("load", 1)
         heard(total, changes.revision, changes.touch_mark)
         reading = _Reading(changes)

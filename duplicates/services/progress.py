@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from duplicates.choices import AnalysisStatus, Phase
-from duplicates.services.forecast import Forecast
+from duplicates.services.forecast import REFRESH, Forecast
 
 logger = logging.getLogger("reprise.analysis")
 
@@ -103,13 +103,18 @@ class RunReporter:
         return self._clock() - self._begun_at
 
     def set_total_tracks(
-        self, total: int, *, catalog_entries: int = 0, paces: Mapping[str, float] | None = None
+        self,
+        total: int,
+        *,
+        catalog_entries: int = 0,
+        paces: Mapping[str, float] | None = None,
+        is_refresh: bool = False,
     ) -> None:
         """Note the size of the library and of the iTunes catalogue, and what earlier runs have shown of each stage.
 
-        The log begins with it.
+        A refresh here is one that matches only what changed. The log begins with it.
         """
-        self._forecast = Forecast(total, catalog_entries, paces)
+        self._forecast = Forecast(total, catalog_entries, REFRESH if is_refresh else paces, is_refresh=is_refresh)
         self.progress = replace(self.progress, total_tracks=total)
         self._log.info("Analysis started: %d tracks", total)
 
