@@ -133,6 +133,7 @@ class TestThePageOfAPlan:
         shown = signed_in(curator).get(page(planned(analysis))).content.decode()
 
         assert "<h1>Remove the others</h1>" in shown, "nothing is removed yet"
+        assert "Duplicates removed" not in shown
         assert "2 copies in 2 groups go into quarantine" in shown
         assert "TRACK_PROTECTED" not in shown, "a code says nothing to people"
         assert "<dt>A copy is protected from removal.</dt><dd>1</dd>" in shown
