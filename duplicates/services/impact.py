@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 TRACKS_A_STEP = 1_000
-READ_AGAIN = 50  # changes that touched no group: cheaper to read by every page than to mark as read, under a lock
+READ_AGAIN = 10  # changes that touched no group: cheaper to read by every page than to mark as read, under a lock
 DECISION = ("is_resolved", "resolution", "resolved_at", "resolved_by_id")
 _OPEN: dict[str, Any] = {"is_resolved": False, "resolution": "", "resolved_at": None, "resolved_by_id": None}
 _GROUP = DuplicateAnalysisGroup._meta.model_name
