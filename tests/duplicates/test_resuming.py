@@ -110,28 +110,32 @@ class TestResuming:
 
 
 class TestMemory:
-    def test_a_library_above_the_ceiling_is_refused_before_it_is_read(self, settings, monkeypatch) -> None:
+    @pytest.mark.parametrize(
+        ("name", "megabytes", "said"),
+        [
+            pytest.param("RECORD_BYTES", 180, "10 tracks needs 2,002 MB of memory and may use 512", id="a library"),
+            pytest.param(
+                "ENTRY_BYTES",
+                1_000,
+                "10 tracks up in an iTunes catalogue of 2 entries needs 2,202 MB",
+                id="a catalogue",
+            ),
+        ],
+    )
+    def test_what_is_above_the_ceiling_is_refused_before_it_is_read(
+        self, settings, monkeypatch, name: str, megabytes: int, said: str
+    ) -> None:
         make_library()
-        settings.ANALYSIS_MEMORY_MB = 256
-        monkeypatch.setattr(memory, "RECORD_BYTES", 100 * memory.MEGABYTE)
-        monkeypatch.setattr("duplicates.services.loading.load_library", None)
-
-        failed = running.run_analysis(queue().pk).analysis
-
-        assert (failed.status, failed.error_code) == (AnalysisStatus.FAILED, "MEMORY_LIMIT")
-        assert "10 tracks needs 1,202 MB of memory and may use 256" in failed.error_message
-
-    def test_so_is_a_catalogue_that_cannot_be_looked_through(self, settings, monkeypatch) -> None:
-        make_library()
-        ITunesTrack.objects.create(catalog="home", persistent_id="A" * 16, title="Harbour Lights")
+        for digit in "AB":
+            ITunesTrack.objects.create(catalog="home", persistent_id=digit * 16, title="Harbour Lights")
         settings.ANALYSIS_MEMORY_MB = 512
-        monkeypatch.setattr(memory, "ENTRY_BYTES", 1_000 * memory.MEGABYTE)
+        monkeypatch.setattr(memory, name, megabytes * memory.MEGABYTE)
         monkeypatch.setattr("duplicates.services.loading.load_library", None)
 
         failed = running.run_analysis(queue().pk).analysis
 
         assert (failed.status, failed.error_code) == (AnalysisStatus.FAILED, "MEMORY_LIMIT")
-        assert "10 tracks up in an iTunes catalogue of 1 entries needs 1,202 MB" in failed.error_message
+        assert said in failed.error_message
 
     def test_a_small_ceiling_gives_the_same_groups_in_smaller_chunks(self, settings, monkeypatch) -> None:
         make_library(copies=3)
